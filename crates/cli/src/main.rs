@@ -1,0 +1,3 @@
+//! The `braidcast` command: one binary, one verb per job.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Packages films and serves them: ladder, CMAF tree, signed index, HTTP.

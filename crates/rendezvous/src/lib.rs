@@ -1,0 +1,1 @@
+//! Who meets whom: tracker messages and the swarm table, without sockets.

@@ -1,0 +1,1 @@
+//! The WebSocket server round the rendezvous table.
