@@ -121,7 +121,7 @@ fn base64url_decode(text: &str) -> Option<[u8; 32]> {
             word |= (ALPHABET.iter().position(|a| a == c)? as u32) << (18 - 6 * i);
         }
         bytes.extend_from_slice(&word.to_be_bytes()[1..chunk.len()]);
-        let spare = word << (8 * chunk.len());
+        let spare = (u64::from(word) << (8 * chunk.len())) as u32;
         if spare != 0 {
             return None; // two texts must not name the same key
         }
