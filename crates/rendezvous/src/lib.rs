@@ -1,1 +1,42 @@
-//! Who meets whom: tracker messages and the swarm table, without sockets.
+//! Who meets whom: the WebTorrent WebSocket tracker protocol and the table of swarms, without sockets.
+//!
+//! Text comes in with the connection it came from, texts go out with the connection they are for. There is no I/O
+//! here, no clock (the caller says what time it is) and no entropy (the caller gives a seed), so the same calls give
+//! the same answers everywhere. What is missing on purpose: WebSocket framing, timers, TLS, and any knowledge of
+//! media. The protocol, with what Braidcast adds to it, is written down in `docs/spec/tracker.md`.
+//!
+//! The invariant: a member of a swarm is exactly one (connection, info hash) pair, so that whatever ends a connection
+//! ends all its memberships, and nobody speaks in the name of another connection's peer.
+//!
+//! ```
+//! use rendezvous::{Config, ConnId, Table};
+//! use std::time::Duration;
+//!
+//! let mut table = Table::new(Config::default(), 7);
+//! let mut out = Vec::new();
+//! table.connect(ConnId(1)).unwrap();
+//! let announce = r#"{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"-BC0001-000000000001"}"#;
+//! let _ = table.handle(Duration::ZERO, ConnId(1), announce.as_bytes(), &mut out);
+//! assert_eq!(out[0].to, ConnId(1));
+//! assert_eq!(
+//!     out[0].text,
+//!     r#"{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","interval":120,"complete":0,"incomplete":1}"#
+//! );
+//! ```
+
+mod bucket;
+mod config;
+mod expected;
+mod id;
+mod message;
+mod refusal;
+mod reply;
+mod rng;
+mod swarm;
+mod table;
+
+pub use bucket::Rate;
+pub use config::Config;
+pub use id::{InfoHash, NotBinary, OfferId, PeerId};
+pub use swarm::Counts;
+pub use table::{ConnId, Full, Outgoing, Stats, Table, Verdict};

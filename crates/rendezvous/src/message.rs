@@ -1,0 +1,345 @@
+//! What clients send: one JSON object per message, read once, without unescaping or copying the SDPs.
+//!
+//! Fields nobody knows are skipped, of a repeated field the last counts (as in a browser's `JSON.parse`), and `null`
+//! is the same as absent.
+
+use std::{borrow::Cow, fmt};
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{error::Category, value::RawValue};
+
+use crate::{Config, InfoHash, OfferId, PeerId, refusal::Refusal};
+
+/// Longest raw JSON string echoed in an error: 20 escaped code points and the quotes fit.
+const ECHO_BYTES: usize = 128;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Action {
+    #[default]
+    Announce,
+    Scrape,
+}
+
+/// What an error has to repeat for the client to know what it is about: raw JSON strings as they came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct About<'a> {
+    pub(crate) action: Action,
+    pub(crate) info_hash: Option<&'a str>,
+    pub(crate) to_peer_id: Option<&'a str>,
+    pub(crate) offer_id: Option<&'a str>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Request<'a> {
+    Announce(Announce<'a>),
+    Directed(Signal<'a>),
+    Answer(Signal<'a>),
+    /// `None` asks for all swarms.
+    Scrape(Option<Vec<InfoHash>>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Announce<'a> {
+    pub(crate) info_hash: InfoHash,
+    pub(crate) peer_id: PeerId,
+    pub(crate) event: Event,
+    /// Whether nothing is left to fetch; `None` if the client does not say.
+    pub(crate) complete: Option<bool>,
+    pub(crate) want: usize,
+    pub(crate) offers: Vec<Offer<'a>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    None,
+    Started,
+    Completed,
+    Stopped,
+}
+
+#[derive(Debug)]
+pub(crate) struct Offer<'a> {
+    pub(crate) id: OfferId,
+    /// The JSON string as it came, quotes included.
+    pub(crate) sdp: &'a str,
+}
+
+/// An offer or an answer for one peer.
+#[derive(Debug)]
+pub(crate) struct Signal<'a> {
+    pub(crate) info_hash: InfoHash,
+    pub(crate) from: PeerId,
+    pub(crate) to: PeerId,
+    pub(crate) offer: Offer<'a>,
+}
+
+/// Reads a message. What it is about is given even if it is refused, as far as it could be read.
+pub(crate) fn parse<'a>(text: &'a [u8], config: &Config) -> (About<'a>, Result<Request<'a>, Refusal>) {
+    if text.len() > config.message_bytes {
+        let refusal = Refusal::TooLong { bytes: text.len(), limit: config.message_bytes };
+        return (About::default(), Err(refusal));
+    }
+    let Ok(text) = std::str::from_utf8(text) else { return (About::default(), Err(Refusal::NotUtf8)) };
+    match serde_json::from_str::<Fields<'a>>(text) {
+        Ok(fields) => (fields.about(), fields.request(config)),
+        // Only the list of offers is typed in the first pass: without it the rest can still be read.
+        Err(error) => match serde_json::from_str::<Heading<'a>>(text) {
+            Ok(Heading(fields)) if error.classify() == Category::Data => {
+                let refusal = Refusal::Field { field: "offers", must: "an array of {offer, offer_id}" };
+                (fields.about(), Err(refusal))
+            }
+            _ => (About::default(), Err(Refusal::NotJson(error.to_string()))),
+        },
+    }
+}
+
+/// Most offers read of one message; a smaller limit may apply later.
+const OFFERS_READ: usize = 64;
+
+#[derive(Default)]
+struct Fields<'a> {
+    action: Option<&'a RawValue>,
+    info_hash: Option<&'a RawValue>,
+    peer_id: Option<&'a RawValue>,
+    to_peer_id: Option<&'a RawValue>,
+    offer_id: Option<&'a RawValue>,
+    event: Option<&'a RawValue>,
+    left: Option<&'a RawValue>,
+    numwant: Option<&'a RawValue>,
+    want: Option<&'a RawValue>,
+    offer: Option<&'a RawValue>,
+    answer: Option<&'a RawValue>,
+    offers: Option<Offers<'a>>,
+}
+
+/// The same fields without the offers.
+struct Heading<'a>(Fields<'a>);
+
+#[derive(serde::Deserialize)]
+#[serde(field_identifier, rename_all = "snake_case")]
+enum Key {
+    Action,
+    InfoHash,
+    PeerId,
+    ToPeerId,
+    OfferId,
+    Event,
+    Left,
+    Numwant,
+    Want,
+    Offer,
+    Answer,
+    Offers,
+    #[serde(other)]
+    Unknown,
+}
+
+struct FieldsVisitor {
+    offers: bool,
+}
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(key) = map.next_key::<Key>()? {
+            match key {
+                Key::Action => fields.action = map.next_value()?,
+                Key::InfoHash => fields.info_hash = map.next_value()?,
+                Key::PeerId => fields.peer_id = map.next_value()?,
+                Key::ToPeerId => fields.to_peer_id = map.next_value()?,
+                Key::OfferId => fields.offer_id = map.next_value()?,
+                Key::Event => fields.event = map.next_value()?,
+                Key::Left => fields.left = map.next_value()?,
+                Key::Numwant => fields.numwant = map.next_value()?,
+                Key::Want => fields.want = map.next_value()?,
+                Key::Offer => fields.offer = map.next_value()?,
+                Key::Answer => fields.answer = map.next_value()?,
+                Key::Offers if self.offers => fields.offers = map.next_value()?,
+                Key::Offers | Key::Unknown => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(fields)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        source.deserialize_map(FieldsVisitor { offers: true })
+    }
+}
+
+impl<'de> Deserialize<'de> for Heading<'de> {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        source.deserialize_map(FieldsVisitor { offers: false }).map(Heading)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct RawOffer<'a> {
+    #[serde(borrow, default)]
+    offer: Option<Description<'a>>,
+    #[serde(borrow, default)]
+    offer_id: Option<&'a RawValue>,
+}
+
+/// `{type, sdp}`: what a browser calls a session description. Other fields are not passed on.
+#[derive(serde::Deserialize)]
+struct Description<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sdp: Option<&'a RawValue>,
+}
+
+struct Offers<'a>(Vec<RawOffer<'a>>);
+
+struct OffersVisitor;
+
+impl<'de> Visitor<'de> for OffersVisitor {
+    type Value = Offers<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of offers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Offers<'de>, A::Error> {
+        let mut offers = Vec::new();
+        while offers.len() < OFFERS_READ {
+            match seq.next_element()? {
+                Some(offer) => offers.push(offer),
+                None => return Ok(Offers(offers)),
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Offers(offers))
+    }
+}
+
+impl<'de> Deserialize<'de> for Offers<'de> {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        source.deserialize_seq(OffersVisitor)
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn about(&self) -> About<'a> {
+        let action =
+            if text(self.action).as_deref() == Some("scrape") { Action::Scrape } else { Action::Announce };
+        let echo = |raw: Option<&'a RawValue>| {
+            let raw = raw.filter(|raw| raw.get().len() <= ECHO_BYTES && text(Some(raw)).is_some());
+            raw.map(RawValue::get)
+        };
+        About {
+            action,
+            info_hash: echo(self.info_hash),
+            to_peer_id: echo(self.to_peer_id),
+            offer_id: echo(self.offer_id),
+        }
+    }
+
+    fn request(self, config: &Config) -> Result<Request<'a>, Refusal> {
+        match text(self.action).as_deref() {
+            Some("announce") if self.answer.is_some() => {
+                self.signal(self.answer, "answer", "answer").map(Request::Answer)
+            }
+            Some("announce") if self.offer.is_some() => {
+                self.signal(self.offer, "offer", "offer").map(Request::Directed)
+            }
+            Some("announce") => self.announce(config).map(Request::Announce),
+            Some("scrape") => self.scrape(config).map(Request::Scrape),
+            _ => Err(Refusal::Action),
+        }
+    }
+
+    fn announce(self, config: &Config) -> Result<Announce<'a>, Refusal> {
+        let info_hash = InfoHash(binary("info_hash", self.info_hash)?);
+        let peer_id = PeerId(binary("peer_id", self.peer_id)?);
+        let event = match (self.event, text(self.event).as_deref()) {
+            (None, _) | (_, Some("" | "update" | "paused" | "empty")) => Event::None,
+            (_, Some("started")) => Event::Started,
+            (_, Some("completed")) => Event::Completed,
+            (_, Some("stopped")) => Event::Stopped,
+            _ => return Err(Refusal::Event),
+        };
+        let complete = self.left.and_then(|left| left.get().parse::<f64>().ok()).map(|left| left == 0.0);
+        let limit = config.candidates_per_announce;
+        let want = self.want.map_or(Some(0), integer).filter(|&want| want <= limit);
+        let want = want.ok_or(Refusal::Want { limit })?;
+        let offers = self.offers.map_or(Vec::new(), |offers| offers.0);
+        let count = self.numwant.and_then(integer).unwrap_or(offers.len()).min(config.offers_per_announce);
+        let offers = offers
+            .into_iter()
+            .take(count)
+            .enumerate()
+            .map(|(index, raw)| offer(raw).map_err(|why| Refusal::Offer { index, why: Box::new(why) }));
+        let offers = offers.collect::<Result<_, _>>()?;
+        Ok(Announce { info_hash, peer_id, event, complete, want, offers })
+    }
+
+    fn signal(
+        &self,
+        raw: Option<&'a RawValue>,
+        field: &'static str,
+        kind: &'static str,
+    ) -> Result<Signal<'a>, Refusal> {
+        let info_hash = InfoHash(binary("info_hash", self.info_hash)?);
+        let from = PeerId(binary("peer_id", self.peer_id)?);
+        let to = PeerId(binary("to_peer_id", self.to_peer_id)?);
+        let id = OfferId(binary("offer_id", self.offer_id)?);
+        let must = "an object {type, sdp}";
+        let raw = raw.ok_or(Refusal::Missing(field))?;
+        let raw = serde_json::from_str(raw.get()).map_err(|_| Refusal::Field { field, must })?;
+        Ok(Signal { info_hash, from, to, offer: Offer { id, sdp: sdp(raw, kind)? } })
+    }
+
+    fn scrape(self, config: &Config) -> Result<Option<Vec<InfoHash>>, Refusal> {
+        let Some(raw) = self.info_hash else { return Ok(None) };
+        if !raw.get().starts_with('[') {
+            return Ok(Some(vec![InfoHash(binary("info_hash", Some(raw))?)]));
+        }
+        let hashes: Vec<InfoHash> =
+            serde_json::from_str(raw.get()).map_err(|_| Refusal::NotBinary("info_hash: each"))?;
+        let limit = config.hashes_per_scrape;
+        if hashes.len() > limit { Err(Refusal::ScrapeTooMany { limit }) } else { Ok(Some(hashes)) }
+    }
+}
+
+fn offer(raw: RawOffer<'_>) -> Result<Offer<'_>, Refusal> {
+    let id = OfferId(binary("offer_id", raw.offer_id)?);
+    Ok(Offer { id, sdp: sdp(raw.offer.ok_or(Refusal::Missing("offer"))?, "offer")? })
+}
+
+/// The SDP as a raw JSON string. Nothing but its being a string is looked at.
+fn sdp<'a>(raw: Description<'a>, kind: &'static str) -> Result<&'a str, Refusal> {
+    if text(raw.kind).as_deref() != Some(kind) {
+        let must = if kind == "offer" { "\"offer\"" } else { "\"answer\"" };
+        return Err(Refusal::Field { field: "type", must });
+    }
+    let sdp = raw.sdp.map(RawValue::get).filter(|sdp| sdp.starts_with('"'));
+    sdp.ok_or(Refusal::Field { field: "sdp", must: "a string" })
+}
+
+fn binary(field: &'static str, raw: Option<&RawValue>) -> Result<[u8; 20], Refusal> {
+    let raw = raw.ok_or(Refusal::Missing(field))?;
+    serde_json::from_str::<PeerId>(raw.get()).map(|id| id.0).map_err(|_| Refusal::NotBinary(field))
+}
+
+fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    #[derive(serde::Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    raw.and_then(|raw| serde_json::from_str::<Text<'_>>(raw.get()).ok()).map(|text| text.0)
+}
+
+/// A whole number not below 0, also one written as `5.0`.
+fn integer(raw: &RawValue) -> Option<usize> {
+    let number = raw.get().parse::<f64>().ok()?;
+    (number >= 0.0 && number.fract() == 0.0).then_some(number as usize)
+}

@@ -1,0 +1,49 @@
+//! Why a message is refused: the texts clients find under `failure reason`.
+
+use std::time::Duration;
+
+use crate::NotBinary;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("message of {bytes} bytes, at most {limit} are taken")]
+    TooLong { bytes: usize, limit: usize },
+    #[error("message is not UTF-8")]
+    NotUtf8,
+    #[error("message is not a JSON object: {0}")]
+    NotJson(String),
+    #[error("{0} is missing")]
+    Missing(&'static str),
+    #[error("{0} {NotBinary}")]
+    NotBinary(&'static str),
+    #[error("{field} must be {must}")]
+    Field { field: &'static str, must: &'static str },
+    #[error("offers[{index}]: {why}")]
+    Offer { index: usize, why: Box<Refusal> },
+    #[error("want must be an integer from 0 to {limit}")]
+    Want { limit: usize },
+    #[error("action must be \"announce\" or \"scrape\"")]
+    Action,
+    #[error("event must be \"started\", \"completed\", \"stopped\", or left out")]
+    Event,
+    #[error("too many messages")]
+    TooManyMessages,
+    #[error("too many announces: on average one every {} s is taken", .every.as_secs_f64())]
+    TooManyAnnounces { every: Duration },
+    #[error("this connection is in {limit} swarms already")]
+    TooManySwarms { limit: usize },
+    #[error("the swarm is full")]
+    SwarmFull,
+    #[error("peer_id belongs to another connection")]
+    Taken,
+    #[error("this connection is in the swarm under another peer_id")]
+    OtherPeerId,
+    #[error("announce yourself in this swarm first")]
+    NotMember,
+    #[error("no such peer in this swarm")]
+    NoSuchPeer,
+    #[error("scrape without info_hash is not open here")]
+    ScrapeAll,
+    #[error("too many swarms to list: more than {limit}")]
+    ScrapeTooMany { limit: usize },
+}

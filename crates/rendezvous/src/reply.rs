@@ -1,0 +1,82 @@
+//! What the tracker sends, as JSON text. SDPs are spliced in as the bytes that came.
+
+use std::fmt::Write;
+
+use crate::{
+    Counts, InfoHash, OfferId, PeerId,
+    message::{About, Action},
+    refusal::Refusal,
+};
+
+/// A member's own answer to an announce.
+pub(crate) fn announced(info_hash: InfoHash, interval_secs: u64, counts: Counts) -> String {
+    let mut json = String::with_capacity(160);
+    json.push_str(r#"{"action":"announce","info_hash":"#);
+    info_hash.push_json(&mut json);
+    let Counts { complete, incomplete, .. } = counts;
+    // Writing to a string cannot fail, here and below.
+    let _ = write!(json, r#","interval":{interval_secs},"complete":{complete},"incomplete":{incomplete}}}"#);
+    json
+}
+
+/// Adds the names of other members to an [`announced`] reply.
+pub(crate) fn add_candidates(json: &mut String, candidates: impl Iterator<Item = PeerId>) {
+    json.truncate(json.len() - 1);
+    json.push_str(r#","candidates":["#);
+    for (index, peer) in candidates.enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        peer.push_json(json);
+    }
+    json.push_str("]}");
+}
+
+/// An offer or an answer on its way to a peer. `kind` is "offer" or "answer", `sdp` a raw JSON string.
+pub(crate) fn relayed(kind: &str, info_hash: InfoHash, from: PeerId, offer: OfferId, sdp: &str) -> String {
+    let mut json = String::with_capacity(sdp.len() + 256);
+    json.push_str(r#"{"action":"announce","info_hash":"#);
+    info_hash.push_json(&mut json);
+    json.push_str(r#","peer_id":"#);
+    from.push_json(&mut json);
+    json.push_str(r#","offer_id":"#);
+    offer.push_json(&mut json);
+    let _ = write!(json, r#","{kind}":{{"type":"{kind}","sdp":"#);
+    json.push_str(sdp);
+    json.push_str("}}");
+    json
+}
+
+pub(crate) fn scraped(files: impl Iterator<Item = (InfoHash, Counts)>, interval_secs: u64) -> String {
+    let mut json = String::from(r#"{"action":"scrape","files":{"#);
+    for (index, (info_hash, counts)) in files.enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        info_hash.push_json(&mut json);
+        let Counts { complete, incomplete, downloaded } = counts;
+        let _ =
+            write!(json, r#":{{"complete":{complete},"incomplete":{incomplete},"downloaded":{downloaded}}}"#);
+    }
+    let _ = write!(json, r#"}},"flags":{{"min_request_interval":{interval_secs}}}}}"#);
+    json
+}
+
+/// Clients drop the whole connection over a message without a known action, and ignore one without their info hash.
+pub(crate) fn refused(about: About<'_>, refusal: &Refusal) -> String {
+    let action = match about.action {
+        Action::Announce => "announce",
+        Action::Scrape => "scrape",
+    };
+    let mut json = format!(r#"{{"action":"{action}""#);
+    for (field, raw) in
+        [("info_hash", about.info_hash), ("to_peer_id", about.to_peer_id), ("offer_id", about.offer_id)]
+    {
+        if let Some(raw) = raw {
+            let _ = write!(json, r#","{field}":{raw}"#);
+        }
+    }
+    let reason = serde_json::Value::String(refusal.to_string());
+    let _ = write!(json, r#","failure reason":{reason}}}"#);
+    json
+}

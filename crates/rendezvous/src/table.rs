@@ -1,0 +1,393 @@
+//! Connections, the swarms they are in, and what each message does to them.
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
+
+use crate::{
+    Config, Counts, InfoHash, PeerId,
+    bucket::Bucket,
+    message::{self, About, Announce, Event, Request, Signal},
+    refusal::Refusal,
+    reply,
+    rng::Rng,
+    swarm::Swarm,
+};
+
+/// Names a connection. The caller gives each its own and never uses one twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// A text for a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Who gets it.
+    pub to: ConnId,
+    /// One JSON object: one WebSocket message.
+    pub text: String,
+}
+
+/// Whether a connection may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// All is well, or was answered with an error.
+    Stay,
+    /// It floods: send what is there for it, then close it.
+    Close,
+}
+
+/// The server has as many connections as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no room for another connection")]
+pub struct Full;
+
+/// What there is at this moment, and what was done since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Open connections.
+    pub connections: usize,
+    /// Members of all swarms together.
+    pub members: usize,
+    /// Swarms with at least one member.
+    pub swarms: usize,
+    /// Announces carried out.
+    pub announces: u64,
+    /// Offers passed on.
+    pub offers: u64,
+    /// Answers passed on.
+    pub answers: u64,
+    /// Answers that nobody waited for, dropped.
+    pub unexpected_answers: u64,
+    /// Messages refused with an error.
+    pub refused: u64,
+}
+
+/// The tracker without its sockets: see the [crate] for an example.
+///
+/// Times are durations since one fixed moment of the caller's choice and do not run backwards.
+#[derive(Debug)]
+pub struct Table {
+    config: Config,
+    rng: Rng,
+    connections: BTreeMap<ConnId, Connection>,
+    swarms: BTreeMap<InfoHash, Swarm>,
+    members: usize,
+    stats: Stats,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    messages: Bucket,
+    announces: Bucket,
+    /// Under which name it is in which swarm: a handful, so searched from the front.
+    memberships: Vec<(InfoHash, PeerId)>,
+}
+
+impl Connection {
+    fn name_in(&self, info_hash: InfoHash) -> Option<PeerId> {
+        self.memberships.iter().find(|one| one.0 == info_hash).map(|one| one.1)
+    }
+}
+
+impl Table {
+    /// An empty table. The seed decides who is drawn from a swarm: a server takes an unpredictable one.
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            config,
+            rng: Rng::new(seed),
+            connections: BTreeMap::new(),
+            swarms: BTreeMap::new(),
+            members: 0,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The figures it keeps to.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A connection opened.
+    ///
+    /// # Errors
+    /// [`Full`] at the limit; nothing is kept then.
+    pub fn connect(&mut self, conn: ConnId) -> Result<(), Full> {
+        if self.connections.len() >= self.config.connections {
+            return Err(Full);
+        }
+        self.connections.entry(conn).or_default();
+        Ok(())
+    }
+
+    /// A connection ended, which takes it out of all its swarms.
+    pub fn disconnect(&mut self, conn: ConnId) {
+        for (info_hash, peer) in self.connections.remove(&conn).unwrap_or_default().memberships {
+            self.leave_swarm(info_hash, peer);
+        }
+    }
+
+    /// Takes in a message and adds what is to be sent to `out`, in order. Any bytes will do: what cannot be understood
+    /// is answered with an error.
+    pub fn handle(&mut self, now: Duration, conn: ConnId, text: &[u8], out: &mut Vec<Outgoing>) -> Verdict {
+        if self.charge(now, conn) == Verdict::Close {
+            if self.connections.contains_key(&conn) {
+                self.refuse(conn, About::default(), &Refusal::TooManyMessages, out);
+            }
+            return Verdict::Close;
+        }
+        let (about, request) = message::parse(text, &self.config);
+        let done = match request {
+            Ok(Request::Announce(announce)) => self.announce(now, conn, announce, out),
+            Ok(Request::Directed(signal)) => self.directed(now, conn, signal, out),
+            Ok(Request::Answer(signal)) => {
+                self.answer(now, conn, signal, out);
+                Ok(())
+            }
+            Ok(Request::Scrape(hashes)) => self.scrape(now, conn, hashes, out),
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = done {
+            self.refuse(conn, about, &refusal, out);
+        }
+        Verdict::Stay
+    }
+
+    /// Counts something else that a connection sent, such as a ping, against its allowance of messages.
+    pub fn charge(&mut self, now: Duration, conn: ConnId) -> Verdict {
+        let rate = self.config.messages;
+        let connection = self.connections.get_mut(&conn);
+        if connection.is_some_and(|connection| connection.messages.take(now, rate)) {
+            Verdict::Stay
+        } else {
+            Verdict::Close
+        }
+    }
+
+    /// Removes the members that have been silent for too long and says how many. To be called a few times per
+    /// interval.
+    pub fn expire(&mut self, now: Duration) -> usize {
+        let lifetime = self.config.lifetime();
+        let mut gone = Vec::new();
+        for (&info_hash, swarm) in &self.swarms {
+            let silent =
+                swarm.members().iter().filter(|member| now.saturating_sub(member.last_seen) >= lifetime);
+            gone.extend(silent.map(|member| (info_hash, member.peer, member.conn)));
+        }
+        for &(info_hash, peer, conn) in &gone {
+            self.leave(conn, info_hash, peer);
+        }
+        gone.len()
+    }
+
+    /// What is there, and what was done.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            connections: self.connections.len(),
+            members: self.members,
+            swarms: self.swarms.len(),
+            ..self.stats
+        }
+    }
+
+    /// What is known of a swarm: all zero if nobody is in it.
+    pub fn counts(&self, info_hash: InfoHash) -> Counts {
+        self.swarms.get(&info_hash).map_or(Counts::default(), Swarm::counts)
+    }
+
+    /// Whether the connection is in the swarm under this name already.
+    ///
+    /// # Errors
+    /// If the name is another connection's, or the connection goes by another name there.
+    fn check_name(&self, conn: ConnId, info_hash: InfoHash, peer: PeerId) -> Result<bool, Refusal> {
+        match self.connections.get(&conn).and_then(|connection| connection.name_in(info_hash)) {
+            Some(name) if name == peer => Ok(true),
+            Some(_) => Err(Refusal::OtherPeerId),
+            None if self.swarms.get(&info_hash).is_some_and(|swarm| swarm.get(peer).is_some()) => {
+                Err(Refusal::Taken)
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn check_announce_rate(&mut self, now: Duration, conn: ConnId) -> Result<(), Refusal> {
+        let rate = self.config.announces;
+        let connection = self.connections.get_mut(&conn);
+        if connection.is_some_and(|connection| connection.announces.take(now, rate)) {
+            Ok(())
+        } else {
+            Err(Refusal::TooManyAnnounces { every: rate.every })
+        }
+    }
+
+    fn announce(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        announce: Announce<'_>,
+        out: &mut Vec<Outgoing>,
+    ) -> Result<(), Refusal> {
+        let Announce { info_hash, peer_id, event, complete, want, offers } = announce;
+        // Leaving is never too much: a member that may not leave would stay as a ghost.
+        if event == Event::Stopped {
+            self.check_name(conn, info_hash, peer_id)?;
+            self.leave(conn, info_hash, peer_id);
+            let text = reply::announced(info_hash, self.config.interval.as_secs(), self.counts(info_hash));
+            out.push(Outgoing { to: conn, text });
+            self.stats.announces += 1;
+            return Ok(());
+        }
+        self.check_announce_rate(now, conn)?;
+        if !self.check_name(conn, info_hash, peer_id)? {
+            self.join(now, conn, info_hash, peer_id)?;
+        }
+        self.stats.announces += 1;
+        let Self { config, rng, swarms, stats, .. } = self;
+        let swarm = swarms.get_mut(&info_hash).expect("the member is in it by now");
+        match (event, complete) {
+            (Event::Completed, _) => swarm.set_complete(peer_id, true, true),
+            (_, Some(complete)) => swarm.set_complete(peer_id, complete, false),
+            (_, None) => {}
+        }
+        let place = swarm.place(peer_id).expect("the member is in it by now");
+        let drawn = rng.sample(swarm.len(), place, offers.len() + want);
+        let (offered, candidates) = drawn.split_at(offers.len().min(drawn.len()));
+        let mut text = reply::announced(info_hash, config.interval.as_secs(), swarm.counts());
+        if want > 0 {
+            reply::add_candidates(&mut text, candidates.iter().map(|&place| swarm.members()[place].peer));
+        }
+        out.push(Outgoing { to: conn, text });
+        for (offer, &place) in offers.iter().zip(offered) {
+            let to = swarm.members()[place].conn;
+            let text = reply::relayed("offer", info_hash, peer_id, offer.id, offer.sdp);
+            out.push(Outgoing { to, text });
+            stats.offers += 1;
+            if let Some(member) = swarm.get_mut(peer_id) {
+                member.expected.add(now, offer.id, to, config.answer_within, config.outstanding_offers);
+            }
+        }
+        if let Some(member) = swarm.get_mut(peer_id) {
+            member.last_seen = now;
+        }
+        Ok(())
+    }
+
+    fn directed(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        signal: Signal<'_>,
+        out: &mut Vec<Outgoing>,
+    ) -> Result<(), Refusal> {
+        let Signal { info_hash, from, to, offer } = signal;
+        if !self.check_name(conn, info_hash, from)? {
+            return Err(Refusal::NotMember);
+        }
+        let Self { config, swarms, stats, .. } = self;
+        let swarm = swarms.get_mut(&info_hash).ok_or(Refusal::NotMember)?;
+        let receiver = swarm.get(to).map(|member| member.conn).filter(|&receiver| receiver != conn);
+        let receiver = receiver.ok_or(Refusal::NoSuchPeer)?;
+        let sender = swarm.get_mut(from).ok_or(Refusal::NotMember)?;
+        sender.last_seen = now;
+        sender.expected.add(now, offer.id, receiver, config.answer_within, config.outstanding_offers);
+        stats.offers += 1;
+        let text = reply::relayed("offer", info_hash, from, offer.id, offer.sdp);
+        out.push(Outgoing { to: receiver, text });
+        Ok(())
+    }
+
+    /// An answer has no reply, also if nobody waits for it: that happens to honest peers too, when the other side left.
+    fn answer(&mut self, now: Duration, conn: ConnId, signal: Signal<'_>, out: &mut Vec<Outgoing>) {
+        let Signal { info_hash, from, to, offer } = signal;
+        let member = self.check_name(conn, info_hash, from) == Ok(true);
+        let swarm = self.swarms.get_mut(&info_hash).filter(|_| member);
+        let offerer = swarm.and_then(|swarm| {
+            if let Some(sender) = swarm.get_mut(from) {
+                sender.last_seen = now;
+            }
+            let offerer = swarm.get_mut(to)?;
+            offerer.expected.take(now, offer.id, conn).then_some(offerer.conn)
+        });
+        let Some(to) = offerer else {
+            self.stats.unexpected_answers += 1;
+            return;
+        };
+        let text = reply::relayed("answer", info_hash, from, offer.id, offer.sdp);
+        out.push(Outgoing { to, text });
+        self.stats.answers += 1;
+    }
+
+    fn scrape(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        hashes: Option<Vec<InfoHash>>,
+        out: &mut Vec<Outgoing>,
+    ) -> Result<(), Refusal> {
+        self.check_announce_rate(now, conn)?;
+        let interval_secs = self.config.interval.as_secs();
+        let text = match hashes {
+            Some(mut hashes) => {
+                hashes.sort_unstable();
+                hashes.dedup();
+                reply::scraped(hashes.iter().map(|&hash| (hash, self.counts(hash))), interval_secs)
+            }
+            None => {
+                let limit = self.config.scrape_all.ok_or(Refusal::ScrapeAll)?;
+                if self.swarms.len() > limit {
+                    return Err(Refusal::ScrapeTooMany { limit });
+                }
+                reply::scraped(self.swarms.iter().map(|(&hash, swarm)| (hash, swarm.counts())), interval_secs)
+            }
+        };
+        out.push(Outgoing { to: conn, text });
+        Ok(())
+    }
+
+    fn refuse(&mut self, conn: ConnId, about: About<'_>, refusal: &Refusal, out: &mut Vec<Outgoing>) {
+        self.stats.refused += 1;
+        out.push(Outgoing { to: conn, text: reply::refused(about, refusal) });
+    }
+
+    fn join(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        info_hash: InfoHash,
+        peer: PeerId,
+    ) -> Result<(), Refusal> {
+        let Config { swarms_per_connection, members_per_swarm, .. } = self.config;
+        let connection = self.connections.get_mut(&conn).expect("its message was charged to it");
+        if connection.memberships.len() >= swarms_per_connection {
+            return Err(Refusal::TooManySwarms { limit: swarms_per_connection });
+        }
+        if self.swarms.get(&info_hash).map_or(0, Swarm::len) >= members_per_swarm {
+            return Err(Refusal::SwarmFull);
+        }
+        connection.memberships.push((info_hash, peer));
+        self.swarms.entry(info_hash).or_default().insert(now, peer, conn);
+        self.members += 1;
+        Ok(())
+    }
+
+    /// Ends a membership on both sides, if there is one.
+    fn leave(&mut self, conn: ConnId, info_hash: InfoHash, peer: PeerId) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        let Some(place) = connection.memberships.iter().position(|&one| one == (info_hash, peer)) else {
+            return;
+        };
+        connection.memberships.swap_remove(place);
+        self.leave_swarm(info_hash, peer);
+    }
+
+    fn leave_swarm(&mut self, info_hash: InfoHash, peer: PeerId) {
+        if let Entry::Occupied(mut swarm) = self.swarms.entry(info_hash) {
+            swarm.get_mut().remove(peer);
+            self.members -= 1;
+            if swarm.get().len() == 0 {
+                swarm.remove();
+            }
+        }
+    }
+}

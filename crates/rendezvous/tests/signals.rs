@@ -1,0 +1,218 @@
+//! Offers and answers: who gets which, and what passes through unchanged.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use rendezvous::{Config, ConnId};
+use serde_json::{Value, json};
+use support::*;
+
+/// A swarm of `size` members: member n has connection n.
+fn swarm(size: u64) -> Rig {
+    let mut rig = Rig::new(size);
+    (0..size).for_each(|n| drop(rig.join(n, FILM, &name(n))));
+    rig
+}
+
+#[test]
+fn the_reply_comes_first_and_each_offer_goes_to_another_member() {
+    let mut rig = swarm(10);
+    let out = rig.say(0, announce_with(FILM, &name(0), json!({"numwant": 5, "offers": offers(100..105)})));
+    assert_eq!(out.len(), 6);
+    assert_eq!(out[0].0, 0);
+    assert_eq!(out[0].1["interval"], 120);
+    let receivers: BTreeSet<u64> = out[1..].iter().map(|one| one.0).collect();
+    assert_eq!(receivers.len(), 5);
+    assert!(!receivers.contains(&0));
+    for (n, (_, offer)) in out[1..].iter().enumerate() {
+        let expected = json!({
+            "action": "announce", "info_hash": FILM, "peer_id": name(0), "offer_id": name(100 + n as u64),
+            "offer": {"type": "offer", "sdp": format!("v=0 {}\r\n", 100 + n)},
+        });
+        assert_eq!(*offer, expected);
+    }
+}
+
+#[test]
+fn surplus_offers_are_left_out_and_so_is_what_numwant_does_not_ask_for() {
+    let mut rig = swarm(4);
+    let mut sent = |more: Value| rig.say(0, announce_with(FILM, &name(0), more)).len() - 1;
+    assert_eq!(sent(json!({"offers": offers(0..9)})), 3);
+    assert_eq!(sent(json!({"offers": offers(0..9), "numwant": 2})), 2);
+    assert_eq!(sent(json!({"offers": offers(0..9), "numwant": 2.0})), 2);
+    assert_eq!(sent(json!({"offers": offers(0..2), "numwant": 50})), 2);
+    assert_eq!(sent(json!({"offers": offers(0..2), "numwant": "many"})), 2);
+    assert_eq!(sent(json!({"offers": offers(0..2), "numwant": null})), 2);
+    assert_eq!(sent(json!({"offers": [], "numwant": 0})), 0);
+    assert_eq!(sent(json!({"offers": null, "numwant": 5})), 0);
+}
+
+#[test]
+fn of_a_hundred_offers_twenty_are_relayed() {
+    let mut rig = Rig::new(60);
+    (0..60).for_each(|n| drop(rig.join(n, FILM, &name(n))));
+    let out = rig.say(0, announce_with(FILM, &name(0), json!({"offers": offers(0..100), "numwant": 100})));
+    assert_eq!(out.len(), 21);
+}
+
+#[test]
+fn an_answer_reaches_the_offerer_once_and_has_no_reply() {
+    let mut rig = swarm(2);
+    rig.say(0, announce_with(FILM, &name(0), json!({"offers": offers(50..51)})));
+    let out = rig.say(1, answer(FILM, &name(1), &name(0), &name(50)));
+    let expected = json!({
+        "action": "announce", "info_hash": FILM, "peer_id": name(1), "offer_id": name(50),
+        "answer": {"type": "answer", "sdp": "v=0 answer"},
+    });
+    assert_eq!(out, [(0, expected)]);
+    assert!(rig.say(1, answer(FILM, &name(1), &name(0), &name(50))).is_empty());
+    assert_eq!(rig.table.stats().unexpected_answers, 1);
+}
+
+#[test]
+fn an_answer_after_two_minutes_is_too_late() {
+    for (wait, passed) in [(119, 1), (120, 0)] {
+        let mut rig = swarm(2);
+        rig.say(0, announce_with(FILM, &name(0), json!({"offers": offers(50..51)})));
+        rig.pass(wait);
+        assert_eq!(rig.say(1, answer(FILM, &name(1), &name(0), &name(50))).len(), passed);
+    }
+}
+
+#[test]
+fn an_answer_to_who_has_left_is_dropped_without_a_word() {
+    let mut rig = swarm(2);
+    rig.say(0, announce_with(FILM, &name(0), json!({"offers": offers(50..51)})));
+    rig.table.disconnect(ConnId(0));
+    assert!(rig.say(1, answer(FILM, &name(1), &name(0), &name(50))).is_empty());
+    rig.table.connect(ConnId(9)).unwrap();
+    rig.join(9, FILM, &name(0));
+    assert!(rig.say(1, answer(FILM, &name(1), &name(0), &name(50))).is_empty(), "a new one never offered");
+}
+
+#[test]
+fn only_the_newest_outstanding_offers_are_remembered() {
+    let mut rig = Rig::with(Config { outstanding_offers: 3, ..Config::default() }, 2);
+    rig.join(0, FILM, &name(0));
+    rig.join(1, FILM, &name(1));
+    (0..5).for_each(|n| drop(rig.say(0, directed(FILM, &name(0), &name(1), &name(10 + n)))));
+    let passed: Vec<usize> =
+        (0..5).map(|n| rig.say(1, answer(FILM, &name(1), &name(0), &name(10 + n))).len()).collect();
+    assert_eq!(passed, [0, 0, 1, 1, 1]);
+}
+
+#[test]
+fn candidates_are_other_members_that_got_no_offer_in_the_same_announce() {
+    let mut rig = swarm(12);
+    let mut seen = BTreeSet::new();
+    for _ in 0..20 {
+        let out = rig.say(3, announce_with(FILM, &name(3), json!({"want": 4, "offers": offers(0..3)})));
+        assert_eq!(out.len(), 4);
+        let names: Vec<&str> =
+            out[0].1["candidates"].as_array().unwrap().iter().map(|n| n.as_str().unwrap()).collect();
+        assert_eq!(names.len(), 4);
+        assert!(out[1..].iter().all(|(to, _)| !names.contains(&name(*to).as_str())));
+        assert!(!names.contains(&name(3).as_str()));
+        seen.extend(names.into_iter().map(str::to_owned));
+    }
+    assert_eq!(seen.len(), 11, "everybody's turn comes");
+}
+
+#[test]
+fn candidates_are_given_to_who_asks_and_are_never_more_than_there_are() {
+    let mut rig = swarm(3);
+    assert_eq!(rig.say(0, announce(FILM, &name(0)))[0].1.get("candidates"), None);
+    assert_eq!(rig.say(0, announce_with(FILM, &name(0), json!({"want": 0})))[0].1.get("candidates"), None);
+    let out = rig.say(0, announce_with(FILM, &name(0), json!({"want": 20})));
+    assert_eq!(out[0].1["candidates"].as_array().unwrap().len(), 2);
+    let mut alone = Rig::new(1);
+    let out = alone.say(0, announce_with(FILM, &name(0), json!({"want": 20})));
+    assert_eq!(out[0].1["candidates"], json!([]));
+    for want in [json!(21), json!(-1), json!(1.5), json!("3")] {
+        let out = rig.say(0, announce_with(FILM, &name(0), json!({"want": want})));
+        assert!(failure(&out, 0, FILM).contains("want must be"));
+    }
+}
+
+#[test]
+fn a_directed_offer_reaches_its_one_receiver_and_can_be_answered() {
+    let mut rig = swarm(9);
+    let out = rig.say(2, directed(FILM, &name(2), &name(7), &name(70)));
+    let expected = json!({
+        "action": "announce", "info_hash": FILM, "peer_id": name(2), "offer_id": name(70),
+        "offer": {"type": "offer", "sdp": "v=0 directed"},
+    });
+    assert_eq!(out, [(7, expected)]);
+    let out = rig.say(7, answer(FILM, &name(7), &name(2), &name(70)));
+    assert_eq!((out.len(), out[0].0), (1, 2));
+}
+
+#[test]
+fn a_directed_offer_to_who_is_not_there_says_so() {
+    let mut rig = swarm(2);
+    rig.table.connect(ConnId(5)).unwrap();
+    rig.join(5, SHOW, &name(5));
+    for absent in [name(99), name(5), name(0)] {
+        let out = rig.say(0, directed(FILM, &name(0), &absent, &name(70)));
+        assert!(failure(&out, 0, FILM).contains("no such peer"));
+        assert_eq!(out[0].1["to_peer_id"], absent);
+        assert_eq!(out[0].1["offer_id"], name(70));
+    }
+    let out = rig.say(5, directed(FILM, &name(5), &name(0), &name(70)));
+    assert!(failure(&out, 5, FILM).contains("announce yourself"));
+}
+
+#[test]
+fn an_sdp_passes_byte_for_byte_and_is_never_unescaped() {
+    let mut rig = swarm(2);
+    let sdp = r#""v=0\r\no=- \u0041\u00e9\ud83d\ude00 \ud800 \/ \" \\ é😀""#;
+    let message = format!(
+        r#" {{"offers" : [ {{ "offer_id":"{}", "extra":[[{{}}]], "offer": {{"sdp": {sdp}, "type":"offer","x":1}} }} ],
+            "unknown": {{"deep":[1,2,[3]]}}, "peer_id":"{}","action":"announce" ,"info_hash":"{FILM}"}} "#,
+        name(50),
+        name(0)
+    );
+    let out = rig.raw(0, message.as_bytes());
+    let expected = format!(
+        r#"{{"action":"announce","info_hash":"{FILM}","peer_id":"{}","offer_id":"{}","offer":{{"type":"offer","sdp":{sdp}}}}}"#,
+        name(0),
+        name(50)
+    );
+    assert_eq!(out[1].text, expected);
+}
+
+#[test]
+fn names_of_any_bytes_come_back_as_they_were() {
+    // U+0000 to U+00FF, in 13 names that overlap at the end.
+    let every: Vec<char> = (0..=255u8).map(char::from).chain((0..4).map(|_| 'z')).collect();
+    for (n, chunk) in every.chunks(20).enumerate() {
+        let binary: String = chunk.iter().collect();
+        let mut rig = Rig::new(2);
+        let other = name(n as u64);
+        assert_eq!(rig.join(1, &binary, &other)["info_hash"], binary);
+        let offer = json!([{"offer_id": binary, "offer": {"type": "offer", "sdp": "v=0"}}]);
+        let out = rig.say(0, announce_with(&binary, &binary, json!({"offers": offer, "want": 3})));
+        assert_eq!(out[0].1["info_hash"], binary);
+        assert_eq!(out[1].1["info_hash"], binary);
+        assert_eq!(out[1].1["peer_id"], binary);
+        assert_eq!(out[1].1["offer_id"], binary);
+        assert_eq!(rig.join(1, &binary, &other)["info_hash"], binary);
+        let out = rig.say(1, announce_with(&binary, &other, json!({"want": 3})));
+        assert_eq!(out[0].1["candidates"], json!([binary]));
+        let out = rig.say(0, json!({"action": "scrape", "info_hash": binary}));
+        assert_eq!(out[0].1["files"][&binary]["incomplete"], 2);
+        let out = rig.say(1, answer(&binary, &other, &binary, &binary));
+        assert_eq!(out[0].1["offer_id"], binary);
+    }
+}
+
+#[test]
+fn the_bytes_of_a_name_on_the_wire_are_the_shortest_json_has() {
+    let mut rig = Rig::new(1);
+    let binary = "\0\u{1}\u{2}a\u{7f}\u{80}\u{a0}\u{ff}\"\\bbbbbbbbbb";
+    let message = announce(binary, &name(0)).to_string();
+    let text = rig.raw(0, message.as_bytes()).remove(0).text;
+    let wire = "\"\\u0000\\u0001\\u0002a\u{7f}\u{80}\u{a0}\u{ff}\\\"\\\\bbbbbbbbbb\"";
+    assert!(text.contains(wire), "{text}");
+}
