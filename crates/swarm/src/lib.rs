@@ -1,1 +1,33 @@
-//! What a peer decides: a pure state machine, without clock, I/O or media bytes.
+//! What a peer decides: which piece to ask of whom and when, whom to serve, what to leave to the origin, whom to drop.
+//!
+//! One pure state machine, [`Peer`]. It reads no clock, does no I/O, holds no media bytes and hashes nothing: a driver
+//! tells it what happened ([`Input`]), carries out what it says ([`Output`]) and calls again at the time it names. The same
+//! inputs give the same outputs on every target, which [`trace`] records and replays.
+//!
+//! Its first law: a viewer is never worse off than with the origin alone. Whatever peers do or fail to do, a segment that
+//! the player needs is fetched from the origin while there is still time for that.
+//!
+//! Terms: the *window* is what the viewer will want soon; a *want* is a segment the player has asked for; a *holder* is a
+//! neighbour that has said it holds a piece.
+#![no_std]
+extern crate alloc;
+
+mod config;
+mod election;
+mod film;
+mod io;
+mod meet;
+mod neighbour;
+mod origin;
+mod peer;
+mod plan;
+mod store;
+mod time;
+pub mod trace;
+mod uploads;
+mod viewer;
+
+pub use config::Config;
+pub use io::{Hangup, Input, Link, Output, PeerId, Player, Source, Verdict};
+pub use peer::{LinkSnapshot, Peer, Snapshot};
+pub use time::Time;

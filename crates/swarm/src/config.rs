@@ -1,0 +1,69 @@
+//! Every bound and every number of the core, in one place.
+
+use core::time::Duration;
+
+/// How a peer behaves. The defaults are for a browser that watches a film.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Connections to have; more strangers are dialled below this.
+    pub links_wanted: usize,
+    /// Connections at most; beyond it new ones are refused.
+    pub links_max: usize,
+    /// Dials under way at most.
+    pub dials_max: usize,
+    /// Strangers remembered at most.
+    pub strangers_max: usize,
+    /// Between announces while peers are wanted.
+    pub announce_every: Duration,
+
+    /// Wanted beyond the position: what is asked of peers.
+    pub window: Duration,
+    /// How far beyond its own window a peer fetches from the origin for those ahead of it.
+    pub fetch_ahead: Duration,
+    /// Buffer below which the origin is asked at once for whatever peers cannot bring in time.
+    pub urgent: Duration,
+    /// Fetches from the origin at the same time.
+    pub fetches_max: usize,
+
+    /// Bytes asked of a new neighbour before the first has come.
+    pub credit_start: u32,
+    /// Bytes asked of a neighbour at most.
+    pub credit_max: u32,
+    /// Requests from a neighbour that may wait.
+    pub serve_queue_max: usize,
+    /// Bytes handed to all connections together that they have not yet taken off our hands.
+    pub serve_in_flight_max: u32,
+    /// Upload in bytes a second until the viewer says otherwise; 0 shares nothing.
+    pub upload: u32,
+    /// Answers missed in a row before a neighbour is dropped.
+    pub strikes_max: u32,
+
+    /// Between two reports of what is held.
+    pub have_every: Duration,
+    /// Bytes of media held at most.
+    pub store_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            links_wanted: 12,
+            links_max: 24,
+            dials_max: 6,
+            strangers_max: 200,
+            announce_every: Duration::from_secs(15),
+            window: Duration::from_secs(40),
+            fetch_ahead: Duration::from_secs(16),
+            urgent: Duration::from_secs(6),
+            fetches_max: 2,
+            credit_start: 64 * 1024,
+            credit_max: 1024 * 1024,
+            serve_queue_max: 64,
+            serve_in_flight_max: 256 * 1024,
+            upload: 2_500_000,
+            strikes_max: 3,
+            have_every: Duration::from_millis(250),
+            store_max: 256 << 20,
+        }
+    }
+}

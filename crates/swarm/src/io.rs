@@ -1,0 +1,173 @@
+//! The core's whole surface: what a driver tells it, and what it asks of the driver.
+
+use core::time::Duration;
+use manifest::{Index, SegmentId};
+use wire::Message;
+
+/// A peer's identity in the swarm: the tracker's `peer_id`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PeerId(pub [u8; 20]);
+
+impl core::fmt::Debug for PeerId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{}", b.escape_ascii()))
+    }
+}
+
+/// The driver's name for one open connection; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Link(pub u32);
+
+/// Where bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The origin, or the CDN before it.
+    Origin,
+    /// A neighbour.
+    Peer(Link),
+}
+
+/// What the driver found when it checked a piece against the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the publisher's piece; the driver has stored it.
+    Verified,
+    /// It is not; the driver has thrown it away.
+    Forged,
+}
+
+/// What the player is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Player {
+    /// Position in the film.
+    pub position: Duration,
+    /// How far beyond the position the player can go with what it has been given.
+    pub buffered: Duration,
+    /// Whether it moves, or would if it had something to play: false when paused by the viewer.
+    pub playing: bool,
+    /// Speed in thousandths: 1000 is normal.
+    pub rate_permille: u32,
+}
+
+/// What has happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input<'a> {
+    /// The time named by the last call has come (or passed: only speed depends on it).
+    Wake,
+    /// The film, its signature already checked. Given once, before any want.
+    Film(&'a Index),
+    /// The player moved, paused, sought. At least once a second while it plays.
+    Player(Player),
+    /// The player asks for a segment.
+    Want(SegmentId),
+    /// The player no longer waits for a segment it asked for.
+    Unwant(SegmentId),
+    /// The viewer's choice: how much to upload in bytes a second, or `None` to share nothing.
+    Sharing(Option<u32>),
+    /// How many other viewers the tracker knows of.
+    Audience(u32),
+    /// Peers that might be dialled.
+    Strangers(&'a [PeerId]),
+    /// A connection is open.
+    LinkUp {
+        /// Its name from now on.
+        link: Link,
+        /// Who is there.
+        peer: PeerId,
+        /// Whether this side began it.
+        dialled: bool,
+    },
+    /// A dial led to nothing.
+    DialFailed(PeerId),
+    /// How many bytes a connection would take without queueing more than it should.
+    LinkRoom {
+        /// Which connection.
+        link: Link,
+        /// Bytes.
+        room: u32,
+    },
+    /// A connection is gone.
+    LinkDown(Link),
+    /// A message came, decoded.
+    Message(Link, Message),
+    /// Bytes came that are no message, or data nobody could verify.
+    Garbage(Link),
+    /// A piece came and was checked. A piece that is already held is reported like any other.
+    Arrived {
+        /// Which segment.
+        segment: SegmentId,
+        /// Which piece of it.
+        piece: u32,
+        /// From where.
+        from: Source,
+        /// What the check said.
+        verdict: Verdict,
+    },
+    /// A fetch from the origin is over; its pieces have been reported before.
+    FetchEnded {
+        /// Which segment.
+        segment: SegmentId,
+        /// Whether all that was asked for came.
+        complete: bool,
+    },
+}
+
+/// What is to be done. Everything is carried out at once and without waiting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Ask the tracker for up to `want` peers; 0 only says that we are still here.
+    Announce {
+        /// How many.
+        want: u32,
+    },
+    /// Open a connection to a peer: answered by `LinkUp` or `DialFailed`.
+    Dial(PeerId),
+    /// Close a connection. No `LinkDown` follows.
+    Hangup(Link, Hangup),
+    /// Send a message.
+    Send(Link, Message),
+    /// Send a piece from the store as the answer to a request. If it is gone after all, do nothing.
+    SendPiece {
+        /// On which connection.
+        link: Link,
+        /// The request it answers.
+        id: u32,
+        /// Which segment.
+        segment: SegmentId,
+        /// Which piece of it.
+        piece: u32,
+        /// Whether the segment's leaves go before it.
+        leaves: bool,
+    },
+    /// Fetch pieces `first..end` of a segment from the origin. Unless a piece of the segment is held already, the
+    /// whole segment is asked for, so that it can be verified without leaves.
+    Fetch {
+        /// Which segment.
+        segment: SegmentId,
+        /// First piece.
+        first: u32,
+        /// One past the last piece.
+        end: u32,
+    },
+    /// Give up the fetch of a segment. No `FetchEnded` follows.
+    CancelFetch(SegmentId),
+    /// Give a segment to the player: every piece is in the store.
+    Deliver(SegmentId),
+    /// Drop a segment from the store.
+    Evict(SegmentId),
+}
+
+/// Why a connection is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hangup {
+    /// A second connection to the same peer.
+    Duplicate,
+    /// Another film, or another version of the wire.
+    Stranger,
+    /// It sent a piece or leaves that fail against the index, or no message at all: never again this session.
+    Forger,
+    /// It says it holds what it does not, or answers nothing.
+    Unresponsive,
+    /// More connections than wanted.
+    Full,
+}

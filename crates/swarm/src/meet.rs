@@ -1,0 +1,90 @@
+//! Whom to connect to: strangers heard of, dials under way, peers never to be met again. Every list is bounded.
+
+use crate::config::Config;
+use crate::io::PeerId;
+use crate::time::Time;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+#[derive(Debug, Default)]
+pub(crate) struct Meet {
+    strangers: Vec<PeerId>,
+    dials: BTreeMap<PeerId, Time>,
+    shunned: BTreeMap<PeerId, Option<Time>>,
+    announced: Option<Time>,
+    asked_for: usize,
+    /// Other viewers that the tracker knows of; `None` before its first answer.
+    pub audience: Option<u32>,
+}
+
+const DIAL_PATIENCE: Duration = Duration::from_secs(20);
+const SHUNNED_MAX: usize = 1000;
+
+impl Meet {
+    pub fn heard(&mut self, config: &Config, me: &PeerId, peers: &[PeerId], linked: &BTreeSet<PeerId>) {
+        for peer in peers {
+            let known = peer == me
+                || linked.contains(peer)
+                || self.dials.contains_key(peer)
+                || self.strangers.contains(peer);
+            if !known && self.strangers.len() < config.strangers_max {
+                self.strangers.push(*peer);
+            }
+        }
+    }
+
+    /// Never again (`None`), or not before a time.
+    pub fn shun(&mut self, peer: PeerId, until: Option<Time>) {
+        if self.shunned.len() >= SHUNNED_MAX {
+            self.shunned.pop_first();
+        }
+        self.shunned.insert(peer, until);
+        self.strangers.retain(|p| *p != peer);
+    }
+
+    pub fn is_shunned(&self, now: Time, peer: &PeerId) -> bool {
+        self.shunned.get(peer).is_some_and(|until| until.is_none_or(|until| now < until))
+    }
+
+    pub fn dial_ended(&mut self, peer: &PeerId) {
+        self.dials.remove(peer);
+    }
+
+    /// Whether links may still come of what has been begun.
+    pub fn is_hopeful(&self, now: Time) -> bool {
+        !self.dials.is_empty()
+            || !self.strangers.is_empty()
+            || self.announced.is_some_and(|at| now.since(at) < Duration::from_secs(3))
+    }
+
+    /// The next peer to dial.
+    pub fn next_dial(&mut self, config: &Config, now: Time, links: usize) -> Option<PeerId> {
+        self.dials.retain(|_, at| now.since(*at) < DIAL_PATIENCE);
+        while links + self.dials.len() < config.links_wanted && self.dials.len() < config.dials_max {
+            let peer = self.strangers.pop()?;
+            if !self.is_shunned(now, &peer) {
+                self.dials.insert(peer, now);
+                return Some(peer);
+            }
+        }
+        None
+    }
+
+    /// How many peers to ask the tracker for, if it is time to ask.
+    pub fn next_announce(&mut self, config: &Config, now: Time, links: usize) -> Option<u32> {
+        let want = config.links_wanted.saturating_sub(links + self.dials.len() + self.strangers.len());
+        let due = match self.announced {
+            None => true,
+            // A swarm that has lost links asks sooner than one that never found any.
+            Some(at) if want > self.asked_for => now.since(at) >= config.announce_every / 4,
+            Some(at) => now.since(at) >= config.announce_every && want > 0,
+        };
+        if !due {
+            return None;
+        }
+        self.announced = Some(now);
+        self.asked_for = want;
+        Some(want as u32)
+    }
+}

@@ -1,0 +1,225 @@
+//! One neighbour: what it says it holds, what was asked of it, how fast it answers.
+//!
+//! Its invariant: `asked_bytes` is the sum over `asked`, and never above `credit` but for one piece.
+
+use crate::film::Film;
+use crate::io::PeerId;
+use crate::time::Time;
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::time::Duration;
+use manifest::SegmentId;
+use wire::{Bits, Have, Playing};
+
+/// A request that has not been answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub segment: SegmentId,
+    pub piece: u32,
+    pub bytes: u32,
+    pub at: Time,
+    /// `delivered` of the neighbour when it was asked: gives the delivery rate when the answer comes.
+    delivered: u64,
+}
+
+#[derive(Debug)]
+enum Holding {
+    Whole,
+    Part(Bits),
+}
+
+#[derive(Debug)]
+pub(crate) struct Neighbour {
+    pub peer: PeerId,
+    pub dialled: bool,
+    /// Whether its `Hello` has come and fits.
+    pub greeted: bool,
+    /// What it is ready to upload; 0: nothing.
+    pub upload_kbps: u32,
+    pub playing: Option<Playing>,
+    /// What it is fetching from the origin, and since when we know.
+    pub fetching: BTreeMap<SegmentId, Time>,
+    held: BTreeMap<SegmentId, Holding>,
+
+    pub asked: BTreeMap<u32, Asked>,
+    pub asked_bytes: u32,
+    next_id: u32,
+    credit: u32,
+    /// Smoothed time from request to piece, and its mean deviation (as RFC 6298 does for round trips).
+    response: Duration,
+    deviation: Duration,
+    fastest: Duration,
+    /// Bytes a second that it has shown it can deliver.
+    rate: u64,
+    delivered: u64,
+    pub strikes: u32,
+    /// Not to be asked before.
+    pub rest_until: Time,
+    /// Pieces it failed to bring: not asked of it again.
+    pub failed: BTreeSet<(SegmentId, u32)>,
+
+    /// Bytes its link takes now.
+    pub room: u32,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+}
+
+const FIRST_RESPONSE: Duration = Duration::from_millis(150);
+const MOST_FAILED: usize = 1024;
+
+impl Neighbour {
+    pub fn new(peer: PeerId, dialled: bool, credit: u32) -> Self {
+        Self {
+            peer,
+            dialled,
+            greeted: false,
+            upload_kbps: 0,
+            playing: None,
+            fetching: BTreeMap::new(),
+            held: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            asked_bytes: 0,
+            next_id: 0,
+            credit,
+            response: FIRST_RESPONSE,
+            deviation: FIRST_RESPONSE,
+            fastest: Duration::MAX,
+            rate: 0,
+            delivered: 0,
+            strikes: 0,
+            rest_until: Time::default(),
+            failed: BTreeSet::new(),
+            room: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Takes in a report. What does not fit the film is passed over.
+    pub fn learn(&mut self, film: &Film, now: Time, have: &Have) {
+        let runs = |runs: &[wire::Run]| -> alloc::vec::Vec<SegmentId> {
+            runs.iter()
+                .flat_map(|run| {
+                    let end = (run.first.sequence + run.count).min(film.last(run.first.rendition) + 1);
+                    (run.first.sequence.max(1)..end)
+                        .map(|sequence| SegmentId::new(run.first.rendition, sequence))
+                })
+                .take(4 * manifest::MAX_SEGMENTS)
+                .collect()
+        };
+        for segment in runs(&have.whole) {
+            self.held.insert(segment, Holding::Whole);
+        }
+        for partial in &have.partial {
+            if film.has(partial.segment) && partial.pieces.len() == film.pieces(partial.segment) {
+                self.held.insert(partial.segment, Holding::Part(partial.pieces.clone()));
+            }
+        }
+        for segment in runs(&have.gone) {
+            self.held.remove(&segment);
+        }
+        let before = core::mem::take(&mut self.fetching);
+        for &segment in have.fetching.iter().filter(|&&s| film.has(s)).take(64) {
+            self.fetching.insert(segment, before.get(&segment).copied().unwrap_or(now));
+        }
+    }
+
+    /// It turned out not to hold this piece.
+    pub fn unlearn(&mut self, segment: SegmentId, piece: u32) {
+        if self.failed.len() < MOST_FAILED {
+            self.failed.insert((segment, piece));
+        }
+    }
+
+    pub fn holds(&self, segment: SegmentId, piece: u32) -> bool {
+        let held = match self.held.get(&segment) {
+            Some(Holding::Whole) => true,
+            Some(Holding::Part(bits)) => bits.has(piece),
+            None => false,
+        };
+        held && !self.failed.contains(&(segment, piece))
+    }
+
+    pub fn holds_any(&self, segment: SegmentId) -> bool {
+        self.held.contains_key(&segment)
+    }
+
+    pub fn held_segments(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether it may be asked for `bytes` more.
+    pub fn takes(&self, now: Time, bytes: u32) -> bool {
+        self.greeted
+            && self.upload_kbps > 0
+            && now >= self.rest_until
+            && (self.asked.is_empty() || self.asked_bytes + bytes <= self.credit)
+    }
+
+    /// What choosing it costs: response time x (1 + own outstanding requests).
+    pub fn cost(&self) -> Duration {
+        self.response * (1 + self.asked.len() as u32)
+    }
+
+    /// Writes down a request and gives its id.
+    pub fn ask(&mut self, now: Time, segment: SegmentId, piece: u32, bytes: u32) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        self.asked.insert(id, Asked { segment, piece, bytes, at: now, delivered: self.delivered });
+        self.asked_bytes += bytes;
+        id
+    }
+
+    pub fn forget(&mut self, id: u32) -> Option<Asked> {
+        let asked = self.asked.remove(&id)?;
+        self.asked_bytes -= asked.bytes;
+        Some(asked)
+    }
+
+    pub fn find(&self, segment: SegmentId, piece: u32) -> Option<u32> {
+        self.asked.iter().find(|(_, a)| a.segment == segment && a.piece == piece).map(|(&id, _)| id)
+    }
+
+    /// A piece that was asked for has come.
+    pub fn answered(&mut self, now: Time, asked: &Asked, credit_start: u32, credit_max: u32) {
+        let took = now.since(asked.at).max(Duration::from_micros(1));
+        self.sample(took);
+        self.strikes = 0;
+        self.delivered += u64::from(asked.bytes);
+        self.fastest = if took < self.fastest { took } else { self.fastest + (took - self.fastest) / 100 };
+        let rate = ((self.delivered - asked.delivered) * 1_000_000) / took.as_micros() as u64;
+        self.rate = rate.max(self.rate - self.rate / 32);
+        // 1.25 x bandwidth-delay product, reached by at most doubling per round trip.
+        let product = u128::from(self.rate) * self.fastest.as_micros() * 5 / 4 / 1_000_000;
+        let aim = product.min(u128::from(credit_max)) as u32;
+        self.credit = aim.min(self.credit + asked.bytes).max(credit_start);
+    }
+
+    /// An answer did not come within [`Neighbour::patience`].
+    pub fn missed(&mut self, waited: Duration) {
+        self.sample(waited);
+        self.strikes += 1;
+    }
+
+    fn sample(&mut self, took: Duration) {
+        let gap = took.abs_diff(self.response);
+        self.deviation = (self.deviation * 3 + gap) / 4;
+        self.response = (self.response * 7 + took * 3) / 10;
+    }
+
+    pub fn response(&self) -> Duration {
+        self.response
+    }
+
+    /// How long an answer may take before it counts as missed.
+    pub fn patience(&self) -> Duration {
+        (self.response * 2 + self.deviation * 4).clamp(Duration::from_secs(1), Duration::from_secs(8))
+    }
+
+    /// Bytes a second that it has shown, or might be expected of a newcomer.
+    pub fn rate(&self) -> u64 {
+        match self.rate {
+            0 => (u64::from(self.upload_kbps) * 125 / 8).clamp(16_000, 125_000),
+            shown => shown,
+        }
+    }
+}

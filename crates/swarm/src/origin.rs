@@ -1,0 +1,98 @@
+//! The origin as a source: what is being fetched, how fast it answers, when to leave it alone after a failure.
+
+use crate::time::Time;
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+use manifest::SegmentId;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fetch {
+    pub first: u32,
+    pub end: u32,
+    pub bytes: u32,
+    pub at: Time,
+}
+
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub fetches: BTreeMap<SegmentId, Fetch>,
+    /// Bytes a second over whole fetches, smoothed; a guess until the first has ended.
+    rate: u64,
+    failures: u32,
+    rest_until: Time,
+}
+
+/// Taken until a fetch has been measured: 8 Mbit/s.
+const FIRST_RATE: u64 = 1_000_000;
+const LATENCY: Duration = Duration::from_millis(50);
+
+impl Origin {
+    pub fn new() -> Self {
+        Self { fetches: BTreeMap::new(), rate: FIRST_RATE, failures: 0, rest_until: Time::default() }
+    }
+
+    pub fn covers(&self, segment: SegmentId, piece: u32) -> bool {
+        self.fetches.get(&segment).is_some_and(|f| (f.first..f.end).contains(&piece))
+    }
+
+    pub fn is_ready(&self, now: Time) -> bool {
+        now >= self.rest_until
+    }
+
+    /// How long a fetch of `bytes` takes, by what has been seen.
+    pub fn estimate(&self, bytes: u32) -> Duration {
+        LATENCY + Duration::from_micros(u64::from(bytes) * 1_000_000 / self.rate.max(1000))
+    }
+
+    pub fn ended(&mut self, now: Time, segment: SegmentId, complete: bool) {
+        let Some(fetch) = self.fetches.remove(&segment) else { return };
+        if complete {
+            self.failures = 0;
+            let took = now.since(fetch.at).as_micros().max(1) as u64;
+            let rate = u64::from(fetch.bytes) * 1_000_000 / took;
+            self.rate = (self.rate * 6 + rate * 4) / 10;
+        } else {
+            self.failures = (self.failures + 1).min(6);
+            self.rest_until = now + Duration::from_millis(250 << self.failures);
+        }
+    }
+}
+
+/// Throughput over the time in which anything was asked for: bytes of verified media, from whomever, by busy time.
+///
+/// This is what an honest player estimate rests on. Both sums fade with a half-life of about 4 s of busy time.
+#[derive(Debug, Default)]
+pub(crate) struct Path {
+    bytes: u64,
+    busy_us: u64,
+    since: Time,
+    busy: bool,
+}
+
+const FADE_US: u64 = 6_000_000;
+
+impl Path {
+    /// Accounts for the time since the last call, and says whether from now on something is asked for.
+    pub fn tick(&mut self, now: Time, busy: bool) {
+        if self.busy {
+            self.busy_us += now.since(self.since).as_micros() as u64;
+            if self.busy_us > FADE_US {
+                // Scale both down to the window: the old fades, the quotient stays.
+                self.bytes = (u128::from(self.bytes) * u128::from(FADE_US) / u128::from(self.busy_us)) as u64;
+                self.busy_us = FADE_US;
+            }
+        }
+        self.since = now;
+        self.busy = busy;
+    }
+
+    pub fn arrived(&mut self, bytes: u32) {
+        self.bytes += u64::from(bytes);
+    }
+
+    /// Bits a second; `None` before a quarter of a second of busy time or 64 KiB.
+    pub fn bps(&self) -> Option<u64> {
+        (self.bytes >= 65_536 && self.busy_us > 0)
+            .then(|| self.bytes.saturating_mul(8_000_000) / self.busy_us)
+    }
+}

@@ -1,0 +1,268 @@
+//! What to get next, and from whom.
+//!
+//! Segments are taken soonest first. Near the playhead pieces are asked for in order; further out the rarest among the
+//! neighbours come first, so that neighbours have something to give each other. The origin comes in two ways: a peer
+//! *elected* for a segment that nobody has fetches it for all; and whoever runs out of time fetches what is missing.
+
+use crate::election;
+use crate::io::{Link, Output};
+use crate::origin::Fetch;
+use crate::peer::Peer;
+use crate::time::Time;
+use crate::viewer::Task;
+use alloc::vec::Vec;
+use core::time::Duration;
+use manifest::{Kind, SegmentId};
+use wire::Message;
+
+/// Up to here ahead of the playhead pieces are asked for in order of time.
+const IN_ORDER: Duration = Duration::from_secs(15);
+/// Fetches ahead of need that a peer and its neighbours may have open: more only delays the ones needed sooner.
+const EARLY_FETCHES: usize = 2;
+
+impl Peer {
+    /// Asks peers and origin for what is missing; says whether nothing is.
+    pub(crate) fn plan(&mut self, now: Time, out: &mut Vec<Output>) -> bool {
+        let Some(film) = &self.film else { return true };
+        let window_end = self.viewer.window_end(&self.config);
+        let horizon = window_end + self.config.fetch_ahead;
+        let tasks: Vec<Task> = self
+            .viewer
+            .tasks(film, horizon)
+            .into_iter()
+            .filter(|task| !self.store.is_whole(task.segment))
+            .collect();
+        self.drop_stale_fetches(&tasks, out);
+        let near: Vec<Task> =
+            tasks.iter().filter(|t| t.wanted || self.start(t.segment) < window_end).copied().collect();
+        self.ask_peers(now, &near, out);
+        for task in &tasks {
+            self.consider_origin(now, task, out);
+        }
+        tasks.is_empty()
+    }
+
+    fn start(&self, segment: SegmentId) -> Duration {
+        self.film.as_ref().map_or(Duration::ZERO, |film| film.start(segment))
+    }
+
+    /// Requests that were not answered in time: the neighbour is blamed, the piece is free for another.
+    pub(crate) fn expire_requests(&mut self, now: Time, out: &mut Vec<Output>) {
+        let links: Vec<Link> = self.links.keys().copied().collect();
+        for link in links {
+            let Some(neighbour) = self.links.get_mut(&link) else { continue };
+            let patience = neighbour.patience();
+            let late: Vec<u32> = neighbour
+                .asked
+                .iter()
+                .filter(|(_, a)| now.since(a.at) > patience)
+                .map(|(&id, _)| id)
+                .collect();
+            if late.is_empty() {
+                continue;
+            }
+            for id in late {
+                if let Some(asked) = neighbour.forget(id) {
+                    neighbour.unlearn(asked.segment, asked.piece);
+                    out.push(Output::Send(link, Message::Cancel { id }));
+                }
+            }
+            neighbour.missed(patience); // one sample and one strike, however many waited behind the first
+            neighbour.rest_until = now + patience / 2;
+            self.drop_if_useless(now, link, out);
+        }
+    }
+
+    fn ask_peers(&mut self, now: Time, tasks: &[Task], out: &mut Vec<Output>) {
+        if !self.links.values().any(|n| n.takes(now, 1)) {
+            return;
+        }
+        let (soon, later): (Vec<&Task>, Vec<&Task>) =
+            tasks.iter().partition(|t| t.wanted || t.slack < IN_ORDER);
+        for task in soon {
+            for piece in self.free_pieces(task.segment) {
+                self.ask_best(now, task, piece, out);
+            }
+        }
+        let mut spread: Vec<(usize, Duration, SegmentId, u32, Task)> = Vec::new();
+        for task in later {
+            for piece in self.free_pieces(task.segment) {
+                let holders = self.links.values().filter(|n| n.holds(task.segment, piece)).count();
+                if holders > 0 {
+                    spread.push((holders, task.slack, task.segment, piece, *task));
+                }
+            }
+        }
+        spread.sort_by_key(|&(holders, slack, segment, piece, _)| {
+            (holders, slack, segment, election::mix(self.seed ^ u64::from(piece)))
+        });
+        for (_, _, _, piece, task) in spread {
+            if !self.ask_best(now, &task, piece, out) && !self.links.values().any(|n| n.takes(now, 1)) {
+                return;
+            }
+        }
+    }
+
+    /// Pieces that are neither held nor under way.
+    fn free_pieces(&self, segment: SegmentId) -> Vec<u32> {
+        let Some(film) = &self.film else { return Vec::new() };
+        let mut missing = self.store.missing(film, segment);
+        missing.retain(|&piece| {
+            !self.origin.covers(segment, piece)
+                && self.links.values().all(|n| n.find(segment, piece).is_none())
+        });
+        missing
+    }
+
+    /// Asks the holder whose answer is expected first; says whether there was one to ask.
+    fn ask_best(&mut self, now: Time, task: &Task, piece: u32, out: &mut Vec<Output>) -> bool {
+        let Some(film) = &self.film else { return false };
+        let bytes = film.piece_size(task.segment, piece);
+        let best = self
+            .links
+            .iter_mut()
+            .filter(|(_, n)| n.takes(now, bytes) && n.holds(task.segment, piece))
+            .min_by_key(|(link, n)| (n.cost(), **link));
+        let Some((&link, neighbour)) = best else { return false };
+        let id = neighbour.ask(now, task.segment, piece, bytes);
+        let within_ms = task.slack.as_millis().min(600_000) as u32;
+        // The first pieces of a segment come with its leaves, until a piece has been verified.
+        let leaves = !self.store.is_begun(task.segment);
+        let request = Message::Request { id, segment: task.segment, piece, within_ms, leaves };
+        out.push(Output::Send(link, request));
+        true
+    }
+
+    fn consider_origin(&mut self, now: Time, task: &Task, out: &mut Vec<Output>) {
+        let Some(film) = &self.film else { return };
+        if self.origin.fetches.contains_key(&task.segment) || !self.origin.is_ready(now) {
+            return;
+        }
+        let missing = self.store.missing(film, task.segment);
+        let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return };
+        let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
+        let estimate = self.origin.estimate(bytes);
+        let in_time = estimate * 3 / 2 + Duration::from_millis(300);
+
+        if task.wanted && task.slack < in_time.max(self.config.urgent / 4) {
+            if self.peers_will_do(now, task, &missing, estimate) {
+                return;
+            }
+            for &piece in &missing {
+                self.withdraw(task.segment, piece, out);
+            }
+            self.fetch(now, task.segment, first, last + 1, out);
+            return;
+        }
+        let under_way =
+            self.origin.fetches.len() + self.links.values().map(|n| n.fetching.len()).sum::<usize>();
+        if self.origin.fetches.len() >= self.config.fetches_max || under_way >= EARLY_FETCHES {
+            return;
+        }
+        let has_source = |piece: u32| {
+            self.links.values().any(|n| {
+                n.upload_kbps > 0 && (n.holds(task.segment, piece) || n.fetching.contains_key(&task.segment))
+                    || n.find(task.segment, piece).is_some()
+            })
+        };
+        let orphans: Vec<u32> = missing.iter().copied().filter(|&piece| !has_source(piece)).collect();
+        let (Some(&first), Some(&last)) = (orphans.first(), orphans.last()) else { return };
+        let step_in = match self.rank(now, task.segment) {
+            // Elected: at once, for all.
+            Some(0) => true,
+            // A backup: the nearer its rank the earlier, and only for what its own viewer needs.
+            Some(rank) => {
+                task.slack < self.config.urgent + estimate + estimate / rank + Duration::from_millis(500)
+            }
+            None => task.slack < self.config.urgent + estimate,
+        };
+        if step_in {
+            self.fetch(now, task.segment, first, last + 1, out);
+        }
+    }
+
+    /// Whether neighbours can be trusted to bring what is missing before the player runs dry, or well before the
+    /// origin could.
+    fn peers_will_do(&self, now: Time, task: &Task, missing: &[u32], origin: Duration) -> bool {
+        let Some(film) = &self.film else { return false };
+        let patience = task.slack.max(origin);
+        // Somebody is fetching it already: a second fetch would only slow down the first.
+        let soon_there =
+            self.links.values().filter(|n| n.upload_kbps > 0).any(|n| {
+                n.fetching.get(&task.segment).is_some_and(|&since| now.since(since) < origin * 3 / 2)
+            });
+        if soon_there && !self.viewer.is_starving() {
+            return true;
+        }
+        let holding = |piece: u32| {
+            self.links.values().filter(move |n| {
+                n.greeted && n.upload_kbps > 0 && n.strikes == 0 && n.holds(task.segment, piece)
+            })
+        };
+        if missing.iter().any(|&piece| holding(piece).next().is_none()) {
+            return false;
+        }
+        // The sum of the rates of those who hold it, less what they already owe us, must do in half the time there is.
+        let helpers = self
+            .links
+            .values()
+            .filter(|n| n.greeted && n.upload_kbps > 0 && n.strikes == 0 && n.holds_any(task.segment));
+        let (rate, owed, response) = helpers.fold((0, 0, Duration::MAX), |(rate, owed, response), n| {
+            (rate + n.rate(), owed + u64::from(n.asked_bytes), response.min(n.response()))
+        });
+        let bytes: u64 = missing.iter().map(|&piece| u64::from(film.piece_size(task.segment, piece))).sum();
+        let needed = response + Duration::from_micros(bytes.max(owed) * 1_000_000 / rate.max(1));
+        // Whatever was asked long ago and has not come speaks against it.
+        let overdue =
+            self.links.values().flat_map(|n| n.asked.values().map(move |a| (n, a))).any(|(n, a)| {
+                a.segment == task.segment && now.since(a.at) > n.response() * 3 && now.since(a.at) > origin
+            });
+        !overdue && needed * 2 < patience
+    }
+
+    /// This peer's place in the order in which the segment's candidates fetch it; `None` while it is not known who
+    /// else there is.
+    fn rank(&self, now: Time, segment: SegmentId) -> Option<u32> {
+        let mine = self.uploads.kbps();
+        let has_links = self.links.values().any(|n| n.greeted);
+        if !has_links {
+            let alone = self.meet.audience.is_none_or(|others| others == 0) || !self.meet.is_hopeful(now);
+            return alone.then_some(0);
+        }
+        let start = self.start(segment);
+        let ahead = self.config.fetch_ahead;
+        let kind = self.film.as_ref()?.kind(segment.rendition)?;
+        let own_score = election::score(&self.me, mine, segment);
+        let rivals = self.links.values().filter(|n| n.greeted).filter(|n| {
+            n.playing.is_some_and(|p| {
+                let rendition = if kind == Kind::Video { p.video } else { p.audio };
+                let from = Duration::from_millis(u64::from(p.position_ms));
+                let end = Duration::from_millis(u64::from(p.window_end_ms)) + ahead;
+                rendition == segment.rendition && (from..end).contains(&start)
+            })
+        });
+        Some(rivals.filter(|n| election::score(&n.peer, n.upload_kbps, segment) > own_score).count() as u32)
+    }
+
+    fn fetch(&mut self, now: Time, segment: SegmentId, first: u32, end: u32, out: &mut Vec<Output>) {
+        let Some(film) = &self.film else { return };
+        // Without leaves only the whole segment can be verified.
+        let (first, end) =
+            if self.store.is_begun(segment) { (first, end) } else { (0, film.pieces(segment)) };
+        let bytes = (first..end).map(|piece| film.piece_size(segment, piece)).sum();
+        self.origin.fetches.insert(segment, Fetch { first, end, bytes, at: now });
+        self.fetching_changed = true;
+        out.push(Output::Fetch { segment, first, end });
+    }
+
+    /// Gives up fetches that neither this viewer nor a neighbour has a use for any more.
+    fn drop_stale_fetches(&mut self, tasks: &[Task], out: &mut Vec<Output>) {
+        let stale: Vec<SegmentId> =
+            self.origin.fetches.keys().copied().filter(|s| tasks.iter().all(|t| t.segment != *s)).collect();
+        for segment in stale {
+            self.origin.fetches.remove(&segment);
+            self.fetching_changed = true;
+            out.push(Output::CancelFetch(segment));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Whom to serve next. Requests are served one after the other, the most urgent first (science of store-and-forward:
+//! a piece served whole is passed on sooner than two halves), within the viewer's upload limit.
+
+use crate::config::Config;
+use crate::io::Link;
+use crate::time::Time;
+use alloc::vec::Vec;
+use manifest::SegmentId;
+
+/// A neighbour's request that waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub link: Link,
+    pub id: u32,
+    pub segment: SegmentId,
+    pub piece: u32,
+    pub leaves: bool,
+    pub bytes: u32,
+    pub due: Time,
+}
+
+/// A token bucket over the uplink, and the queue before it. `queue` is bounded by links x `serve_queue_max`.
+#[derive(Debug)]
+pub(crate) struct Uploads {
+    queue: Vec<Waiting>,
+    /// Bytes a second; `None`: nothing is shared.
+    limit: Option<u32>,
+    tokens: u64,
+    filled: Time,
+}
+
+impl Uploads {
+    pub fn new(config: &Config) -> Self {
+        let limit = (config.upload > 0).then_some(config.upload);
+        Self { queue: Vec::new(), limit, tokens: 0, filled: Time::default() }
+    }
+
+    pub fn set_limit(&mut self, limit: Option<u32>) {
+        self.limit = limit.filter(|&l| l > 0);
+        self.tokens = 0;
+    }
+
+    pub fn is_sharing(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    pub fn kbps(&self) -> u32 {
+        self.limit.map_or(0, |l| l / 125)
+    }
+
+    pub fn waiting(&self, link: Link) -> usize {
+        self.queue.iter().filter(|w| w.link == link).count()
+    }
+
+    pub fn push(&mut self, waiting: Waiting) {
+        self.queue.push(waiting);
+    }
+
+    pub fn cancel(&mut self, link: Link, id: u32) {
+        self.queue.retain(|w| w.link != link || w.id != id);
+    }
+
+    pub fn drop_link(&mut self, link: Link) {
+        self.queue.retain(|w| w.link != link);
+    }
+
+    /// Everything that waits, when sharing ends.
+    pub fn drain(&mut self) -> Vec<Waiting> {
+        core::mem::take(&mut self.queue)
+    }
+
+    /// The next request to serve among those whose link takes it (`takes`), if the limit allows one now.
+    pub fn next(&mut self, now: Time, takes: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
+        let limit = u64::from(self.limit?);
+        let burst = (limit / 4).max(128 * 1024);
+        let earned = now.since(self.filled).as_micros() as u64 * limit / 1_000_000;
+        if earned > 0 {
+            self.tokens = (self.tokens + earned).min(burst);
+            self.filled = now;
+        }
+        let tokens = self.tokens;
+        let (place, _) = self
+            .queue
+            .iter()
+            .enumerate()
+            .filter(|(_, w)| u64::from(w.bytes) <= tokens && takes(w))
+            .min_by_key(|(_, w)| (w.due, w.link, w.id))?;
+        let next = self.queue.swap_remove(place);
+        self.tokens -= u64::from(next.bytes);
+        Some(next)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}

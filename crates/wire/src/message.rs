@@ -1,0 +1,112 @@
+//! The messages that carry no media: what the swarm core reads and writes.
+
+use crate::Bits;
+use alloc::vec::Vec;
+use manifest::SegmentId;
+
+/// Version of this wire. Peers of other versions never meet: it is part of the swarm id.
+pub const VERSION: u8 = 1;
+
+/// What one peer tells another, apart from the media itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// The first message on a link, from both sides.
+    Hello(Hello),
+    /// What has changed in the sender's store since its last `Have`.
+    Have(Have),
+    /// Where the sender's player is.
+    Playing(Playing),
+    /// Asks for one piece. Answered by a piece frame with the same `id`, or by `Refuse`.
+    Request {
+        /// Chosen by the asker, unique on the link while the request is open.
+        id: u32,
+        /// Which segment.
+        segment: SegmentId,
+        /// Which piece of it.
+        piece: u32,
+        /// In how many milliseconds the asker needs it: the server answers in this order.
+        within_ms: u32,
+        /// Whether the segment's leaves should come before the piece.
+        leaves: bool,
+    },
+    /// Takes a request back; the piece may come all the same if it is on its way.
+    Cancel {
+        /// The request's id.
+        id: u32,
+    },
+    /// The answer to a request that will not be served.
+    Refuse {
+        /// The request's id.
+        id: u32,
+        /// Why not.
+        why: Refusal,
+    },
+    /// The sender is about to close the link.
+    Goodbye,
+}
+
+/// Why a request is not served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The piece is not in the store (any more).
+    Absent,
+    /// Too many requests are waiting.
+    Busy,
+    /// The viewer does not share.
+    NotSharing,
+}
+
+/// Who is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// [`VERSION`].
+    pub version: u8,
+    /// The swarm the sender is in: [`manifest::Index::swarm_id`].
+    pub swarm: [u8; 20],
+    /// What the sender is ready to upload, in kbit/s; 0 from one that does not share.
+    pub upload_kbps: u32,
+}
+
+/// A run of whole segments of one rendition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The first segment.
+    pub first: SegmentId,
+    /// How many in sequence; at least 1.
+    pub count: u32,
+}
+
+/// A segment of which some pieces are held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partial {
+    /// Which segment.
+    pub segment: SegmentId,
+    /// Which of its pieces.
+    pub pieces: Bits,
+}
+
+/// A change in what a peer holds. What is not named stays as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Have {
+    /// Segments now held whole.
+    pub whole: Vec<Run>,
+    /// Segments now held in part.
+    pub partial: Vec<Partial>,
+    /// Segments no longer held.
+    pub gone: Vec<Run>,
+    /// Everything the sender is fetching from the origin now (a full list, not a change).
+    pub fetching: Vec<SegmentId>,
+}
+
+/// Where a player is: which segments its viewer will want soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Playing {
+    /// Position in the film, milliseconds.
+    pub position_ms: u32,
+    /// Up to where the peer wants segments now, milliseconds of film; not before the position.
+    pub window_end_ms: u32,
+    /// Rendition of pictures it plays, by place in the index; 255: none yet.
+    pub video: u8,
+    /// Rendition of sound it plays, by place in the index; 255: none.
+    pub audio: u8,
+}
