@@ -1,0 +1,44 @@
+# The commands of this repository. `make` alone lists them.
+
+CARGO ?= cargo
+BIN := target/release/braidcast
+BENCHES := swarm capped hostile outage players
+
+help: ## This list.
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Installs what this machine lacks (apt through sudo, npm).
+	@scripts/setup.sh test
+
+demo: ## Six viewers and you watch one film: VIDEO=my.mp4, VIEWERS=6, KEEP=1.
+	@scripts/setup.sh demo
+	@node scripts/demo.mjs $(if $(VIDEO),--video "$(VIDEO)") $(if $(VIEWERS),--viewers $(VIEWERS)) $(if $(KEEP),--keep)
+
+build: player ## The release binary with the player inside.
+	@$(CARGO) build --release --package braidcast
+	@echo "$(BIN)"
+
+player: ## The browser's part: WebAssembly and player/dist.
+	@scripts/setup.sh demo
+	@cd player && npm run --silent build
+
+test: ## Everything that is checked, here and in CI.
+	@$(CARGO) xtask check
+
+bench: $(BENCHES:%=bench-%) ## Every measured scenario with its bounds (about half an hour).
+
+bench-%: ## One of: swarm, capped, hostile, outage, players.
+	@scripts/setup.sh test
+	@node bench/$*.mjs
+
+fuzz: ## libFuzzer on one decoder: TARGET=manifest_index SECONDS=60.
+	@scripts/fuzz.sh "$(TARGET)" "$(or $(SECONDS),60)"
+
+fmt: ## Formats the Rust code.
+	@$(CARGO) fmt --all
+	@$(CARGO) fmt --manifest-path fuzz/Cargo.toml
+
+clean: ## Removes what was built, made and fetched.
+	@rm -rf target fuzz/target player/dist player/node_modules e2e/node_modules .cache .data
+
+.PHONY: help setup demo build player test bench fuzz fmt clean
