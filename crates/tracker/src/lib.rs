@@ -1,1 +1,124 @@
-//! The WebSocket server round the rendezvous table.
+//! The WebSocket server round the [`rendezvous`] table: a router to put under a path of an HTTP server, and a handle.
+//!
+//! It opens no port, ends no TLS and sets no socket options: that is the server's business (`TCP_NODELAY` should be on).
+//! It knows nothing of media, and keeps no addresses. Compression is not offered. What it sends and takes in is
+//! written down in `docs/spec/tracker.md`.
+//!
+//! The invariant: everything kept for a connection is dropped with the task that serves it, and until then is bounded
+//! by [`Config`]. A connection that does not read, does not answer pings or floods is closed.
+//!
+//! ```
+//! # async fn example() -> std::io::Result<()> {
+//! let tracker = tracker::Tracker::new(tracker::Config::default());
+//! let app = axum::Router::new().nest_service("/tracker", tracker.router());
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! axum::serve(listener, app).await?;
+//! tracker.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod connection;
+mod hub;
+mod outbox;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+pub use rendezvous::{Counts, InfoHash, Rate, Stats};
+
+use crate::hub::Hub;
+
+/// What a connection reads into. The library's own default of 128 KiB is most of what an idle connection costs.
+const READ_BUFFER_BYTES: usize = 8 * 1024;
+/// Texts are gathered up to this before they are written: an announce reply and a few offers in one go.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Limits of the server, beside those of the table.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Limits and intervals of the protocol.
+    pub table: rendezvous::Config,
+    /// How often a connection is pinged.
+    pub ping_every: Duration,
+    /// A connection from which nothing came for so long, not even a pong, is closed.
+    pub silent_after: Duration,
+    /// A write that takes longer ends the connection.
+    pub write_within: Duration,
+    /// How long the other side has for its part of the closing.
+    pub close_within: Duration,
+    /// Most that waits to be written to one connection, in bytes. More closes it.
+    pub queue_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            table: rendezvous::Config::default(),
+            ping_every: Duration::from_secs(30),
+            silent_after: Duration::from_secs(75),
+            write_within: Duration::from_secs(10),
+            close_within: Duration::from_secs(1),
+            queue_bytes: 256 * 1024,
+        }
+    }
+}
+
+/// A running tracker. Clones are handles to the same one.
+#[derive(Clone, Debug)]
+pub struct Tracker(Arc<Hub>);
+
+impl Tracker {
+    /// An empty tracker. Needs no runtime yet.
+    pub fn new(config: Config) -> Self {
+        Self(Arc::new(Hub::new(config)))
+    }
+
+    /// Serves WebSockets at every path below the one it is put under: an announce URL may carry more. `nest_service`
+    /// also covers the path with a slash at its end, which `nest` does not.
+    pub fn router(&self) -> Router {
+        Router::new().fallback(upgrade).with_state(self.0.clone())
+    }
+
+    /// What there is at this moment, and what was done since the start.
+    pub fn stats(&self) -> Stats {
+        self.0.stats()
+    }
+
+    /// What is known of a swarm: all zero if nobody is in it.
+    pub fn counts(&self, info_hash: InfoHash) -> Counts {
+        self.0.counts(info_hash)
+    }
+
+    /// Closes all connections (1001, going away), refuses new ones, and waits until the last is closed. That takes
+    /// no longer than `write_within` and `close_within` together.
+    pub async fn shutdown(&self) {
+        self.0.shutdown().await;
+    }
+}
+
+async fn upgrade(
+    State(hub): State<Arc<Hub>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let Ok(upgrade) = upgrade else {
+        let text = "This is a tracker for WebTorrent clients: connect with a WebSocket.\n";
+        return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response();
+    };
+    let Some(guest) = hub.admit() else {
+        let text = "The tracker takes no more connections now.\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
+    };
+    let message_bytes = hub.config().table.message_bytes;
+    upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_message_size(message_bytes)
+        .max_frame_size(message_bytes)
+        .on_upgrade(move |socket| connection::serve(socket, guest))
+}

@@ -1,0 +1,168 @@
+//! The table and the connections' outboxes behind one lock, held for one message at a time and never across a wait.
+
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rendezvous::{ConnId, Counts, InfoHash, Outgoing, Stats, Table, Verdict};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
+
+use crate::{Config, outbox::Outbox};
+
+#[derive(Debug)]
+pub(crate) struct Hub {
+    config: Config,
+    /// Turns true at the end. Every connection's task holds a receiver for as long as it runs.
+    closing: watch::Sender<bool>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    table: Table,
+    outboxes: BTreeMap<ConnId, Arc<Outbox>>,
+    last_id: u64,
+    /// Time zero of the table: when the first connection came.
+    start: Option<Instant>,
+    expired_at: Duration,
+    out: Vec<Outgoing>,
+}
+
+impl State {
+    fn now(&mut self) -> Duration {
+        self.start.get_or_insert_with(Instant::now).elapsed()
+    }
+}
+
+impl Hub {
+    pub(crate) fn new(config: Config) -> Self {
+        // The standard library's only door to the system's entropy.
+        let seed = RandomState::new().hash_one(0);
+        let table = Table::new(config.table.clone(), seed);
+        let state = State {
+            table,
+            outboxes: BTreeMap::new(),
+            last_id: 0,
+            start: None,
+            expired_at: Duration::ZERO,
+            out: Vec::new(),
+        };
+        Self { config, closing: watch::Sender::new(false), state: Mutex::new(state) }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Room for one connection, unless there is none.
+    pub(crate) fn admit(self: &Arc<Self>) -> Option<Guest> {
+        let closing = self.closing.subscribe();
+        if *closing.borrow() {
+            return None;
+        }
+        let mut state = self.lock();
+        let id = ConnId(state.last_id + 1);
+        state.table.connect(id).ok()?;
+        state.last_id = id.0;
+        let outbox = Arc::new(Outbox::new(self.config.queue_bytes));
+        state.outboxes.insert(id, outbox.clone());
+        drop(state);
+        Some(Guest { membership: Membership { hub: self.clone(), id, outbox }, closing })
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.lock().table.stats()
+    }
+
+    pub(crate) fn counts(&self, info_hash: InfoHash) -> Counts {
+        self.lock().table.counts(info_hash)
+    }
+
+    pub(crate) async fn shutdown(&self) {
+        self.closing.send_replace(true);
+        let all = self.config.write_within + self.config.close_within;
+        if timeout(all, self.closing.closed()).await.is_err() {
+            tracing::warn!(connections = self.stats().connections, "connections outlived the shutdown");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The table is usable after every step it takes; a panic in one message must not end the others.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) membership: Membership,
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+/// A connection's place in the hub: dropping it leaves all swarms.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    hub: Arc<Hub>,
+    id: ConnId,
+    outbox: Arc<Outbox>,
+}
+
+impl Membership {
+    pub(crate) fn config(&self) -> &Config {
+        &self.hub.config
+    }
+
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Takes in a message and puts what follows from it into the outboxes.
+    pub(crate) fn handle(&self, text: &[u8]) -> Verdict {
+        let mut state = self.hub.lock();
+        let now = state.now();
+        let State { table, outboxes, out, .. } = &mut *state;
+        let verdict = table.handle(now, self.id, text, out);
+        for Outgoing { to, text } in out.drain(..) {
+            if let Some(outbox) = outboxes.get(&to) {
+                outbox.push(text);
+            }
+        }
+        verdict
+    }
+
+    /// Counts a ping or a pong against the allowance of messages.
+    pub(crate) fn charge(&self) -> Verdict {
+        let mut state = self.hub.lock();
+        let now = state.now();
+        state.table.charge(now, self.id)
+    }
+
+    /// Lets silent members go, if nobody did lately. Every connection calls it at its ticks: without connections there
+    /// are no members either.
+    pub(crate) fn expire(&self) {
+        let mut state = self.hub.lock();
+        let now = state.now();
+        if now.saturating_sub(state.expired_at) >= self.hub.config.table.lifetime() / 16 {
+            state.expired_at = now;
+            let gone = state.table.expire(now);
+            drop(state);
+            if gone > 0 {
+                tracing::debug!(gone, "let silent members go");
+            }
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut state = self.hub.lock();
+        state.table.disconnect(self.id);
+        state.outboxes.remove(&self.id);
+    }
+}

@@ -1,0 +1,79 @@
+//! What waits to be written to one connection.
+//!
+//! The invariant: never more than the limit in bytes. What would exceed it empties the box instead and marks it as
+//! overflown for good: the reader is too slow and its connection is to be closed.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use axum::extract::ws::Utf8Bytes;
+use tokio::sync::Notify;
+
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    limit_bytes: usize,
+    queue: Mutex<Queue>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    texts: VecDeque<Utf8Bytes>,
+    /// Of the texts, and of those taken out but not reported as written.
+    bytes: usize,
+    overflown: bool,
+}
+
+/// More waited than may.
+#[derive(Debug)]
+pub(crate) struct Overflown;
+
+impl Outbox {
+    pub(crate) fn new(limit_bytes: usize) -> Self {
+        Self { limit_bytes, queue: Mutex::default(), changed: Notify::new() }
+    }
+
+    pub(crate) fn push(&self, text: String) {
+        let mut queue = self.lock();
+        if queue.overflown {
+            return;
+        }
+        queue.bytes += text.len();
+        if queue.bytes > self.limit_bytes {
+            queue.overflown = true;
+            queue.texts = VecDeque::new();
+        } else {
+            queue.texts.push_back(text.into());
+        }
+        drop(queue);
+        self.changed.notify_one();
+    }
+
+    /// Waits until something was pushed or the box overflew. One task may wait at a time.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Everything in it, oldest first. No memory is held by an empty box.
+    pub(crate) fn take(&self) -> Result<VecDeque<Utf8Bytes>, Overflown> {
+        let mut queue = self.lock();
+        if queue.overflown { Err(Overflown) } else { Ok(std::mem::take(&mut queue.texts)) }
+    }
+
+    pub(crate) fn overflown(&self) -> bool {
+        self.lock().overflown
+    }
+
+    /// Makes room for as many bytes again as were written.
+    pub(crate) fn written(&self, bytes: usize) {
+        let mut queue = self.lock();
+        queue.bytes = queue.bytes.saturating_sub(bytes);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing in here can panic half way.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

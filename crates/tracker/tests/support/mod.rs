@@ -1,0 +1,108 @@
+//! A tracker on a port of this machine, and clients of it.
+#![allow(dead_code, reason = "every test file uses its own part")]
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{sleep, timeout},
+};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, protocol::CloseFrame},
+};
+use tracker::{Config, Stats, Tracker};
+
+pub const FILM: &str = "film----------------";
+
+/// Far more than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Server {
+    pub tracker: Tracker,
+    /// Host and port.
+    pub address: String,
+}
+
+impl Server {
+    pub async fn start(config: Config) -> Self {
+        let tracker = Tracker::new(config);
+        let app = axum::Router::new().nest_service("/tracker", tracker.router());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { tracker, address }
+    }
+
+    pub fn url(&self) -> String {
+        format!("ws://{}/tracker", self.address)
+    }
+
+    pub async fn client(&self) -> Client {
+        Client(connect_async(self.url()).await.expect("the tracker takes a connection").0)
+    }
+
+    /// Waits until the figures are as wanted.
+    pub async fn until(&self, wanted: impl Fn(Stats) -> bool) {
+        let met = timeout(PATIENCE, async {
+            while !wanted(self.tracker.stats()) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(met.await.is_ok(), "still {:?}", self.tracker.stats());
+    }
+}
+
+pub struct Client(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Client {
+    pub async fn say(&mut self, message: Value) {
+        self.0.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    /// The next JSON message.
+    pub async fn hear(&mut self) -> Value {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("a message in time") {
+                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                other => panic!("no text but {other:?}"),
+            }
+        }
+    }
+
+    pub async fn ask(&mut self, message: Value) -> Value {
+        self.say(message).await;
+        self.hear().await
+    }
+
+    /// Reads on until the server closes, and returns its reason.
+    pub async fn closed(&mut self) -> CloseFrame {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("a close in time") {
+                Some(Ok(Message::Close(Some(frame)))) => return frame,
+                Some(Ok(_)) => {}
+                other => panic!("no close but {other:?}"),
+            }
+        }
+    }
+}
+
+/// A 20-character name.
+pub fn name(number: u64) -> String {
+    format!("-BC0001-{number:012}")
+}
+
+pub fn announce(peer: &str) -> Value {
+    json!({"action": "announce", "info_hash": FILM, "peer_id": peer})
+}
+
+pub fn announce_with(peer: &str, more: Value) -> Value {
+    let mut message = announce(peer);
+    for (field, value) in more.as_object().unwrap() {
+        message[field] = value.clone();
+    }
+    message
+}
