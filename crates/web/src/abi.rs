@@ -1,0 +1,381 @@
+//! [`Session`] on linear memory: one session per instance of the module, plain functions, numbers only.
+//!
+//! The page writes what it passes in into the buffer of [`braidcast_input`], and reads what it gets from the pointers
+//! given here before it makes the next call. Nothing is unsafe but the export of the names, and every length that the page
+//! gives is checked, so the worst a faulty page can do is to confuse itself.
+//!
+//! Times are milliseconds as `performance.now()` gives them, which never go back.
+
+use crate::session::{Options, Session};
+use core::time::Duration;
+use manifest::{MAX_INDEX_BYTES, PublicKey, SegmentId};
+use std::cell::RefCell;
+use swarm::{Link, PeerId, Player, Time};
+
+/// Most that the page may pass in one call: an index, or a message.
+const MAX_INPUT_BYTES: usize = MAX_INDEX_BYTES + 1024;
+
+#[derive(Default)]
+struct Instance {
+    input: Vec<u8>,
+    session: Option<Session>,
+    /// Numbers or text for the page to read.
+    figures: Vec<f64>,
+    text: Vec<u8>,
+}
+
+thread_local! {
+    static INSTANCE: RefCell<Instance> = RefCell::default();
+}
+
+fn with<T>(use_it: impl FnOnce(&mut Instance) -> T) -> T {
+    INSTANCE.with_borrow_mut(use_it)
+}
+
+/// Runs `call` on the session, if one is open.
+fn session(call: impl FnOnce(&mut Session, &[u8])) {
+    with(|instance| {
+        if let Some(session) = &mut instance.session {
+            call(session, &instance.input);
+        }
+    });
+}
+
+fn time(now_ms: f64) -> Time {
+    Time((now_ms * 1000.0) as u64)
+}
+
+fn span(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+fn segment(rendition: u32, sequence: u32) -> SegmentId {
+    // An impossible rendition stays one: no index has 256.
+    SegmentId::new(u8::try_from(rendition).unwrap_or(u8::MAX), sequence)
+}
+
+/// A buffer of `len` bytes for the page to write to; null if that is too many.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_input(len: usize) -> *mut u8 {
+    with(|instance| {
+        if len > MAX_INPUT_BYTES {
+            return core::ptr::null_mut();
+        }
+        if instance.input.len() < len {
+            instance.input.resize(len, 0);
+        }
+        instance.input.as_mut_ptr()
+    })
+}
+
+/// Opens a session. The input buffer holds our peer id (20 bytes), the publisher's key as text (`key_len` bytes, 0 for
+/// none) and the index (`index_len` bytes). 0: open, and the first batch is there. 1: refused; the reason is at
+/// [`braidcast_text`].
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_open(
+    now_ms: f64,
+    key_len: usize,
+    index_len: usize,
+    seed: f64,
+    upload: u32,
+    record: u32,
+) -> u32 {
+    with(|instance| {
+        let opened = open(&instance.input, now_ms, key_len, index_len, seed, upload, record != 0);
+        // An index may be large; what comes later is not.
+        instance.input = Vec::new();
+        match opened {
+            Ok(session) => {
+                instance.session = Some(session);
+                0
+            }
+            Err(why) => {
+                instance.text = why.into_bytes();
+                1
+            }
+        }
+    })
+}
+
+fn open(
+    input: &[u8],
+    now_ms: f64,
+    key_len: usize,
+    index_len: usize,
+    seed: f64,
+    upload: u32,
+    record: bool,
+) -> Result<Session, String> {
+    let split = |bytes: &[u8]| -> Option<([u8; 20], Vec<u8>, Vec<u8>)> {
+        let (me, rest) = bytes.split_first_chunk::<20>()?;
+        let (key, rest) = rest.split_at_checked(key_len)?;
+        Some((*me, key.to_vec(), rest.get(..index_len)?.to_vec()))
+    };
+    let (me, key, index) = split(input).ok_or("the page passed less than it said")?;
+    let key = match &key[..] {
+        [] => None,
+        text => Some(PublicKey::parse(&String::from_utf8_lossy(text)).map_err(|why| why.to_string())?),
+    };
+    let options = Options { me: PeerId(me), seed: seed.to_bits(), upload, record };
+    Session::open(time(now_ms), &index, key.as_ref(), options).map_err(|why| why.to_string())
+}
+
+/// The time has come that [`braidcast_wake_at`] named.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_wake(now_ms: f64) {
+    session(|s, _| s.wake(time(now_ms)));
+}
+
+/// What the player does: seconds, and a speed of 1 for normal.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_player(now_ms: f64, position_s: f64, buffered_s: f64, playing: u32, rate: f64) {
+    let player = Player {
+        position: span(position_s),
+        buffered: span(buffered_s),
+        playing: playing != 0,
+        rate_permille: (rate * 1000.0) as u32,
+    };
+    session(|s, _| s.player(time(now_ms), player));
+}
+
+/// The player waits for a segment.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_want(now_ms: f64, rendition: u32, sequence: u32) {
+    session(|s, _| s.want(time(now_ms), segment(rendition, sequence)));
+}
+
+/// The player no longer waits for it.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_unwant(now_ms: f64, rendition: u32, sequence: u32) {
+    session(|s, _| s.unwant(time(now_ms), segment(rendition, sequence)));
+}
+
+/// Bytes a second to upload; 0 shares nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_sharing(now_ms: f64, upload: u32) {
+    session(|s, _| s.sharing(time(now_ms), (upload > 0).then_some(upload)));
+}
+
+/// How many other viewers the tracker knows of.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_audience(now_ms: f64, others: u32) {
+    session(|s, _| s.audience(time(now_ms), others));
+}
+
+/// Peers the tracker named: `count` ids of 20 bytes in the input buffer.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_strangers(now_ms: f64, count: usize) {
+    session(|s, input| {
+        let ids = input.chunks_exact(20).take(count);
+        let peers: Vec<PeerId> = ids.filter_map(|id| id.try_into().ok().map(PeerId)).collect();
+        s.strangers(time(now_ms), &peers);
+    });
+}
+
+/// A connection is open; the peer's id is in the input buffer.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_link_up(now_ms: f64, link: u32, dialled: u32) {
+    session(|s, input| {
+        if let Some(id) = input.first_chunk::<20>() {
+            s.link_up(time(now_ms), Link(link), PeerId(*id), dialled != 0);
+        }
+    });
+}
+
+/// A connection is gone.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_link_down(now_ms: f64, link: u32) {
+    session(|s, _| s.link_down(time(now_ms), Link(link)));
+}
+
+/// How many bytes a connection would take.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_link_room(now_ms: f64, link: u32, room: u32) {
+    session(|s, _| s.link_room(time(now_ms), Link(link), room));
+}
+
+/// A dial led to nothing; the peer's id is in the input buffer.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_dial_failed(now_ms: f64) {
+    session(|s, input| {
+        if let Some(id) = input.first_chunk::<20>() {
+            s.dial_failed(time(now_ms), PeerId(*id));
+        }
+    });
+}
+
+/// A message of `len` bytes came from a neighbour.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_message(now_ms: f64, link: u32, len: usize) {
+    session(|s, input| {
+        if let Some(bytes) = input.get(..len) {
+            s.message(time(now_ms), Link(link), bytes);
+        }
+    });
+}
+
+/// A piece of `len` bytes came from the origin. 0: it is not the publisher's.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_origin_piece(
+    now_ms: f64,
+    rendition: u32,
+    sequence: u32,
+    piece: u32,
+    len: usize,
+) -> u32 {
+    let mut good = false;
+    session(|s, input| {
+        if let Some(bytes) = input.get(..len) {
+            good = s.origin_piece(time(now_ms), segment(rendition, sequence), piece, bytes);
+        }
+    });
+    u32::from(good)
+}
+
+/// Nothing of the fetch so far is kept: the origin is asked once more.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_origin_again(rendition: u32, sequence: u32) {
+    session(|s, _| s.origin_again(segment(rendition, sequence)));
+}
+
+/// A fetch is over.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_origin_end(
+    now_ms: f64,
+    rendition: u32,
+    sequence: u32,
+    complete: u32,
+    forged: u32,
+) {
+    session(|s, _| s.origin_end(time(now_ms), segment(rendition, sequence), complete != 0, forged != 0));
+}
+
+/// Whether the `len` bytes in the input buffer are a rendition's `init.mp4`.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_is_init(rendition: u32, len: usize) -> u32 {
+    let mut good = false;
+    session(|s, input| {
+        let rendition = u8::try_from(rendition).unwrap_or(u8::MAX);
+        good = input.get(..len).is_some_and(|bytes| s.is_init(rendition, bytes));
+    });
+    u32::from(good)
+}
+
+/// When to call [`braidcast_wake`]; infinity for never.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_wake_at() -> f64 {
+    let mut at = f64::INFINITY;
+    session(|s, _| at = s.wake_at().map_or(f64::INFINITY, |t| t.0 as f64 / 1000.0));
+    at
+}
+
+/// The words of the last batch.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_words() -> *const u32 {
+    with(|i| i.session.as_ref().map_or(core::ptr::null(), |s| s.batch().words().as_ptr()))
+}
+
+/// How many words there are.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_words_len() -> usize {
+    with(|i| i.session.as_ref().map_or(0, |s| s.batch().words().len()))
+}
+
+/// The bytes of the last batch.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_bytes() -> *const u8 {
+    with(|i| i.session.as_ref().map_or(core::ptr::null(), |s| s.batch().bytes().as_ptr()))
+}
+
+/// How many bytes there are.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_bytes_len() -> usize {
+    with(|i| i.session.as_ref().map_or(0, |s| s.batch().bytes().len()))
+}
+
+/// Puts text for the page at [`braidcast_text`] and says how long it is. 0: why the session was refused. 1: the index as
+/// lines, `piece_len swarm_id_hex` and then `id kind bandwidth_bps segment_count` for each rendition. 2: the trace.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_read(what: u32) -> usize {
+    with(|instance| {
+        if let Some(session) = &instance.session {
+            match what {
+                1 => instance.text = describe(session).into_bytes(),
+                2 => instance.text = session.trace().to_vec(),
+                _ => {}
+            }
+        }
+        instance.text.len()
+    })
+}
+
+/// What [`braidcast_read`] put there.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_text() -> *const u8 {
+    with(|instance| instance.text.as_ptr())
+}
+
+/// Sizes in bytes and durations in seconds of a rendition's segments, alternating, at [`braidcast_figures`]; says how
+/// many numbers there are.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_segments(rendition: u32) -> usize {
+    with(|instance| {
+        let rendition = instance.session.as_ref().and_then(|s| s.index().renditions.get(rendition as usize));
+        instance.figures = rendition.map_or_else(Vec::new, |r| {
+            r.segments.iter().flat_map(|s| [f64::from(s.size), f64::from(s.duration_ms) / 1000.0]).collect()
+        });
+        instance.figures.len()
+    })
+}
+
+/// What the core knows, as numbers at [`braidcast_figures`]; says how many. Path bits a second (NaN: unknown), bytes held,
+/// duplicate bytes, refused pieces, wants, fetches; then for each neighbour: link, bytes in, bytes out, response in
+/// milliseconds, segments it holds, what it would upload in kbit/s.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_snapshot() -> usize {
+    with(|instance| {
+        let Some(session) = &instance.session else { return 0 };
+        let snapshot = session.snapshot();
+        instance.figures.clear();
+        instance.figures.extend([
+            snapshot.path_bps.map_or(f64::NAN, |bps| bps as f64),
+            snapshot.held_bytes as f64,
+            snapshot.duplicate_bytes as f64,
+            snapshot.refused as f64,
+            snapshot.wants as f64,
+            snapshot.fetching as f64,
+        ]);
+        for link in &snapshot.links {
+            instance.figures.extend([
+                f64::from(link.link.0),
+                link.bytes_in as f64,
+                link.bytes_out as f64,
+                link.response.as_micros() as f64 / 1000.0,
+                link.held_segments as f64,
+                f64::from(link.upload_kbps),
+            ]);
+        }
+        instance.figures.len()
+    })
+}
+
+/// Numbers for the page.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_figures() -> *const f64 {
+    with(|instance| instance.figures.as_ptr())
+}
+
+fn describe(session: &Session) -> String {
+    let index = session.index();
+    let swarm: String = index.swarm_id().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut text = format!("{} {swarm}\n", index.piece_len);
+    for rendition in &index.renditions {
+        let kind = match rendition.kind {
+            manifest::Kind::Video => "video",
+            manifest::Kind::Audio => "audio",
+        };
+        text +=
+            &format!("{} {kind} {} {}\n", rendition.id, rendition.bandwidth_bps, rendition.segments.len());
+    }
+    text
+}

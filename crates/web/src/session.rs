@@ -1,0 +1,385 @@
+//! One viewer of one film: the core, the check of every piece, and the translation between the two and the page.
+
+use crate::asked::{Asked, Request};
+use crate::batch::{Batch, op};
+use crate::pieces::{Check, Pieces};
+use manifest::{Hash, Index, OpenError, PublicKey, SegmentId};
+use std::collections::BTreeMap;
+use swarm::trace::Recorder;
+use swarm::{Config, Hangup, Input, Link, Output, Peer, PeerId, Player, Snapshot, Source, Time, Verdict};
+use wire::{Frame, Frames, MAX_MESSAGE_BYTES, Message, Refusal};
+
+/// A trace stops growing here; what follows is not recorded.
+const MAX_TRACE_BYTES: usize = 64 << 20;
+
+/// What a session is opened with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Our name in the swarm.
+    pub me: PeerId,
+    /// Seed of every choice the core makes by chance.
+    pub seed: u64,
+    /// Bytes a second to upload until [`Session::sharing`] says otherwise; 0 shares nothing.
+    pub upload: u32,
+    /// Whether to record a trace.
+    pub record: bool,
+}
+
+/// The state of one viewer. Every method takes the time first, in the core's microseconds, and leaves what is to be done
+/// in [`Session::batch`], which the next call overwrites.
+#[derive(Debug)]
+pub struct Session {
+    peer: Peer,
+    pieces: Pieces,
+    asked: Asked,
+    /// Chaining values of whole-segment fetches whose leaves are not known yet.
+    staged: BTreeMap<SegmentId, Vec<Option<Hash>>>,
+    outputs: Vec<Output>,
+    batch: Batch,
+    wake_at: Option<Time>,
+    trace: Option<Recorder>,
+}
+
+impl Session {
+    /// Reads an index and starts a viewer of it. `key` is the publisher's, if the page was given one: then nothing but an
+    /// index signed by it is taken.
+    pub fn open(
+        now: Time,
+        index: &[u8],
+        key: Option<&PublicKey>,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let index = Index::open(index, key)?;
+        let mut session = Self {
+            peer: Peer::new(options.me, Config { upload: options.upload, ..Config::default() }, options.seed),
+            pieces: Pieces::new(index.clone()),
+            asked: Asked::default(),
+            staged: BTreeMap::new(),
+            outputs: Vec::new(),
+            batch: Batch::default(),
+            wake_at: None,
+            trace: options.record.then(|| Recorder::new(options.me, options.upload, options.seed)),
+        };
+        session.feed(now, Input::Film(&index));
+        session.batch.finish();
+        Ok(session)
+    }
+
+    /// What the last call wants done.
+    pub fn batch(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// When to call [`Session::wake`], unless something else happens before.
+    pub fn wake_at(&self) -> Option<Time> {
+        self.wake_at
+    }
+
+    /// The index.
+    pub fn index(&self) -> &Index {
+        self.pieces.index()
+    }
+
+    /// What the core knows about itself.
+    pub fn snapshot(&self) -> Snapshot {
+        self.peer.snapshot()
+    }
+
+    /// Inputs and outputs of the core so far, for [`swarm::trace::replay`]; empty unless asked for at the start.
+    pub fn trace(&self) -> &[u8] {
+        self.trace.as_ref().map_or(&[], Recorder::bytes)
+    }
+
+    /// The time of [`Session::wake_at`] has come.
+    pub fn wake(&mut self, now: Time) {
+        self.one(now, Input::Wake);
+    }
+
+    /// What the player does.
+    pub fn player(&mut self, now: Time, player: Player) {
+        self.one(now, Input::Player(player));
+    }
+
+    /// The player waits for a segment.
+    pub fn want(&mut self, now: Time, segment: SegmentId) {
+        self.one(now, Input::Want(segment));
+    }
+
+    /// The player no longer waits for it.
+    pub fn unwant(&mut self, now: Time, segment: SegmentId) {
+        self.one(now, Input::Unwant(segment));
+    }
+
+    /// Bytes a second to upload; `None` shares nothing.
+    pub fn sharing(&mut self, now: Time, upload: Option<u32>) {
+        self.one(now, Input::Sharing(upload));
+    }
+
+    /// How many other viewers the tracker knows of.
+    pub fn audience(&mut self, now: Time, others: u32) {
+        self.one(now, Input::Audience(others));
+    }
+
+    /// Peers the tracker named.
+    pub fn strangers(&mut self, now: Time, peers: &[PeerId]) {
+        self.one(now, Input::Strangers(peers));
+    }
+
+    /// A connection is open.
+    pub fn link_up(&mut self, now: Time, link: Link, peer: PeerId, dialled: bool) {
+        self.asked.open(link);
+        self.one(now, Input::LinkUp { link, peer, dialled });
+    }
+
+    /// A connection is gone.
+    pub fn link_down(&mut self, now: Time, link: Link) {
+        if self.asked.is_open(link) {
+            self.asked.close(link);
+            self.one(now, Input::LinkDown(link));
+        } else {
+            self.batch.clear();
+        }
+    }
+
+    /// A dial led to nothing.
+    pub fn dial_failed(&mut self, now: Time, peer: PeerId) {
+        self.one(now, Input::DialFailed(peer));
+    }
+
+    /// How many bytes a connection would take.
+    pub fn link_room(&mut self, now: Time, link: Link, room: u32) {
+        if self.asked.is_open(link) {
+            self.one(now, Input::LinkRoom { link, room });
+        } else {
+            self.batch.clear();
+        }
+    }
+
+    /// A message came from a neighbour.
+    pub fn message(&mut self, now: Time, link: Link, bytes: &[u8]) {
+        self.batch.clear();
+        if bytes.len() > MAX_MESSAGE_BYTES {
+            self.garbage(now, link);
+        }
+        let base = bytes.as_ptr() as usize;
+        for frame in Frames::new(bytes) {
+            // A message before this one, or a frame of this one, may have led to a hang-up.
+            if !self.asked.is_open(link) {
+                break;
+            }
+            match frame {
+                Err(_) => self.garbage(now, link),
+                Ok(Frame::Message(message)) => self.feed(now, Input::Message(link, message)),
+                Ok(Frame::Leaves { segment, leaves }) => self.leaves(now, link, segment, leaves),
+                Ok(Frame::Piece { id, segment, piece, payload }) => {
+                    let offset = payload.as_ptr() as usize - base;
+                    self.piece(now, link, (id, segment, piece), payload, offset as u32);
+                }
+            }
+        }
+        self.batch.finish();
+    }
+
+    /// A piece of a fetch has come from the origin; the page holds it back until a [`op::STORE`] names it. `false`: it,
+    /// or a piece of that fetch before it, is not the publisher's, and all that is held back is to be thrown away.
+    pub fn origin_piece(&mut self, now: Time, segment: SegmentId, piece: u32, bytes: &[u8]) -> bool {
+        self.batch.clear();
+        let Some(leaf) = self.pieces.leaf_of(segment, piece, bytes) else {
+            self.staged.remove(&segment);
+            return false;
+        };
+        let count = self.pieces.index().piece_count(segment) as usize;
+        let staged = self.staged.entry(segment).or_insert_with(|| vec![None; count]);
+        staged[piece as usize] = Some(leaf);
+        if self.pieces.leaves(segment).is_none() && staged.iter().all(Option::is_some) {
+            let leaves = staged.iter().copied().flatten().collect();
+            if !self.pieces.learn(segment, leaves) {
+                self.staged.remove(&segment);
+                return false;
+            }
+        }
+        let good = self.pieces.leaves(segment).is_none() || self.settle(now, segment);
+        self.batch.finish();
+        good
+    }
+
+    /// A fetch is over. `forged`: the origin gave something else than the publisher's bytes, and did so again when asked
+    /// past every cache.
+    pub fn origin_end(&mut self, now: Time, segment: SegmentId, complete: bool, forged: bool) {
+        self.batch.clear();
+        self.staged.remove(&segment);
+        if forged {
+            let verdict = Verdict::Forged;
+            self.feed(now, Input::Arrived { segment, piece: 0, from: Source::Origin, verdict });
+        }
+        self.feed(now, Input::FetchEnded { segment, complete });
+        self.batch.finish();
+    }
+
+    /// The origin is to be asked once more for what it got wrong: nothing of the fetch is kept.
+    pub fn origin_again(&mut self, segment: SegmentId) {
+        self.staged.remove(&segment);
+        self.batch.clear();
+    }
+
+    /// Whether these are the bytes of a rendition's `init.mp4`.
+    pub fn is_init(&self, rendition: u8, bytes: &[u8]) -> bool {
+        self.index()
+            .renditions
+            .get(usize::from(rendition))
+            .is_some_and(|r| r.init == manifest::digest::root(bytes))
+    }
+
+    /// Reports those pieces held back that the leaves, now known, vouch for.
+    fn settle(&mut self, now: Time, segment: SegmentId) -> bool {
+        let Some(staged) = self.staged.get_mut(&segment) else { return true };
+        let waiting: Vec<(u32, Hash)> =
+            staged.iter_mut().enumerate().filter_map(|(i, leaf)| Some((i as u32, leaf.take()?))).collect();
+        for (piece, leaf) in waiting {
+            let len = self.pieces.len_of(segment, piece).unwrap_or(0);
+            match self.pieces.admit(segment, piece, Some(leaf)) {
+                Check::New => self.batch.push_segment(op::STORE, segment, &[piece, op::STAGED, len]),
+                Check::Held => self.batch.push(&[op::DROPPED, op::ORIGIN, len]),
+                Check::Forged | Check::NoLeaves => {
+                    self.batch.push(&[
+                        op::REFUSED,
+                        op::ORIGIN,
+                        u32::from(segment.rendition),
+                        segment.sequence,
+                    ]);
+                    self.batch.push(&[piece, len]);
+                    self.staged.remove(&segment);
+                    return false;
+                }
+            }
+            let verdict = Verdict::Verified;
+            self.feed(now, Input::Arrived { segment, piece, from: Source::Origin, verdict });
+        }
+        true
+    }
+
+    fn leaves(&mut self, now: Time, link: Link, segment: SegmentId, leaves: Vec<Hash>) {
+        if !self.asked.wants_leaves(link, segment) || self.pieces.leaves(segment).is_some() {
+            return;
+        }
+        if self.pieces.learn(segment, leaves) {
+            // A fetch of the same segment may be under way. If it turns out forged, its next piece says so.
+            self.settle(now, segment);
+        } else {
+            self.refuse(link, segment, 0, 0);
+            self.garbage(now, link);
+        }
+    }
+
+    fn piece(&mut self, now: Time, link: Link, name: (u32, SegmentId, u32), payload: &[u8], offset: u32) {
+        let (id, segment, piece) = name;
+        let len = payload.len() as u32;
+        let Some(request) = self.asked.take(link, id, segment, piece) else {
+            return self.batch.push(&[op::DROPPED, link.0, len]);
+        };
+        let leaf = self.pieces.leaf_of(segment, piece, payload);
+        let verdict = match self.pieces.admit(segment, piece, leaf) {
+            Check::New => {
+                self.batch.push_segment(op::STORE, segment, &[piece, offset, len]);
+                Verdict::Verified
+            }
+            Check::Held => {
+                self.batch.push(&[op::DROPPED, link.0, len]);
+                Verdict::Verified
+            }
+            Check::Forged => {
+                self.refuse(link, segment, piece, len);
+                Verdict::Forged
+            }
+            // It was to send the leaves first.
+            Check::NoLeaves if request.leaves => {
+                self.refuse(link, segment, piece, len);
+                return self.garbage(now, link);
+            }
+            // The leaves came, or were to come, with another answer: nothing to hold against it, nothing gained either.
+            Check::NoLeaves => {
+                self.batch.push(&[op::DROPPED, link.0, len]);
+                return self.feed(now, Input::Message(link, Message::Refuse { id, why: Refusal::Busy }));
+            }
+        };
+        self.feed(now, Input::Arrived { segment, piece, from: Source::Peer(link), verdict });
+    }
+
+    fn refuse(&mut self, link: Link, segment: SegmentId, piece: u32, len: u32) {
+        self.batch.push(&[op::REFUSED, link.0, u32::from(segment.rendition), segment.sequence, piece, len]);
+    }
+
+    fn garbage(&mut self, now: Time, link: Link) {
+        if self.asked.is_open(link) {
+            self.feed(now, Input::Garbage(link));
+        }
+    }
+
+    /// A call that is one input.
+    fn one(&mut self, now: Time, input: Input<'_>) {
+        self.batch.clear();
+        self.feed(now, input);
+        self.batch.finish();
+    }
+
+    fn feed(&mut self, now: Time, input: Input<'_>) {
+        self.outputs.clear();
+        self.wake_at = self.peer.handle(now, input.clone(), &mut self.outputs);
+        if let Some(trace) = self.trace.as_mut().filter(|trace| trace.bytes().len() < MAX_TRACE_BYTES) {
+            trace.record(now, &input, &self.outputs);
+        }
+        for output in std::mem::take(&mut self.outputs) {
+            self.translate(output);
+        }
+    }
+
+    fn translate(&mut self, output: Output) {
+        let batch = &mut self.batch;
+        match output {
+            Output::Announce { want } => batch.push(&[op::ANNOUNCE, want]),
+            Output::Dial(peer) => batch.dial(peer),
+            Output::Hangup(link, why) => {
+                batch.flush(link);
+                batch.push(&[op::HANGUP, link.0, hangup_code(why)]);
+                self.asked.close(link);
+            }
+            Output::Send(link, message) => {
+                if let Message::Request { id, segment, piece, leaves, .. } = message {
+                    self.asked.insert(link, id, Request { segment, piece, leaves });
+                }
+                batch.send(link, &message);
+            }
+            Output::SendPiece { link, id, segment, piece, leaves } => {
+                let Some(len) = self.pieces.len_of(segment, piece) else { return };
+                let known = self.pieces.leaves(segment).filter(|_| leaves);
+                batch.send_piece(link, id, segment, piece, len, known);
+            }
+            Output::Fetch { segment, first, end } => {
+                // Single pieces can only be checked against known leaves.
+                let whole = [0, self.pieces.index().piece_count(segment)];
+                let range = if self.pieces.leaves(segment).is_some() { [first, end] } else { whole };
+                batch.push_segment(op::FETCH, segment, &range);
+            }
+            Output::CancelFetch(segment) => {
+                self.staged.remove(&segment);
+                batch.push_segment(op::CANCEL_FETCH, segment, &[]);
+            }
+            Output::Deliver(segment) => batch.push_segment(op::DELIVER, segment, &[]),
+            Output::Evict(segment) => {
+                self.pieces.forget(segment);
+                self.asked.forget(segment);
+                batch.push_segment(op::EVICT, segment, &[]);
+            }
+        }
+    }
+}
+
+fn hangup_code(why: Hangup) -> u32 {
+    match why {
+        Hangup::Duplicate => 0,
+        Hangup::Stranger => 1,
+        Hangup::Forger => 2,
+        Hangup::Unresponsive => 3,
+        Hangup::Full => 4,
+    }
+}
