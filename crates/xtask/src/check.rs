@@ -1,0 +1,199 @@
+//! The one definition of "checked".
+//!
+//! Its invariant: there is no way to leave a step out that does not show in the closing line. A tool that is missing fails
+//! the step that needs it; it never skips it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::step::{self, Tally, Tests};
+use crate::{layers, links, spec, words};
+
+/// Longer than any step takes from nothing on two slow cores.
+const BUILD: Duration = Duration::from_secs(20 * 60);
+const TEST: Duration = Duration::from_secs(15 * 60);
+
+/// Runs every step, or those whose names begin with one of `names`, and prints `N passed, N failed` last.
+/// True when none failed.
+pub fn run(root: &Path, names: &[&str]) -> Result<bool> {
+    let mut done: Vec<(&str, Tally, Duration)> = Vec::new();
+    for (name, work) in STEPS {
+        if !names.is_empty() && !names.iter().any(|wanted| name.starts_with(wanted)) {
+            continue;
+        }
+        println!("\n=== {name}");
+        let started = Instant::now();
+        let tally = work(root).unwrap_or_else(|error| {
+            eprintln!("xtask: {error:#}");
+            Tally::one(false)
+        });
+        done.push((name, tally, started.elapsed()));
+    }
+    if done.is_empty() {
+        let all: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+        bail!("no such step; there are: {}", all.join(", "));
+    }
+
+    println!();
+    for (name, tally, took) in &done {
+        let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
+        println!(
+            "{name:<16} {:>5} passed {:>4} failed {:>6.1} s  {verdict}",
+            tally.passed,
+            tally.failed,
+            took.as_secs_f32()
+        );
+    }
+    let passed: u64 = done.iter().map(|(_, tally, _)| tally.passed).sum();
+    let failed: u64 = done.iter().map(|(_, tally, _)| tally.failed).sum();
+    println!("\n{passed} passed, {failed} failed");
+    Ok(failed == 0)
+}
+
+type Step = fn(&Path) -> Result<Tally>;
+
+/// Cheap ones first.
+const STEPS: &[(&str, Step)] = &[
+    ("tools", tools),
+    ("layers", |root| found("layers", layers::check(root)?)),
+    ("spec", |root| found("spec", spec::check(root, false)?)),
+    ("words", |root| found("words", words::check(root)?)),
+    ("links", |root| found("links", links::check(root)?)),
+    ("format", |root| step::run(cargo(root, &["fmt", "--all", "--check"]), Tests::Whole, BUILD)),
+    ("fuzz-format", |root| step::run(cargo(&root.join("fuzz"), &["fmt", "--check"]), Tests::Whole, BUILD)),
+    ("lints", |root| {
+        let clippy =
+            ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
+        step::run(cargo(root, &clippy), Tests::Whole, BUILD)
+    }),
+    ("wasm", wasm),
+    ("player-build", |root| step::run(npm(root, &["run", "--silent", "build"]), Tests::Whole, BUILD)),
+    ("player-types", |root| step::run(npm(root, &["run", "--silent", "types"]), Tests::Whole, BUILD)),
+    ("player", |root| node_tests(&root.join("player"), &["test"])),
+    ("rust", |root| {
+        step::run(
+            cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast", "--quiet"]),
+            Tests::Cargo,
+            BUILD,
+        )
+    }),
+    ("docs", |root| {
+        let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
+        doc.env("RUSTDOCFLAGS", "-D warnings");
+        step::run(doc, Tests::Whole, BUILD)
+    }),
+    ("fuzz-lints", |root| {
+        let clippy = ["clippy", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
+        step::run(fuzz(root, &clippy), Tests::Whole, BUILD)
+    }),
+    // Every decoder over its committed corpus.
+    ("fuzz", |root| step::run(fuzz(root, &["test", "--locked", "--quiet"]), Tests::Cargo, BUILD)),
+    ("binary", |root| {
+        step::run(
+            cargo(root, &["build", "--package", "braidcast", "--locked", "--quiet"]),
+            Tests::Whole,
+            BUILD,
+        )
+    }),
+    ("tracker-clients", |root| node_tests(&root.join("e2e"), &["tracker"])),
+    // Real Chromiums against the real binary.
+    ("browsers", |root| node_tests(&root.join("e2e"), &["."])),
+];
+
+fn found(task: &str, findings: Vec<String>) -> Result<Tally> {
+    for finding in &findings {
+        println!("{task}: {finding}");
+    }
+    Ok(Tally { passed: u64::from(findings.is_empty()), failed: findings.len() as u64 })
+}
+
+/// Everything the later steps start.
+fn tools(root: &Path) -> Result<Tally> {
+    let mut findings = Vec::new();
+    for (tool, argument) in [
+        ("ffmpeg", "-version"),
+        ("ffprobe", "-version"),
+        ("mpv", "--version"),
+        ("xmllint", "--version"),
+        ("node", "--version"),
+        ("npm", "--version"),
+    ] {
+        if !Command::new(tool).arg(argument).output().is_ok_and(|output| output.status.success()) {
+            findings.push(format!("{tool} is missing; `make setup` installs it"));
+        }
+    }
+    for folder in ["player", "e2e"] {
+        if !root.join(folder).join("node_modules").is_dir() {
+            findings.push(format!("{folder}/node_modules is missing; `make setup` installs it"));
+        }
+    }
+    found("tools", findings)
+}
+
+/// The browser's module builds, and asks nothing of the page: no clock, no randomness, no I/O can come in.
+fn wasm(root: &Path) -> Result<Tally> {
+    let built = Command::new(root.join("scripts/wasm.sh"))
+        .current_dir(root)
+        .stderr(std::process::Stdio::inherit())
+        .output()?;
+    let path = String::from_utf8_lossy(&built.stdout).trim().to_owned();
+    if !built.status.success() {
+        return Ok(Tally::one(false));
+    }
+    let mut node = Command::new("node");
+    let script = "const asked = WebAssembly.Module.imports(new WebAssembly.Module(require('fs').readFileSync(process.argv[1])));
+        console.log(`${process.argv[1]}: ${asked.length} imports`);
+        for (const { module, name } of asked) console.log(`  ${module}.${name}`);
+        process.exit(asked.length ? 1 : 0)";
+    node.args(["-e", script, &path]);
+    step::run(node, Tests::Whole, TEST)
+}
+
+fn cargo(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(folder);
+    command
+}
+
+/// The fuzz workspace shares the target folder, and so what was already built.
+fn fuzz(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = cargo(&root.join("fuzz"), arguments);
+    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
+        command.env("CARGO_TARGET_DIR", root.join("target"));
+    }
+    command
+}
+
+fn npm(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("npm");
+    command.args(arguments).current_dir(root.join("player"));
+    command
+}
+
+/// Every `*.test.mjs` of the folders, one file at a time: they measure time.
+fn node_tests(folder: &Path, inside: &[&str]) -> Result<Tally> {
+    let mut files = Vec::new();
+    for name in inside {
+        for entry in std::fs::read_dir(folder.join(name))? {
+            let path = entry?.path();
+            if path.to_string_lossy().ends_with(".test.mjs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        bail!("no *.test.mjs in {}", folder.display());
+    }
+    let mut command = Command::new("node");
+    command.args(["--test", "--test-reporter=spec", "--test-concurrency=1"]).args(&files).current_dir(folder);
+    if std::env::var_os("BRAIDCAST_BIN").is_none()
+        && let Some(root) = folder.parent()
+    {
+        command.env("BRAIDCAST_BIN", root.join("target/debug/braidcast"));
+    }
+    step::run(command, Tests::Node, TEST)
+}

@@ -1,0 +1,165 @@
+//! Runs a program, shows what it prints, and counts the tests it says it ran.
+//!
+//! Its invariant: a test that was skipped counts as failed, and so does a program that ends badly without a failed test.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+/// How many of a step's tests held.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tally {
+    pub passed: u64,
+    pub failed: u64,
+}
+
+impl Tally {
+    /// A step that is one test.
+    pub fn one(held: bool) -> Self {
+        Tally { passed: u64::from(held), failed: u64::from(!held) }
+    }
+}
+
+/// Whose way of reporting tests a program has.
+#[derive(Clone, Copy)]
+pub enum Tests {
+    /// None: the program is the test.
+    Whole,
+    /// `cargo test`.
+    Cargo,
+    /// `node --test` with the spec reporter.
+    Node,
+}
+
+/// Runs `command` for at most `limit`.
+pub fn run(mut command: Command, tests: Tests, limit: Duration) -> Result<Tally> {
+    let started = Instant::now();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {:?}", command.get_program()))?;
+    let output = child.stdout.take().context("no output to read")?;
+    let (lines, inbox) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
+            if lines.send(line).is_err() {
+                break;
+            }
+        }
+    });
+
+    let mut tally = Tally::default();
+    loop {
+        match inbox.recv_timeout(limit.saturating_sub(started.elapsed())) {
+            Ok(line) => {
+                let text = String::from_utf8_lossy(&line);
+                count(&text, tests, &mut tally);
+                println!("{text}");
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                stop(&mut child);
+                eprintln!("xtask: stopped after {} s", limit.as_secs());
+                tally.failed += 1;
+                return Ok(tally);
+            }
+        }
+    }
+    let good = child.wait()?.success();
+    Ok(match tests {
+        Tests::Whole => Tally::one(good),
+        // No test at all is a mistake in the step, not a success.
+        Tests::Cargo | Tests::Node if tally == Tally::default() => Tally::one(false),
+        Tests::Cargo | Tests::Node => Tally { failed: tally.failed.max(u64::from(!good)), ..tally },
+    })
+}
+
+/// Asks the child to end, so that it can end its own children; then makes it.
+fn stop(child: &mut Child) {
+    let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    for _ in 0..50 {
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn count(line: &str, tests: Tests, tally: &mut Tally) {
+    match tests {
+        Tests::Whole => {}
+        // test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s
+        Tests::Cargo => {
+            let Some(figures) = line.strip_prefix("test result: ") else { return };
+            for figure in figures.split([';', '.']) {
+                match figure.trim().split_once(' ') {
+                    Some((n, "passed")) => tally.passed += n.parse().unwrap_or(0),
+                    Some((n, "failed" | "ignored")) => tally.failed += n.parse().unwrap_or(0),
+                    _ => {}
+                }
+            }
+        }
+        // ℹ pass 12
+        Tests::Node => {
+            let Some(figure) = line.strip_prefix("ℹ ") else { return };
+            match figure.split_once(' ') {
+                Some(("pass", n)) => tally.passed += n.parse().unwrap_or(0),
+                Some(("fail" | "cancelled" | "skipped" | "todo", n)) => {
+                    tally.failed += n.parse().unwrap_or(0)
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_figures_are_added_up_and_ignored_tests_count_as_failed() {
+        let mut tally = Tally::default();
+        count(
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out",
+            Tests::Cargo,
+            &mut tally,
+        );
+        count("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured", Tests::Cargo, &mut tally);
+        assert_eq!(tally, Tally { passed: 14, failed: 2 });
+    }
+
+    #[test]
+    fn node_figures_are_added_up_and_skipped_tests_count_as_failed() {
+        let mut tally = Tally::default();
+        for line in ["ℹ tests 9", "ℹ pass 6", "ℹ fail 1", "ℹ cancelled 0", "ℹ skipped 1", "ℹ todo 1"]
+        {
+            count(line, Tests::Node, &mut tally);
+        }
+        assert_eq!(tally, Tally { passed: 6, failed: 3 });
+    }
+
+    #[test]
+    fn a_program_that_ends_badly_after_good_tests_has_failed() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo 'test result: ok. 3 passed; 0 failed; 0 ignored'; exit 1"]);
+        let tally = run(command, Tests::Cargo, Duration::from_secs(10)).expect("sh starts");
+        assert_eq!(tally, Tally { passed: 3, failed: 1 });
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_stopped_and_has_failed() {
+        let mut command = Command::new("sleep");
+        command.arg("60");
+        let started = Instant::now();
+        let tally = run(command, Tests::Whole, Duration::from_millis(200)).expect("sleep starts");
+        assert_eq!(tally.failed, 1);
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+}
