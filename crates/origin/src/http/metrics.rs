@@ -1,0 +1,128 @@
+//! What was served, as Prometheus reads it. Its invariant: the number of series is bounded by the number of films, for
+//! labels never hold text of a request.
+
+use super::names::Class;
+use crate::slug::Slug;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters of the server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    bytes: Family<Served, Counter>,
+    requests: Family<Answered, Counter>,
+    connections: Gauge,
+    tracker_connections: Gauge,
+    tracker_members: Gauge,
+    tracker_swarms: Gauge,
+    media_bytes: AtomicU64,
+    all_requests: AtomicU64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Served {
+    stream: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    status: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[allow(non_camel_case_types)] // the names are the values of the label
+enum Kind {
+    media,
+    manifest,
+    extra,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("braidcast");
+        let (bytes, requests) = (Family::default(), Family::default());
+        let (connections, tracker_connections) = (Gauge::default(), Gauge::default());
+        let (tracker_members, tracker_swarms) = (Gauge::default(), Gauge::default());
+        registry.register_with_unit("origin_served", "Bytes of bodies sent", Unit::Bytes, bytes.clone());
+        registry.register("origin_requests", "HTTP requests answered", requests.clone());
+        registry.register("origin_connections", "Open HTTP connections", connections.clone());
+        registry.register("tracker_connections", "Open WebSockets", tracker_connections.clone());
+        registry.register("tracker_members", "Members of all swarms", tracker_members.clone());
+        registry.register("tracker_swarms", "Swarms with members", tracker_swarms.clone());
+        Self {
+            registry,
+            bytes,
+            requests,
+            connections,
+            tracker_connections,
+            tracker_members,
+            tracker_swarms,
+            media_bytes: AtomicU64::new(0),
+            all_requests: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Metrics {
+    /// `bytes` of a file of `slug` were given to a connection.
+    pub fn served(&self, slug: &Slug, class: Class, bytes: u64) {
+        let kind = match class {
+            Class::Media => Kind::media,
+            Class::Manifest => Kind::manifest,
+            Class::Extra => Kind::extra,
+        };
+        if kind == Kind::media {
+            self.media_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        self.bytes.get_or_create(&Served { stream: slug.to_string(), kind }).inc_by(bytes);
+    }
+
+    /// A request was answered with `status`.
+    pub fn answered(&self, status: u16) {
+        self.all_requests.fetch_add(1, Ordering::Relaxed);
+        self.requests.get_or_create(&Answered { status }).inc();
+    }
+
+    /// A connection was taken in; it counts until what is returned is dropped.
+    pub fn connected(&self) -> Connected {
+        self.connections.inc();
+        Connected(self.connections.clone())
+    }
+
+    /// Bytes of init and media segments sent since the start.
+    pub fn media_bytes(&self) -> u64 {
+        self.media_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Requests answered since the start.
+    pub fn requests(&self) -> u64 {
+        self.all_requests.load(Ordering::Relaxed)
+    }
+
+    /// Everything as text in the OpenMetrics format.
+    pub fn text(&self, tracker: &tracker::Stats) -> String {
+        self.tracker_connections.set(tracker.connections as i64);
+        self.tracker_members.set(tracker.members as i64);
+        self.tracker_swarms.set(tracker.swarms as i64);
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a String does not fail");
+        text
+    }
+}
+
+/// Counts an open connection.
+#[derive(Debug)]
+pub struct Connected(Gauge);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
