@@ -1,23 +1,24 @@
 //! Reading the fragmented MP4 an encoder sends, while it arrives.
 //!
-//! Meant for what `ffmpeg -f mp4 -movflags +cmaf+frag_keyframe+empty_moov+default_base_moof+delay_moov` writes, one
-//! track in each stream, but any fragmented MP4 of that kind will do: `moov`, then `moof` and `mdat` in turns.
+//! Meant for what `ffmpeg -f mp4 -use_editlist 1 -movflags
+//! +cmaf+frag_keyframe+empty_moov+default_base_moof+skip_sidx+skip_trailer+delay_moov` writes, one track in each
+//! stream, but any fragmented MP4 of that kind will do: `moov`, then `moof` and `mdat` in turns. Without
+//! `-use_editlist 1` ffmpeg leaves out the decoder delay of AAC, and sound comes 21 ms late.
 //!
 //! The invariant: memory is bounded by one fragment, and that by [`MAX_FRAGMENT`]; boxes that are not needed are
 //! never buffered. Edit lists are applied as in [`crate::demux`].
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::moov::{Defaults, Movie};
-use crate::read::{Boxes, Fields, FourCc, Malformed};
+use crate::fragment::{Planned, Traf};
+use crate::moov::{Content, Defaults, Movie};
+use crate::read::{FourCc, Malformed};
 use crate::{Kind, Sample, Track, track};
 
 /// Bytes of one `mdat`.
 pub const MAX_FRAGMENT: u64 = 256 << 20;
 /// Bytes of a `moov` or `moof`.
 const MAX_HEADER: u64 = 8 << 20;
-/// Samples in one fragment.
-const MAX_SAMPLES: usize = 1 << 16;
 
 /// Why a stream cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +75,8 @@ pub struct FragmentReader {
     /// Bytes of a box of no interest that are still to come.
     skip: u64,
     stream: Option<Stream>,
-    fragment: Option<Fragment>,
+    /// Samples of a `moof` whose `mdat` is still to come.
+    fragment: Option<Vec<Planned>>,
     failed: bool,
 }
 
@@ -87,23 +89,6 @@ struct Stream {
     dts_shift: i128,
     cts_shift: i128,
     next_dts: u64,
-}
-
-/// A `moof` whose `mdat` is still to come.
-#[derive(Debug)]
-struct Fragment {
-    samples: Vec<Planned>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Planned {
-    /// Stream position.
-    at: u64,
-    size: u32,
-    dts: u64,
-    cts_offset: i64,
-    duration: u32,
-    sync: bool,
 }
 
 impl FragmentReader {
@@ -215,10 +200,10 @@ impl FragmentReader {
             return Err(Error::NotFragmented);
         }
         let [trak] = &movie.tracks[..] else { return Err(Error::Tracks(movie.tracks.len())) };
-        let mut track = match trak.track()? {
-            None => return Err(Error::Tracks(0)),
-            Some(Err((kind, codec))) => return Err(Error::Codec { kind, codec }),
-            Some(Ok(track)) => track,
+        let mut track = match trak.content()? {
+            Content::Track(track) => track,
+            Content::Foreign(kind, codec) => return Err(Error::Codec { kind, codec }),
+            Content::Neither => return Err(Error::Tracks(0)),
         };
         let stretch = trak.stretch(movie.timescale).ok_or(Error::EditList)?;
         let offset = i128::from(stretch.delay) - i128::from(stretch.from);
@@ -239,34 +224,36 @@ impl FragmentReader {
 
     fn moof(&mut self, start: u64, payload: &[u8], events: &mut Vec<Event>) -> Result<(), Error> {
         let stream = self.stream.as_mut().ok_or(Error::NoMoov)?;
-        let mut fragment = Fragment { samples: Vec::new() };
-        for found in Boxes::new(b"moof", payload) {
-            let found = found?;
-            if &found.kind == b"traf" {
-                stream.traf(start, found.payload, &mut fragment)?;
+        let mut samples = Vec::new();
+        for traf in Traf::read_all(start, payload, &[stream.defaults], stream.next_dts)? {
+            if traf.track == stream.id {
+                samples.extend(traf.samples);
             }
         }
-        if !stream.announced && !fragment.samples.is_empty() {
+        if let Some(last) = samples.last() {
+            stream.next_dts = last.dts.saturating_add(last.duration.into());
+        }
+        if !stream.announced && !samples.is_empty() {
             stream.announced = true;
             if stream.track.kind == Kind::Video {
-                let ticks = fragment.samples.iter().map(|s| u64::from(s.duration)).sum();
-                // Bounded by MAX_SAMPLES.
-                let count = fragment.samples.len() as u32;
-                let usual = fragment.samples[fragment.samples.len() / 2].duration;
+                let ticks = samples.iter().map(|s| u64::from(s.duration)).sum();
+                // Bounded by what a fragment may list.
+                let count = samples.len() as u32;
+                let usual = samples[samples.len() / 2].duration;
                 stream.track.frame_rate = track::frame_rate(stream.track.timescale, usual, ticks, count);
             }
             events.push(Event::Track(stream.track.clone()));
         }
-        self.fragment = Some(fragment);
+        self.fragment = Some(samples);
         Ok(())
     }
 
     fn mdat(&mut self, start: u64, payload: Bytes, events: &mut Vec<Event>) -> Result<(), Error> {
-        let (Some(stream), Some(fragment)) = (&self.stream, self.fragment.take()) else {
+        let (Some(stream), Some(samples)) = (&self.stream, self.fragment.take()) else {
             // Media nobody announced.
             return Ok(());
         };
-        for planned in fragment.samples {
+        for planned in samples {
             let outside = Malformed::Value(FourCc(*b"trun"), "a sample lies outside its 'mdat'");
             let from = planned.at.checked_sub(start).ok_or(outside.clone())?;
             let to = from.checked_add(planned.size.into()).filter(|&to| to <= payload.len() as u64);
@@ -276,7 +263,7 @@ impl FragmentReader {
                 dts,
                 cts_offset,
                 duration: planned.duration,
-                sync: planned.sync,
+                sync: planned.sync || stream.track.kind == Kind::Audio,
                 data: payload.slice(from as usize..to as usize),
             }));
         }
@@ -292,86 +279,6 @@ impl Stream {
             (Ok(dts), Ok(cts)) => Ok((dts, cts)),
             _ => Err(Malformed::Value(FourCc(*b"tfdt"), "times leave their range")),
         }
-    }
-
-    /// Reads one `traf` of the `moof` at stream position `moof`.
-    fn traf(&mut self, moof: u64, payload: &[u8], fragment: &mut Fragment) -> Result<(), Error> {
-        let boxes = Boxes::new(b"traf", payload);
-        let mut tfhd = Fields::new(b"tfhd", boxes.need(b"tfhd")?);
-        let (_, has) = tfhd.version_flags()?;
-        if tfhd.u32()? != self.id {
-            return Ok(());
-        }
-        let base = if has & 0x01 != 0 { tfhd.u64()? } else { moof };
-        if has & 0x02 != 0 {
-            tfhd.skip(4)?;
-        }
-        let mut defaults = self.defaults;
-        for (bit, field) in
-            [(0x08, &mut defaults.duration), (0x10, &mut defaults.size), (0x20, &mut defaults.flags)]
-        {
-            if has & bit != 0 {
-                *field = tfhd.u32()?;
-            }
-        }
-        if let Some(tfdt) = boxes.find(b"tfdt")? {
-            let mut tfdt = Fields::new(b"tfdt", tfdt);
-            let (version, _) = tfdt.version_flags()?;
-            self.next_dts = tfdt.word(version)?;
-        }
-        let mut at = base;
-        for found in boxes {
-            let found = found?;
-            if &found.kind == b"trun" {
-                at = self.trun(base, at, found.payload, defaults, fragment)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads one `trun` whose data starts at `at` unless it says otherwise; gives where its data ends.
-    fn trun(
-        &mut self,
-        base: u64,
-        mut at: u64,
-        payload: &[u8],
-        defaults: Defaults,
-        fragment: &mut Fragment,
-    ) -> Result<u64, Malformed> {
-        let mut trun = Fields::new(b"trun", payload);
-        let (version, has) = trun.version_flags()?;
-        let count = trun.u32()? as usize;
-        if count > MAX_SAMPLES - fragment.samples.len() {
-            return Err(Malformed::Limit(FourCc(*b"trun"), "too many samples"));
-        }
-        if has & 0x001 != 0 {
-            let offset = i64::from(trun.i32()?);
-            let Some(moved) = base.checked_add_signed(offset) else { return trun.bad("offset out of range") };
-            at = moved;
-        }
-        let first_flags = if has & 0x004 != 0 { Some(trun.u32()?) } else { None };
-        for number in 0..count {
-            let duration = if has & 0x100 != 0 { trun.u32()? } else { defaults.duration };
-            let size = if has & 0x200 != 0 { trun.u32()? } else { defaults.size };
-            let mut flags = if has & 0x400 != 0 { trun.u32()? } else { defaults.flags };
-            if let (0, Some(first)) = (number, first_flags) {
-                flags = first;
-            }
-            let cts_offset = match (has & 0x800 != 0, version) {
-                (false, _) => 0,
-                (true, 0) => i64::from(trun.u32()?),
-                (true, _) => i64::from(trun.i32()?),
-            };
-            let sync = self.track.kind == Kind::Audio || flags & 0x0001_0000 == 0;
-            fragment.samples.push(Planned { at, size, dts: self.next_dts, cts_offset, duration, sync });
-            let (Some(end), Some(next)) =
-                (at.checked_add(size.into()), self.next_dts.checked_add(duration.into()))
-            else {
-                return trun.bad("offsets or times overflow");
-            };
-            (at, self.next_dts) = (end, next);
-        }
-        Ok(at)
     }
 }
 

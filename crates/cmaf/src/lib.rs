@@ -18,6 +18,7 @@
 //! film gives the same bytes everywhere.
 
 mod codec;
+mod fragment;
 mod language;
 mod moov;
 mod read;
@@ -31,6 +32,7 @@ mod presentation;
 mod segment;
 mod write;
 
+pub mod check;
 pub mod dash;
 pub mod hls;
 

@@ -32,6 +32,17 @@ pub(crate) struct Trak<'a> {
     pub(crate) stbl: Boxes<'a>,
 }
 
+/// What a track is to this crate.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// H.264 or AAC.
+    Track(Track),
+    /// Video or audio of another codec, by its name.
+    Foreign(Kind, String),
+    /// Text, time codes, chapters.
+    Neither,
+}
+
 /// One entry of an edit list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Edit {
@@ -144,13 +155,12 @@ impl<'a> Trak<'a> {
         })
     }
 
-    /// The track this is, or the name of a codec this crate does not know. `None` when it is neither video nor
-    /// audio.
-    pub(crate) fn track(&self) -> Result<Option<Result<Track, (Kind, String)>>, Malformed> {
+    /// Reads codec and geometry.
+    pub(crate) fn content(&self) -> Result<Content, Malformed> {
         let kind = match &self.handler {
             b"vide" => Kind::Video,
             b"soun" => Kind::Audio,
-            _ => return Ok(None),
+            _ => return Ok(Content::Neither),
         };
         let mut track = Track {
             kind,
@@ -175,10 +185,10 @@ impl<'a> Trak<'a> {
                 (track.codec, track.sample_entry) = (codec, entry);
                 (track.channels, track.sample_rate) = (channels, sample_rate);
             }
-            (_, Codec::Other(codec)) => return Ok(Some(Err((kind, codec)))),
+            (_, Codec::Other(codec)) => return Ok(Content::Foreign(kind, codec)),
             _ => return Err(Malformed::Value(FourCc(*b"stsd"), "the codec does not fit the handler")),
         }
-        Ok(Some(Ok(track)))
+        Ok(Content::Track(track))
     }
 
     /// The edit list as one [`Stretch`]; `None` when it says more than that.

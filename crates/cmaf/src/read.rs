@@ -127,12 +127,13 @@ pub(crate) struct Boxes<'a> {
     at: usize,
 }
 
-/// One box: its type, its payload, and where it starts in the slice it was found in.
+/// One box: its type, its payload, and where it and its payload start in the slice it was found in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Found<'a> {
     pub(crate) kind: [u8; 4],
     pub(crate) payload: &'a [u8],
     pub(crate) start: usize,
+    pub(crate) body: usize,
 }
 
 impl<'a> Boxes<'a> {
@@ -192,7 +193,12 @@ impl<'a> Iterator for Boxes<'a> {
         }
         // Bounded by `rest.len()`, so it fits.
         let whole = &rest[..size as usize];
-        let found = Found { kind, payload: &whole[header as usize..], start: self.at };
+        let found = Found {
+            kind,
+            payload: &whole[header as usize..],
+            start: self.at,
+            body: self.at + header as usize,
+        };
         self.at += whole.len();
         Some(Ok(found))
     }

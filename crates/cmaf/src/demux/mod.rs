@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::moov::Movie;
+use crate::moov::{Content, Movie};
 use crate::read::{FourCc, Malformed};
 use crate::{Kind, Sample, Track, ticks_to_duration};
 use edits::Timing;
@@ -110,13 +110,13 @@ impl<R: Read + Seek> Demuxer<R> {
         let mut tracks = Vec::new();
         let mut surveys = Vec::new();
         for trak in &movie.tracks {
-            let track = match trak.track()? {
-                None => continue,
-                Some(Err((kind, codec))) => {
+            let track = match trak.content()? {
+                Content::Track(track) => track,
+                Content::Foreign(kind, codec) => {
                     skipped.push(Skipped { kind, codec });
                     continue;
                 }
-                Some(Ok(track)) => track,
+                Content::Neither => continue,
             };
             let tables = Tables::find(&moov, &trak.stbl)?;
             if tables.count() == 0 {
@@ -187,9 +187,8 @@ impl<R: Read + Seek> Demuxer<R> {
 
 fn read_at<R: Read + Seek>(reader: &mut R, offset: u64, size: u32) -> Result<Bytes, Error> {
     reader.seek(SeekFrom::Start(offset))?;
-    let mut data = Vec::new();
-    // Grows with what is really there: a damaged size costs nothing. Small reads take their room at once.
-    data.reserve(size.min(1 << 20) as usize);
+    // Small samples take their room at once, large ones as their bytes turn out to be there.
+    let mut data = Vec::with_capacity(size.min(1 << 20) as usize);
     reader.take(size.into()).read_to_end(&mut data)?;
     if data.len() < size as usize {
         return Err(Error::Incomplete { offset });

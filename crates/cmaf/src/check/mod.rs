@@ -1,0 +1,229 @@
+//! The rules behind `braidcast check`: is this package what players may expect?
+//!
+//! A [`Checker`] asks for resources by URL through a closure and judges what it gets: playlists and MPD, init
+//! segments, every media segment, and whether they agree with one another. It does no I/O itself, so the same
+//! rules run over a folder, a server and in tests. Foreign packages are judged by the same rules; where a codec is
+//! one this crate cannot read, its string is not compared.
+//!
+//! The invariant: whatever the resources hold, checking ends with findings. The numbers of findings and of
+//! resources asked for have bounds, and reaching one is a finding itself.
+
+mod hls;
+mod media;
+mod mpd;
+mod playlist;
+mod url;
+mod xml;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use media::{Facts, Init};
+
+/// Findings kept; what comes after is only counted.
+const MAX_FINDINGS: usize = 1000;
+/// Resources asked for.
+const MAX_RESOURCES: usize = 1 << 18;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Legal, but not what it should be.
+    Warning,
+    /// Against a specification, or against what the package says of itself.
+    Error,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The resource, and the line in it where there is one: `v0/media.m3u8:7`.
+    pub place: String,
+    /// What is wrong there.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{severity}: {}: {}", self.place, self.what)
+    }
+}
+
+/// Checks a package as this crate writes it: `master.m3u8` and `manifest.mpd` and all they name.
+///
+/// `fetch` gets each URL as the manifests say it, relative to the package.
+pub fn package(fetch: impl FnMut(&str) -> Result<Vec<u8>, String>) -> Vec<Finding> {
+    let mut checker = Checker::new(fetch);
+    checker.hls("master.m3u8");
+    checker.dash("manifest.mpd");
+    checker.finish()
+}
+
+/// Judges manifests and what they name.
+pub struct Checker<F> {
+    fetch: F,
+    findings: Vec<Finding>,
+    dropped: usize,
+    asked: usize,
+    inits: BTreeMap<String, Option<Init>>,
+    segments: BTreeMap<String, Option<Facts>>,
+    /// HLS renditions by the URL of their init segment, for the MPD to be compared with.
+    tracks: BTreeMap<String, hls::Listed>,
+    /// The resource fetched last: byte ranges of one file come in a row.
+    last: Option<(String, Vec<u8>)>,
+}
+
+impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
+    /// A checker that gets resources with `fetch`: the bytes behind a URL, or why there are none.
+    ///
+    /// URLs are resolved against that of the manifest they stand in. Where that is relative, they stay relative.
+    pub fn new(fetch: F) -> Self {
+        Self {
+            fetch,
+            findings: Vec::new(),
+            dropped: 0,
+            asked: 0,
+            inits: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            tracks: BTreeMap::new(),
+            last: None,
+        }
+    }
+
+    /// Everything found, in the order found.
+    pub fn finish(mut self) -> Vec<Finding> {
+        if self.dropped > 0 {
+            let what = format!("{} more findings are not listed", self.dropped);
+            self.findings.push(Finding { severity: Severity::Warning, place: String::new(), what });
+        }
+        self.findings
+    }
+
+    /// How many segments were looked into so far.
+    pub fn segments_checked(&self) -> usize {
+        self.segments.len()
+    }
+
+    fn find(&mut self, severity: Severity, place: &str, what: impl Into<String>) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(Finding { severity, place: place.to_owned(), what: what.into() });
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    fn error(&mut self, place: &str, what: impl Into<String>) {
+        self.find(Severity::Error, place, what);
+    }
+
+    fn warn(&mut self, place: &str, what: impl Into<String>) {
+        self.find(Severity::Warning, place, what);
+    }
+
+    /// The bytes behind a URL, or the part of them in `range` (first byte and length). A failure is a finding.
+    fn bytes(&mut self, url: &str, range: Option<(u64, u64)>) -> Option<Vec<u8>> {
+        if self.last.as_ref().is_none_or(|(last, _)| last != url) {
+            if self.asked >= MAX_RESOURCES {
+                self.error(url, format!("not looked at: more than {MAX_RESOURCES} resources"));
+                return None;
+            }
+            self.asked += 1;
+            match (self.fetch)(url) {
+                Ok(bytes) => self.last = Some((url.to_owned(), bytes)),
+                Err(error) => {
+                    self.error(url, format!("cannot be read: {error}"));
+                    return None;
+                }
+            }
+        }
+        let bytes = self.last.as_ref().map(|(_, bytes)| bytes)?;
+        let Some((start, len)) = range else { return Some(bytes.clone()) };
+        let part = usize::try_from(start)
+            .ok()
+            .zip(usize::try_from(len).ok())
+            .and_then(|(start, len)| bytes.get(start..start.checked_add(len)?).map(<[u8]>::to_vec));
+        if part.is_none() {
+            let size = bytes.len();
+            self.error(url, format!("byte range {len}@{start} lies outside its {size} bytes"));
+        }
+        part
+    }
+
+    fn text(&mut self, url: &str) -> Option<String> {
+        let bytes = self.bytes(url, None)?;
+        let text = String::from_utf8(bytes).ok();
+        if text.is_none() {
+            self.error(url, "is not UTF-8 text");
+        }
+        text
+    }
+
+    /// The init segment behind a URL, judged the first time.
+    fn init(&mut self, url: &str, range: Option<(u64, u64)>) -> Option<Init> {
+        let key = keyed(url, range);
+        if let Some(known) = self.inits.get(&key) {
+            return known.clone();
+        }
+        let init = self.bytes(url, range).and_then(|bytes| {
+            let mut mistakes = Vec::new();
+            let init = Init::read(&bytes, &mut |what| mistakes.push(what));
+            for what in mistakes {
+                self.error(url, what);
+            }
+            init.map_err(|error| self.error(url, error)).ok()
+        });
+        self.inits.insert(key, init.clone());
+        init
+    }
+
+    /// The media segment behind a URL, judged the first time.
+    fn segment(&mut self, url: &str, range: Option<(u64, u64)>, init: &Init) -> Option<Facts> {
+        let key = keyed(url, range);
+        if let Some(known) = self.segments.get(&key) {
+            return *known;
+        }
+        let facts = self.bytes(url, range).and_then(|bytes| {
+            let mut mistakes = Vec::new();
+            let facts = media::segment(&bytes, init, &mut |what| mistakes.push(what));
+            for what in mistakes {
+                self.error(url, what);
+            }
+            facts
+        });
+        self.segments.insert(key, facts);
+        facts
+    }
+}
+
+fn keyed(url: &str, range: Option<(u64, u64)>) -> String {
+    match range {
+        Some((start, len)) => format!("{url}#{len}@{start}"),
+        None => url.to_owned(),
+    }
+}
+
+/// Checks `resource` as if every URL gave it: an entry for fuzzers. Whatever the bytes are, it returns.
+pub fn fuzz(resource: &[u8]) {
+    let mut asked = 0;
+    // A playlist can name itself for every segment: a few are enough.
+    let mut checker = Checker::new(|_: &str| {
+        asked += 1;
+        if asked > 64 { Err("enough".to_owned()) } else { Ok(resource.to_vec()) }
+    });
+    checker.hls("a.m3u8");
+    checker.dash("a.mpd");
+    checker.init("a.mp4", None);
+    checker.finish();
+    let mut ignore = |_: String| ();
+    if let Ok(init) = Init::read(resource, &mut ignore) {
+        media::segment(resource, &init, &mut ignore);
+        // Either verdict is right.
+        let _ = media::iframe(resource, &init);
+    }
+}
