@@ -35,7 +35,7 @@ async fn a_film_becomes_a_ladder_whose_every_byte_is_in_the_signed_index() {
     assert_eq!(ids, ["v0", "v1", "a0"]);
     assert_eq!((card.renditions[0].width, card.renditions[0].height), (Some(160), Some(90)));
     assert_eq!(card.renditions[1].frame_rate, Some(25.0));
-    assert!(card.renditions[1].codecs.starts_with("avc1.64"));
+    assert!(card.renditions[1].codecs.starts_with("avc1."));
 
     let index = index(&dir);
     assert_eq!(index.renditions.len(), 3);

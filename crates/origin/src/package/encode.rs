@@ -62,7 +62,8 @@ pub(crate) async fn encode(
         child.wait().await.ok();
     }
     let (mut written, mut errors) = (Vec::new(), Vec::new());
-    for result in ingest.finish().await {
+    let complete = ended.as_ref().is_some_and(|(status, _)| status.as_ref().is_ok_and(|s| s.success()));
+    for result in ingest.finish(complete).await {
         match result {
             Ok(track) => written.push(track),
             Err(error) => errors.push(error),

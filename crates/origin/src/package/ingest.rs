@@ -18,12 +18,16 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 /// Chunks of a track that may wait for the disk.
 const WAITING_CHUNKS: usize = 16;
+
+/// How long a connection that the encoder made may take to be noticed.
+const LATE: Duration = Duration::from_secs(10);
 
 /// A track that the encoder is told to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,8 +102,14 @@ impl Ingest {
         self.failed.notified().await;
     }
 
-    /// Call when the encoder has ended: what became of each track, in the order given to [`Ingest::open`].
-    pub async fn finish(mut self) -> Vec<Result<Written, PackageError>> {
+    /// Call when the encoder has ended: what became of each track, in the order given to [`Ingest::open`]. `complete` says that it
+    /// sent all it had.
+    pub async fn finish(mut self, complete: bool) -> Vec<Result<Written, PackageError>> {
+        // On a busy machine a short track may be sent whole before its connection is looked at.
+        let until = Instant::now() + LATE;
+        while complete && !self.door.lock().is_empty() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         self.door.lock().clear(); // tracks that never came
         let mut results = Vec::new();
         for (id, packer) in std::mem::take(&mut self.packers) {
@@ -134,7 +144,11 @@ async fn receive(
         return StatusCode::FORBIDDEN;
     }
     let Some(sender) = door.lock().remove(&track) else { return StatusCode::NOT_FOUND };
-    let mut body = body;
+    // A task of its own: the encoder hangs up as soon as it has sent the last byte, and the server then drops this handler.
+    tokio::spawn(pass_on(body, sender)).await.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+async fn pass_on(mut body: Body, sender: mpsc::Sender<Chunk>) -> StatusCode {
     while let Some(frame) = body.frame().await {
         // A connection that breaks drops the sender without an `End`, which tells the packer.
         let Ok(frame) = frame else { return StatusCode::BAD_REQUEST };
