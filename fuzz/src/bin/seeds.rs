@@ -1,0 +1,250 @@
+//! Writes the first corpus: valid inputs, small, the same every time. `cargo run --bin seeds` in `fuzz/`; needs ffmpeg for
+//! the film seeds. What fuzzing adds is named by its hash and stays.
+
+use braidcast_fuzz::Film;
+use manifest::{SecretKey, SegmentId, digest};
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use swarm::{Config, Input, Link, Output, Peer, PeerId, Player, Source, Time, Verdict, trace};
+use wire::{Bits, Have, Hello, Message, Partial, Playing, Refusal, Run, VERSION};
+
+fn main() {
+    let film = Film::new();
+    put("manifest_index", "unsigned", &film.index.seal_unsigned());
+    put("manifest_index", "signed", &film.index.seal(&SecretKey::from_seed([7; 32])));
+    put("manifest_index", "cut", &film.index.seal_unsigned()[..60]);
+    for name in [
+        "master.m3u8",
+        "index.bci",
+        "v0/init.mp4",
+        "a1/17.m4s",
+        "t0/subs.vtt",
+        "v0/../key",
+        "v00/1.m4s",
+        "v0/01.m4s",
+    ] {
+        put("origin_names", &name.replace('/', "_"), name.as_bytes());
+    }
+    frames(&film);
+    let (operations, traced) = story(&film);
+    put("swarm_operations", "story", &operations);
+    put("swarm_trace", "story", &traced);
+    table();
+    put("web_session", "story", &session(&film));
+    films();
+}
+
+fn put(target: &str, name: &str, bytes: &[u8]) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    fs::create_dir_all(&folder).expect("the corpus folder can be made");
+    fs::write(folder.join(name), bytes).expect("a seed can be written");
+}
+
+fn messages(film: &Film) -> Vec<Message> {
+    let segment = SegmentId::new(0, 1);
+    let mut pieces = Bits::none(3);
+    pieces.set(1);
+    let runs =
+        vec![Run { first: SegmentId::new(0, 2), count: 2 }, Run { first: SegmentId::new(1, 1), count: 4 }];
+    vec![
+        Message::Hello(Hello { version: VERSION, swarm: film.index.swarm_id(), upload_kbps: 5000 }),
+        Message::Have(Have {
+            whole: runs.clone(),
+            partial: vec![Partial { segment, pieces }],
+            gone: runs,
+            fetching: vec![segment],
+        }),
+        Message::Playing(Playing { position_ms: 1000, window_end_ms: 16_000, video: 0, audio: 1 }),
+        Message::Request { id: 1, segment, piece: 1, within_ms: 4000, leaves: true },
+        Message::Cancel { id: 1 },
+        Message::Refuse { id: 1, why: Refusal::Busy },
+        Message::Goodbye,
+    ]
+}
+
+fn frames(film: &Film) {
+    let mut all = Vec::new();
+    for message in messages(film) {
+        wire::put_message(&mut all, &message);
+    }
+    put("wire_frames", "messages", &all);
+    let segment = SegmentId::new(1, 4);
+    let mut media = Vec::new();
+    let bytes = film.segment(segment).expect("the film has it");
+    wire::put_leaves(&mut media, segment, &digest::leaves(bytes, film.index.piece_len));
+    wire::put_piece(&mut media, 3, segment, 0, bytes);
+    put("wire_frames", "media", &media);
+}
+
+/// Two viewers of the film, one link, one origin: what the first is told, as operations and as a recorded trace.
+fn story(film: &Film) -> (Vec<u8>, Vec<u8>) {
+    let ids = [PeerId([b'm'; 20]), PeerId([b'a'; 20])];
+    let config = Config::default();
+    let mut peers = ids.map(|id| Peer::new(id, config.clone(), 7));
+    let mut operations = Vec::new();
+    let mut recorder = trace::Recorder::new(ids[0], config.upload, 7);
+    let mut now = Time(0);
+    // `swarm_operations` tells the first three of these by itself.
+    let mut queue: VecDeque<(usize, Input<'_>, bool)> = VecDeque::new();
+    for who in [0, 1] {
+        queue.push_back((who, Input::Film(&film.index), true));
+        let start =
+            Player { position: Duration::ZERO, buffered: Duration::ZERO, playing: true, rate_permille: 1000 };
+        queue.push_back((who, Input::Player(start), true));
+        queue.push_back((who, Input::LinkUp { link: Link(0), peer: ids[1 - who], dialled: who == 0 }, true));
+        queue.push_back((who, Input::LinkRoom { link: Link(0), room: 128 * 1024 }, false));
+    }
+    for sequence in 1..=4 {
+        for (who, rendition) in [(1, 0), (1, 1), (0, 0), (0, 1)] {
+            queue.push_back((who, Input::Want(SegmentId::new(rendition, sequence)), false));
+        }
+        queue.push_back((0, Input::Wake, false));
+        queue.push_back((1, Input::Wake, false));
+    }
+    queue.push_back((0, Input::Sharing(None), false));
+    queue.push_back((0, Input::LinkDown(Link(0)), false));
+
+    let mut calls = 0;
+    while let Some((who, input, given)) = queue.pop_front() {
+        calls += 1;
+        if calls > 400 {
+            break;
+        }
+        now = now + Duration::from_millis(40);
+        let mut outputs = Vec::new();
+        peers[who].handle(now, input.clone(), &mut outputs);
+        if who == 0 {
+            recorder.record(now, &input, &outputs);
+            if !given {
+                wire::put_varint(&mut operations, 40);
+                trace::put_input(&mut operations, &input);
+            }
+        }
+        for output in outputs.into_iter().rev() {
+            let arrived =
+                |segment, piece, from| Input::Arrived { segment, piece, from, verdict: Verdict::Verified };
+            match output {
+                Output::Send(link, message) => {
+                    queue.push_front((1 - who, Input::Message(link, message), false))
+                }
+                Output::SendPiece { link, segment, piece, .. } => {
+                    queue.push_front((1 - who, arrived(segment, piece, Source::Peer(link)), false));
+                }
+                Output::Fetch { segment, first, end } => {
+                    queue.push_front((who, Input::FetchEnded { segment, complete: true }, false));
+                    for piece in (first..end).rev() {
+                        queue.push_front((who, arrived(segment, piece, Source::Origin), false));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    (operations, recorder.bytes().to_vec())
+}
+
+fn table() {
+    let announce = |peer: &str, rest: &str| {
+        format!(
+            r#"{{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"-BC0001-00000000000{peer}"{rest}}}"#
+        )
+    };
+    let offer =
+        r#","numwant":1,"offers":[{"offer_id":"oooooooooooooooooooo","offer":{"type":"offer","sdp":"v=0"}}]"#;
+    let answer = r#","to_peer_id":"-BC0001-000000000001","offer_id":"oooooooooooooooooooo","answer":{"type":"answer","sdp":"v=0"}"#;
+    let directed = r#","to_peer_id":"-BC0001-000000000001","offer_id":"pppppppppppppppppppp","offer":{"type":"offer","sdp":"v=0"}"#;
+    let lines = [
+        "0+".to_owned(),
+        "1+".to_owned(),
+        format!("0m{}", announce("1", r#","event":"started","left":0"#)),
+        format!("1m{}", announce("2", offer)),
+        format!("0m{}", announce("2", answer)),
+        format!("1m{}", announce("2", r#","want":20"#)),
+        format!("1m{}", announce("2", directed)),
+        r#"1m{"action":"scrape","info_hash":"aaaaaaaaaaaaaaaaaaaa"}"#.to_owned(),
+        format!("0m{}", announce("1", r#","event":"stopped""#)),
+        "0t~".to_owned(),
+        "1-".to_owned(),
+    ];
+    put("rendezvous_table", "story", lines.join("\n").as_bytes());
+    put("rendezvous_table", "broken", b"0+\n0m{\"action\":\"announce\",\"info_hash\":[]}\n0m{\n0m\xff");
+}
+
+/// Calls in the bytes of `web_session`: a want, a link, messages, a forged and a real piece, the origin.
+fn session(film: &Film) -> Vec<u8> {
+    let mut bytes = vec![4, 1, 0, 1, 1, 1, 0, 1];
+    for message in messages(film) {
+        let mut frame = Vec::new();
+        wire::put_message(&mut frame, &message);
+        bytes.extend([6, 1, 0]);
+        wire::put_varint(&mut bytes, frame.len() as u32);
+        bytes.extend(frame);
+    }
+    for id in 0..4 {
+        bytes.extend([0, 60, 7, 1, 0, 0, 1, 0, id, 0, 7, 1, 0, 0, 1, 1, id, 1]);
+    }
+    bytes.extend([
+        8, 1, 0, 1, 0, 0, 8, 1, 0, 1, 1, 0, 8, 1, 0, 1, 2, 0, 9, 1, 0, 1, 1, 0, 11, 1, 3, 9, 2, 1, 0,
+    ]);
+    bytes
+}
+
+/// The smallest films that ffmpeg makes, and playlists.
+fn films() {
+    let folder = std::env::temp_dir().join(format!("braidcast-seeds-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a scratch folder can be made");
+    let make = |name: &str, options: &[&str]| -> PathBuf {
+        let path = folder.join(name);
+        let video = ["-f", "lavfi", "-i", "color=size=32x32:rate=5:duration=0.6"];
+        let audio = ["-f", "lavfi", "-i", "anullsrc=r=48000:cl=mono:d=0.1"];
+        let status = Command::new("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-y", "-fflags", "+bitexact"])
+            .args(video)
+            .args(audio)
+            .args([
+                "-c:v",
+                "libx264",
+                "-x264-params",
+                "bframes=1:no-info=1:keyint=2",
+                "-c:a",
+                "aac",
+                "-b:a",
+                "16k",
+            ])
+            .args(["-flags:v", "+bitexact", "-flags:a", "+bitexact"])
+            .args(options)
+            .arg(&path)
+            .status()
+            .expect("ffmpeg starts");
+        assert!(status.success(), "ffmpeg failed");
+        path
+    };
+    let read = |path: PathBuf| fs::read(path).expect("ffmpeg wrote it");
+    put("cmaf_demux", "film", &read(make("film.mp4", &[])));
+    put("cmaf_demux", "moov-first", &read(make("fast.mp4", &["-movflags", "+faststart"])));
+    put("cmaf_demux", "sound", &read(make("sound.mp4", &["-vn"])));
+    let cmaf = "+cmaf+frag_keyframe+empty_moov+default_base_moof+skip_trailer+delay_moov";
+    let video = read(make("video.cmfv", &["-an", "-movflags", cmaf, "-f", "mp4"]));
+    put("cmaf_ingest", "video", &video);
+    put("cmaf_ingest", "sound", &read(make("sound.cmfa", &["-vn", "-movflags", cmaf, "-f", "mp4"])));
+    put("cmaf_check", "fragments", &video);
+    put(
+        "cmaf_check",
+        "master",
+        b"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"x\",DEFAULT=YES,URI=\"a0/media.m3u8\"\n#EXT-X-STREAM-INF:BANDWIDTH=400000,AVERAGE-BANDWIDTH=300000,CODECS=\"avc1.640015,mp4a.40.2\",RESOLUTION=480x270,FRAME-RATE=24.000,AUDIO=\"a\"\nv0/media.m3u8\n",
+    );
+    put(
+        "cmaf_check",
+        "media",
+        b"#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-MAP:URI=\"init.mp4\"\n#EXTINF:4.000000,\n1.m4s\n#EXT-X-ENDLIST\n",
+    );
+    put(
+        "cmaf_check",
+        "mpd",
+        br#"<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT8S"><Period><AdaptationSet mimeType="video/mp4"><SegmentTemplate timescale="1000" media="$RepresentationID$/$Number$.m4s" initialization="$RepresentationID$/init.mp4" startNumber="1"><SegmentTimeline><S t="0" d="4000" r="1"/></SegmentTimeline></SegmentTemplate><Representation id="v0" bandwidth="400000" codecs="avc1.640015"/></AdaptationSet></Period></MPD>"#,
+    );
+    let _ = fs::remove_dir_all(&folder);
+}

@@ -1,0 +1,97 @@
+//! What is fuzzed: one function for each decoder and each state machine that strangers' bytes reach.
+//!
+//! libFuzzer calls these (`targets/`), and so does a plain test over the committed corpus (`tests/corpus.rs`). A function
+//! returns whatever it is given; it panics when an invariant is broken, and only then.
+
+mod film;
+mod table;
+mod viewer;
+
+pub use film::Film;
+pub use table::rendezvous_table;
+pub use viewer::{swarm_operations, swarm_trace, web_session};
+
+use manifest::{Index, SegmentId};
+use std::path::{Component, Path};
+
+/// A target's name and its function.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target; its corpus is in `corpus/<name>`.
+pub const TARGETS: &[Target] = &[
+    ("cmaf_check", cmaf_check),
+    ("cmaf_demux", cmaf_demux),
+    ("cmaf_ingest", cmaf_ingest),
+    ("manifest_index", manifest_index),
+    ("origin_names", origin_names),
+    ("rendezvous_table", rendezvous_table),
+    ("swarm_operations", swarm_operations),
+    ("swarm_trace", swarm_trace),
+    ("web_session", web_session),
+    ("wire_frames", wire_frames),
+];
+
+/// An index that is taken is valid, says the same when it is written again, and names every piece once.
+pub fn manifest_index(bytes: &[u8]) {
+    let Ok(index) = Index::open(bytes, None) else { return };
+    index.validate().expect("what was opened is valid");
+    let again = Index::open(&index.seal_unsigned(), None).expect("what was written can be read");
+    assert_eq!(again, index);
+    assert_eq!(again.swarm_id(), index.swarm_id());
+    for (rendition, what) in index.renditions.iter().enumerate() {
+        let sequences = [1, what.segments.len() as u32, what.segments.len() as u32 + 1, 0];
+        for id in sequences.map(|sequence| SegmentId::new(rendition as u8, sequence)) {
+            let count = index.piece_count(id);
+            assert_eq!(count == 0, index.segment(id).is_none());
+            assert_eq!(index.piece_range(id, count), None);
+            let end =
+                count.checked_sub(1).and_then(|last| index.piece_range(id, last)).map(|range| range.end);
+            assert_eq!(end, index.segment(id).map(|segment| segment.size));
+        }
+    }
+}
+
+/// Frames that are taken say the same when they are written again, in no more bytes.
+pub fn wire_frames(bytes: &[u8]) {
+    let frames: Vec<_> = wire::Frames::new(bytes).map_while(Result::ok).collect();
+    let mut written = Vec::new();
+    for frame in &frames {
+        match frame {
+            wire::Frame::Message(message) => wire::put_message(&mut written, message),
+            wire::Frame::Leaves { segment, leaves } => wire::put_leaves(&mut written, *segment, leaves),
+            wire::Frame::Piece { id, segment, piece, payload } => {
+                wire::put_piece(&mut written, *id, *segment, *piece, payload);
+            }
+        }
+    }
+    assert!(written.len() <= bytes.len());
+    let again: Vec<_> =
+        wire::Frames::new(&written).collect::<Result<_, _>>().expect("what was written can be read");
+    assert_eq!(again, frames);
+}
+
+/// A film of any bytes is demuxed or refused.
+pub fn cmaf_demux(bytes: &[u8]) {
+    cmaf::demux::fuzz(bytes);
+}
+
+/// An encoder's stream of any bytes is taken in or refused.
+pub fn cmaf_ingest(bytes: &[u8]) {
+    cmaf::ingest::fuzz(bytes);
+}
+
+/// Playlists, manifests and segments of any bytes are judged.
+pub fn cmaf_check(bytes: &[u8]) {
+    cmaf::check::fuzz(bytes);
+}
+
+/// A name that is taken is written in exactly one way, and stays inside the package.
+pub fn origin_names(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(name) = origin::http::Name::parse(text) else { return };
+    assert_eq!(name.to_string(), text);
+    let path = name.path(Path::new("package"));
+    assert!(
+        path.starts_with("package") && path.components().all(|part| matches!(part, Component::Normal(_)))
+    );
+}

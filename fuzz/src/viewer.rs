@@ -1,0 +1,161 @@
+//! The peer's state machine and the browser's driver of it, under any sequence of inputs.
+
+use crate::Film;
+use manifest::SegmentId;
+use std::time::Duration;
+use swarm::{Config, Input, Link, Output, Peer, PeerId, Player, Time, trace};
+use web::{Options, Session, op};
+use wire::Bytes;
+
+/// Inputs as `swarm::trace` writes them, to a peer that watches a film and has neighbours. It stays within its limits, and
+/// two peers that are told the same do the same.
+pub fn swarm_operations(bytes: &[u8]) {
+    let film = Film::new();
+    let mut input = Vec::new();
+    let mut tell = |what: &Input<'_>| {
+        wire::put_varint(&mut input, 1);
+        trace::put_input(&mut input, what);
+    };
+    tell(&Input::Film(&film.index));
+    tell(&Input::Player(Player {
+        position: Duration::ZERO,
+        buffered: Duration::ZERO,
+        playing: true,
+        rate_permille: 1000,
+    }));
+    for link in 0..3u8 {
+        tell(&Input::LinkUp {
+            link: Link(u32::from(link)),
+            peer: PeerId([b'a' + link; 20]),
+            dialled: link == 0,
+        });
+    }
+    input.extend_from_slice(bytes);
+
+    let config = Config::default();
+    let run = || {
+        let mut peer = Peer::new(PeerId([b'm'; 20]), config.clone(), 7);
+        let mut did = Vec::new();
+        trace::drive(&mut peer, &input, |peer, outputs| {
+            let snapshot = peer.snapshot();
+            assert!(snapshot.links.len() <= config.links_max, "more links than its limit");
+            assert!(snapshot.fetching <= config.fetches_max + snapshot.wants, "more fetches than its limit");
+            for output in outputs {
+                if let Output::Deliver(segment) | Output::Fetch { segment, .. } = output {
+                    assert!(film.segment(*segment).is_some(), "a segment that the film has not");
+                }
+                trace::put_output(&mut did, output);
+            }
+        });
+        did
+    };
+    assert_eq!(run(), run(), "the same inputs gave other outputs");
+}
+
+/// A trace of any bytes is replayed or refused.
+pub fn swarm_trace(bytes: &[u8]) {
+    let _ = trace::replay(bytes);
+}
+
+/// What a page may call, with any arguments: messages from neighbours, pieces from the origin. Whatever is to be stored is a
+/// piece of the film, byte for byte.
+pub fn web_session(bytes: &[u8]) {
+    let film = Film::new();
+    let options = Options { me: PeerId([b'm'; 20]), seed: 7, upload: 1_000_000, record: false };
+    let mut session = Session::open(Time(0), &film.index.seal_unsigned(), None, options)
+        .expect("the film's index is valid");
+    let mut bytes = Bytes(bytes);
+    let mut now = Time(0);
+    while call(&film, &mut session, &mut now, &mut bytes).is_some() {}
+}
+
+/// One call; `None` when the bytes are used up.
+fn call(film: &Film, session: &mut Session, now: &mut Time, bytes: &mut Bytes<'_>) -> Option<()> {
+    let what = bytes.u8().ok()?;
+    *now = *now + Duration::from_millis(u64::from(bytes.u8().ok()?) * 8);
+    let now = *now;
+    let link = |bytes: &mut Bytes<'_>| Some(Link(u32::from(bytes.u8().ok()? % 8)));
+    let segment = |bytes: &mut Bytes<'_>| Some(SegmentId::new(bytes.u8().ok()?, u32::from(bytes.u8().ok()?)));
+    match what % 12 {
+        0 => session.wake(now),
+        1 => {
+            let link = link(bytes)?;
+            session.link_up(now, link, PeerId([link.0 as u8; 20]), bytes.u8().ok()? & 1 == 1);
+        }
+        2 => session.link_down(now, link(bytes)?),
+        3 => session.link_room(now, link(bytes)?, bytes.varint().ok()?),
+        4 => session.want(now, segment(bytes)?),
+        5 => session.unwant(now, segment(bytes)?),
+        6 => {
+            let link = link(bytes)?;
+            let length = bytes.varint().ok()? as usize;
+            let message = bytes.take(length.min(bytes.0.len())).ok()?;
+            session.message(now, link, message);
+            stored(film, session, message);
+        }
+        // A real piece in a real frame, which bytes alone would hardly find.
+        7 => {
+            let link = link(bytes)?;
+            let (segment, piece) = (segment(bytes)?, u32::from(bytes.u8().ok()?));
+            let (id, spoil) = (bytes.varint().ok()?, bytes.u8().ok()?);
+            let mut payload = film.piece(segment, piece)?.to_vec();
+            payload[0] ^= spoil;
+            let mut message = Vec::new();
+            if let Some(whole) = film.segment(segment) {
+                wire::put_leaves(
+                    &mut message,
+                    segment,
+                    &manifest::digest::leaves(whole, film.index.piece_len),
+                );
+            }
+            wire::put_piece(&mut message, id, segment, piece, &payload);
+            session.message(now, link, &message);
+            stored(film, session, &message);
+        }
+        8 => {
+            let (segment, piece) = (segment(bytes)?, u32::from(bytes.u8().ok()?));
+            let mut payload = film.piece(segment, piece)?.to_vec();
+            payload[0] ^= bytes.u8().ok()?;
+            let _ = session.origin_piece(now, segment, piece, &payload);
+        }
+        9 => session.origin_end(now, segment(bytes)?, bytes.u8().ok()? & 1 == 1, bytes.u8().ok()? & 1 == 1),
+        10 => session.sharing(now, Some(bytes.varint().ok()?)),
+        _ => {
+            let (position, buffered) = (bytes.u8().ok()?, bytes.u8().ok()?);
+            session.player(
+                now,
+                Player {
+                    position: Duration::from_millis(u64::from(position) * 100),
+                    buffered: Duration::from_millis(u64::from(buffered) * 100),
+                    playing: true,
+                    rate_permille: 1000,
+                },
+            );
+        }
+    }
+    Some(())
+}
+
+/// Looks at every piece of `message` that the page is told to store.
+fn stored(film: &Film, session: &Session, message: &[u8]) {
+    let words = session.batch().words();
+    let mut at = 0;
+    while let Some(&code) = words.get(at) {
+        let arguments = match code {
+            op::ANNOUNCE => 1,
+            op::DIAL | op::HANGUP | op::CANCEL_FETCH | op::DELIVER | op::EVICT | op::DROPPED => 2,
+            op::SEND => 3,
+            op::FETCH => 4,
+            op::REFUSED | op::STORE => 5,
+            op::SEND_PIECE => 6,
+            unknown => panic!("operation {unknown} is not known"),
+        };
+        let words = &words[at + 1..=at + arguments];
+        if code == op::STORE && words[3] != op::STAGED {
+            let id = SegmentId::new(words[0] as u8, words[1]);
+            let bytes = &message[words[3] as usize..][..words[4] as usize];
+            assert_eq!(Some(bytes), film.piece(id, words[2]), "a piece to be stored that is not the film's");
+        }
+        at += 1 + arguments;
+    }
+}
