@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use cmaf::{Kind, Presentation, Rendition, Segment, Segmenter, demux::Demuxer, init_segment};
+use cmaf::{Kind, Presentation, Rendition, Segment, Segmenter, Track, demux::Demuxer, init_segment};
 
 /// A folder that is removed when dropped.
 pub struct Scratch(PathBuf);
@@ -128,4 +128,62 @@ pub fn write_package(root: &Path, cuts: &[Cut]) -> Presentation {
     write("master.m3u8".to_owned(), cmaf::hls::master(&presentation).as_bytes());
     write("manifest.mpd".to_owned(), cmaf::dash::mpd(&presentation).as_bytes());
     presentation
+}
+
+/// A box of this type around a payload.
+pub fn boxed(kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
+    let mut out = ((payload.len() + 8) as u32).to_be_bytes().to_vec();
+    out.extend_from_slice(kind);
+    out.extend_from_slice(payload);
+    out
+}
+
+/// H.264 at 12800 ticks a second, made without an encoder.
+pub fn video_track() -> Track {
+    let config = [1, 0x64, 0, 0x1f, 0xff, 0xe1, 0, 4, 0x67, 0x64, 0, 0x1f, 1, 0, 2, 0x68, 0xee];
+    let mut entry = vec![0, 0, 0, 0, 0, 0, 0, 1];
+    entry.resize(24, 0);
+    entry.extend_from_slice(&[5, 0, 2, 0xd0, 0, 0x48, 0, 0, 0, 0x48, 0, 0, 0, 0, 0, 0, 0, 1]);
+    entry.resize(74, 0);
+    entry.extend_from_slice(&[0, 24, 0xff, 0xff]);
+    entry.extend_from_slice(&boxed(b"avcC", &config));
+    Track {
+        kind: Kind::Video,
+        timescale: 12800,
+        codec: "avc1.64001f".to_owned(),
+        sample_entry: boxed(b"avc1", &entry),
+        width: 1280,
+        height: 720,
+        rotation: 0,
+        frame_rate: Some((25, 1)),
+        channels: 0,
+        sample_rate: 0,
+        language: None,
+        priming: 0,
+    }
+}
+
+/// Stereo AAC-LC at 48 kHz in English, made without an encoder.
+pub fn audio_track() -> Track {
+    let esds = [
+        0, 0, 0, 0, 3, 25, 0, 0, 0, 4, 17, 0x40, 0x15, 0, 0, 0, 0, 1, 0xf4, 0, 0, 1, 0xf4, 0, 5, 2, 0x11,
+        0x90, 6, 1, 2,
+    ];
+    let mut entry =
+        vec![0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 16, 0, 0, 0, 0, 0xbb, 0x80, 0, 0];
+    entry.extend_from_slice(&boxed(b"esds", &esds));
+    Track {
+        kind: Kind::Audio,
+        timescale: 48000,
+        codec: "mp4a.40.2".to_owned(),
+        sample_entry: boxed(b"mp4a", &entry),
+        width: 0,
+        height: 0,
+        rotation: 0,
+        frame_rate: None,
+        channels: 2,
+        sample_rate: 48000,
+        language: Some("en".to_owned()),
+        priming: 1024,
+    }
 }
