@@ -174,7 +174,7 @@ pub fn parse_bitrate(text: &str) -> Option<u32> {
         return None; // no signs, no exponents, no "inf"
     }
     let bps = digits.parse::<f64>().ok()? * unit;
-    (bps >= 1.0 && bps <= 1e9).then_some(bps as u32)
+    (1.0..=1e9).contains(&bps).then_some(bps as u32)
 }
 
 const fn rung(height: u32, bitrate_bps: u32) -> Rung {

@@ -68,7 +68,8 @@ pub(crate) fn tag(code: Option<&str>) -> Option<String> {
 /// What viewers see in a menu of tracks: the title from the container, else the language, else `<kind> <n>`.
 pub(crate) fn track_name(title: Option<&str>, language: Option<&str>, kind: &str, place: usize) -> String {
     let clean = |text: &str| -> String {
-        let plain = text.chars().filter(|c| !c.is_control() && *c != '"').take(MAX_NAME_CHARS).collect::<String>();
+        let plain =
+            text.chars().filter(|c| !c.is_control() && *c != '"').take(MAX_NAME_CHARS).collect::<String>();
         plain.trim().to_owned()
     };
     let title = title.map(clean).filter(|t| !t.is_empty());

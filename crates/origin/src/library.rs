@@ -47,7 +47,12 @@ impl Library {
         let streams = root.join("streams");
         fs::create_dir_all(&streams).map_err(io_error(&streams))?;
         let path = root.join("lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io_error(&path))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(io_error(&path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LibraryError::InUse(root.to_owned())),
@@ -102,15 +107,19 @@ impl Library {
                     continue;
                 }
                 let base = Slug::of_file(path);
-                names[i] = (1..1000).map(|n| base.nth(n)).take_while(|s| self.package(s).exists()).find(|slug| {
-                    let free = !names.iter().flatten().any(|taken| taken == slug);
-                    free && Record::read(&self.package(slug)).is_some_and(|record| matches(&record, stamp))
-                });
+                names[i] =
+                    (1..1000).map(|n| base.nth(n)).take_while(|s| self.package(s).exists()).find(|slug| {
+                        let free = !names.iter().flatten().any(|taken| taken == slug);
+                        free && Record::read(&self.package(slug))
+                            .is_some_and(|record| matches(&record, stamp))
+                    });
             }
         }
         for (i, (path, _)) in sources.iter().enumerate() {
             let base = Slug::of_file(path);
-            let is_free = |slug: &Slug| !names.iter().flatten().any(|taken| taken == slug) && !self.package(slug).exists();
+            let is_free = |slug: &Slug| {
+                !names.iter().flatten().any(|taken| taken == slug) && !self.package(slug).exists()
+            };
             let name = names[i].clone().or_else(|| (1..1000).map(|n| base.nth(n)).find(is_free));
             // All 999 names are taken by other films: the last of them gives way.
             names[i] = Some(name.unwrap_or_else(|| base.nth(999)));

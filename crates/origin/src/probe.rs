@@ -127,8 +127,8 @@ pub async fn probe(tools: &Tools, film: &Path) -> Result<Film, ProbeError> {
     if !output.status.success() {
         return Err(ProbeError::Unreadable(last_words(&output.stderr, film)));
     }
-    let report: Report =
-        serde_json::from_slice(&output.stdout).map_err(|e| ProbeError::Unreadable(format!("ffprobe's answer: {e}")))?;
+    let report: Report = serde_json::from_slice(&output.stdout)
+        .map_err(|e| ProbeError::Unreadable(format!("ffprobe's answer: {e}")))?;
     report.into_film()
 }
 
@@ -196,14 +196,17 @@ struct SideData {
 impl Report {
     fn into_film(self) -> Result<Film, ProbeError> {
         let is = |s: &Stream, kind: &str| s.codec_type.as_deref() == Some(kind);
-        let video = self
-            .streams
-            .iter()
-            .filter(|s| is(s, "video") && s.disposition.attached_pic == 0)
-            .find(|s| s.codec_name.is_some() && s.width.unwrap_or(0) >= 16 && s.height.unwrap_or(0) >= 16);
+        let video =
+            self.streams.iter().filter(|s| is(s, "video") && s.disposition.attached_pic == 0).find(|s| {
+                s.codec_name.is_some() && s.width.unwrap_or(0) >= 16 && s.height.unwrap_or(0) >= 16
+            });
         let Some(video) = video else {
             let kinds: Vec<&str> = self.streams.iter().filter_map(|s| s.codec_type.as_deref()).collect();
-            return Err(ProbeError::NoVideo(if kinds.is_empty() { "nothing".into() } else { kinds.join(", ") }));
+            return Err(ProbeError::NoVideo(if kinds.is_empty() {
+                "nothing".into()
+            } else {
+                kinds.join(", ")
+            }));
         };
         let mut notes = Vec::new();
         let mut audio: Vec<Audio> = Vec::new();
@@ -211,9 +214,18 @@ impl Report {
         for s in &self.streams {
             let codec = s.codec_name.as_deref().unwrap_or("an unknown codec");
             if is(s, "audio") && s.codec_name.is_some() && audio.len() < MAX_AUDIO {
-                audio.push(Audio { stream: s.index, language: s.tags.language.clone(), title: s.tags.title.clone() });
-            } else if is(s, "subtitle") && TEXT_SUBTITLES.contains(&codec) && subtitles.len() < MAX_SUBTITLES {
-                subtitles.push(Text { stream: s.index, language: s.tags.language.clone(), title: s.tags.title.clone() });
+                audio.push(Audio {
+                    stream: s.index,
+                    language: s.tags.language.clone(),
+                    title: s.tags.title.clone(),
+                });
+            } else if is(s, "subtitle") && TEXT_SUBTITLES.contains(&codec) && subtitles.len() < MAX_SUBTITLES
+            {
+                subtitles.push(Text {
+                    stream: s.index,
+                    language: s.tags.language.clone(),
+                    title: s.tags.title.clone(),
+                });
             } else if is(s, "audio") || is(s, "subtitle") {
                 let kind = s.codec_type.as_deref().unwrap_or_default();
                 notes.push(format!("{kind} stream {} ({codec}) is left out", s.index));
@@ -232,11 +244,13 @@ impl Report {
         {
             width = (f64::from(width) * num / den).round() as u32;
         }
-        let turned = s.side_data_list.iter().filter_map(|d| d.rotation).any(|r| (r / 90.0).round() as i64 % 2 != 0);
+        let turned =
+            s.side_data_list.iter().filter_map(|d| d.rotation).any(|r| (r / 90.0).round() as i64 % 2 != 0);
         if turned {
             (width, height) = (height, width);
         }
-        let bps = |text: &Option<String>| text.as_deref().and_then(|t| t.parse::<f64>().ok()).filter(|&b| b > 0.0);
+        let bps =
+            |text: &Option<String>| text.as_deref().and_then(|t| t.parse::<f64>().ok()).filter(|&b| b > 0.0);
         // Newer codecs do more with a bit; what counts is what H.264 needs for the same picture.
         let gain = match s.codec_name.as_deref() {
             Some("hevc" | "vp9") => 1.6,

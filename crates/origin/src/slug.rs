@@ -57,7 +57,8 @@ impl std::fmt::Display for Slug {
 /// What a film is called on screen: its file name without the extension, underscores and dots read as spaces.
 pub fn title_of_file(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let spaced: String = stem.chars().map(|c| if c == '_' || c == '.' || c.is_control() { ' ' } else { c }).collect();
+    let spaced: String =
+        stem.chars().map(|c| if c == '_' || c == '.' || c.is_control() { ' ' } else { c }).collect();
     let title = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
     if title.is_empty() { "Film".to_owned() } else { title.chars().take(200).collect() }
 }

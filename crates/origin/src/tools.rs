@@ -24,7 +24,10 @@ impl Tools {
         let find = |name: &str| {
             let name = format!("{name}{}", env::consts::EXE_SUFFIX);
             // A relative entry would let the folder we happen to stand in choose the program.
-            env::split_paths(path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(&name)).find(|p| is_program(p))
+            env::split_paths(path)
+                .filter(|dir| dir.is_absolute())
+                .map(|dir| dir.join(&name))
+                .find(|p| is_program(p))
         };
         Some(Self { ffmpeg: find("ffmpeg")?, ffprobe: find("ffprobe")? })
     }

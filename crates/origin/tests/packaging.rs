@@ -145,10 +145,16 @@ async fn a_playlist_that_names_other_files_opens_none_of_them() {
     let canary = clip(temp.path(), PICTURE_AND_TONE, "canary.ts");
     let library = Library::open(&temp.path().join("data")).unwrap();
     let texts = [
-        ("list.m3u8", format!("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n", canary.display())),
+        (
+            "list.m3u8",
+            format!("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n", canary.display()),
+        ),
         ("list.mp4", format!("ffconcat version 1.0\nfile '{}'\n", canary.display())),
         ("list.txt", format!("ffconcat version 1.0\nfile 'file:{}'\n", canary.display())),
-        ("list.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n".into()),
+        (
+            "list.sdp",
+            "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n".into(),
+        ),
     ];
     for (name, text) in texts {
         let list = temp.path().join(name);
@@ -163,7 +169,8 @@ async fn what_is_no_film_is_refused_in_words() {
     let temp = tempfile::tempdir().unwrap();
     let library = Library::open(&temp.path().join("data")).unwrap();
     let tools = Tools::find();
-    let told = async |path: &Path| make(&library, path, &quick(), tools.as_ref()).await.unwrap_err().to_string();
+    let told =
+        async |path: &Path| make(&library, path, &quick(), tools.as_ref()).await.unwrap_err().to_string();
     assert!(told(&temp.path().join("none.mp4")).await.contains("cannot read"));
     assert!(told(temp.path()).await.contains("not a file"));
     let path = temp.path().join("empty.mp4");

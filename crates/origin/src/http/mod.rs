@@ -53,7 +53,12 @@ struct Inner {
 impl Origin {
     /// An origin without films, whose packages are signed by `key`.
     pub fn new(key: PublicKey, cache_bytes: u64, tracker: tracker::Config) -> Self {
-        let inner = Inner { store: Store::new(cache_bytes), metrics: Arc::default(), tracker: Tracker::new(tracker), key };
+        let inner = Inner {
+            store: Store::new(cache_bytes),
+            metrics: Arc::default(),
+            tracker: Tracker::new(tracker),
+            key,
+        };
         Self(Arc::new(inner))
     }
 
@@ -128,23 +133,34 @@ async fn catalogue(method: Method, headers: HeaderMap) -> Response<Body> {
 async fn watch(State(origin): State<Origin>, method: Method, headers: HeaderMap, uri: Uri) -> Response<Body> {
     let slug = uri.path().strip_prefix("/watch/").and_then(Slug::parse);
     if slug.is_none_or(|slug| origin.0.store.get(&slug).is_none()) {
-        return problem(StatusCode::NOT_FOUND, "No film of this name is ready. It may still be on its way: look at /.");
+        return problem(
+            StatusCode::NOT_FOUND,
+            "No film of this name is ready. It may still be on its way: look at /.",
+        );
     }
     pages::watch(&method, &headers)
 }
 
 async fn player(method: Method, headers: HeaderMap, uri: Uri) -> Response<Body> {
     let found = uri.path().strip_prefix("/player/").and_then(|path| pages::asset(path, &method, &headers));
-    let mut response = found.unwrap_or_else(|| problem(StatusCode::NOT_FOUND, "The player has no such file."));
+    let mut response =
+        found.unwrap_or_else(|| problem(StatusCode::NOT_FOUND, "The player has no such file."));
     open_to_all(response.headers_mut());
     response
 }
 
 /// The path is read as it came: no name of ours needs escapes, so a path with escapes names nothing.
-async fn package_file(State(origin): State<Origin>, method: Method, headers: HeaderMap, uri: Uri) -> Response<Body> {
-    let found = uri.path().strip_prefix("/s/").and_then(|path| path.split_once('/')).and_then(|(slug, name)| {
-        Some((origin.0.store.get(&Slug::parse(slug)?)?, Name::parse(name)?))
-    });
+async fn package_file(
+    State(origin): State<Origin>,
+    method: Method,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response<Body> {
+    let found = uri
+        .path()
+        .strip_prefix("/s/")
+        .and_then(|path| path.split_once('/'))
+        .and_then(|(slug, name)| Some((origin.0.store.get(&Slug::parse(slug)?)?, Name::parse(name)?)));
     let Some((stream, name)) = found else {
         return problem(StatusCode::NOT_FOUND, "There is no such film or file.");
     };

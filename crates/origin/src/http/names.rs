@@ -104,7 +104,9 @@ impl Name {
         match self {
             Self::Init(_) | Self::Segment(..) => Class::Media,
             Self::Poster | Self::Sprite | Self::Thumbs | Self::Subtitles(_) => Class::Extra,
-            Self::Master | Self::Mpd | Self::Index | Self::Card | Self::Media(_) | Self::Iframes(_) => Class::Manifest,
+            Self::Master | Self::Mpd | Self::Index | Self::Card | Self::Media(_) | Self::Iframes(_) => {
+                Class::Manifest
+            }
         }
     }
 

@@ -60,7 +60,8 @@ pub fn respond(
         return response;
     }
     // A date can never be the tag, so with one the whole is sent.
-    let wanted = range.filter(|_| headers.get(header::IF_RANGE).is_none_or(|tag| tag.as_bytes() == etag.as_bytes()));
+    let wanted =
+        range.filter(|_| headers.get(header::IF_RANGE).is_none_or(|tag| tag.as_bytes() == etag.as_bytes()));
     let body = match wanted.map(|range| parse_range(range, bytes.len())) {
         None | Some(Wanted::Whole) => bytes,
         Some(Wanted::Part(part)) => {
@@ -121,11 +122,14 @@ enum Wanted {
 /// A single range, or else the whole: a server may ignore what it does not understand (RFC 9110 section 14.2), and several
 /// ranges at once serve attackers more than players.
 fn parse_range(header: &HeaderValue, len: usize) -> Wanted {
-    let parts = header.to_str().ok().and_then(|t| t.strip_prefix("bytes=")).and_then(|t| t.trim().split_once('-'));
+    let parts =
+        header.to_str().ok().and_then(|t| t.strip_prefix("bytes=")).and_then(|t| t.trim().split_once('-'));
     let Some((first, last)) = parts else { return Wanted::Whole };
     let number = |text: &str| match text {
         "" => Some(None),
-        digits if digits.bytes().all(|b| b.is_ascii_digit()) => Some(Some(digits.parse().unwrap_or(usize::MAX))),
+        digits if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(Some(digits.parse().unwrap_or(usize::MAX)))
+        }
         _ => None,
     };
     match (number(first), number(last)) {
@@ -153,13 +157,20 @@ fn lists(tags: &HeaderValue, etag: &str) -> bool {
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {
-    headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).any(
-        |coding| {
+    headers
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .flat_map(|v| v.split(','))
+        .any(|coding| {
             let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-            let refused = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0);
+            let refused = weight
+                .trim()
+                .strip_prefix("q=")
+                .and_then(|q| q.parse::<f32>().ok())
+                .is_some_and(|q| q <= 0.0);
             name.trim().eq_ignore_ascii_case("gzip") && !refused
-        },
-    )
+        })
 }
 
 fn value(text: &str) -> HeaderValue {

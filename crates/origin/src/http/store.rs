@@ -43,9 +43,7 @@ impl Stream {
     /// Reads the package in `dir`, whose index must be signed by `key`.
     pub fn open(dir: &Path, slug: &Slug, key: &PublicKey) -> Result<Self, PackageError> {
         let damaged = |reason: String| PackageError::Damaged { path: dir.to_owned(), reason };
-        let read = |name: Name| {
-            read_file(&name.path(dir)).map_err(|e| damaged(format!("{name}: {e}")))
-        };
+        let read = |name: Name| read_file(&name.path(dir)).map_err(|e| damaged(format!("{name}: {e}")));
         let sealed = read(Name::Index)?;
         let index = Index::open(&sealed, Some(key)).map_err(|e| damaged(format!("index.bci: {e}")))?;
         let mut card: Card =

@@ -50,7 +50,8 @@ pub(crate) async fn encode(
     let stdout = child.stdout.take().expect("stdout was asked for");
     let stderr = child.stderr.take().expect("stderr was asked for");
     let work = async {
-        let (status, (), tail) = tokio::join!(child.wait(), follow(stdout, film.duration, report), read_tail(stderr));
+        let (status, (), tail) =
+            tokio::join!(child.wait(), follow(stdout, film.duration, report), read_tail(stderr));
         (status, tail)
     };
     let ended = tokio::select! {
@@ -72,14 +73,18 @@ pub(crate) async fn encode(
     // A track cut short says only that the encoder stopped; the encoder's own words, or another track's, say why.
     errors.sort_by_key(|e| matches!(e, PackageError::CutShort(_)));
     match errors.into_iter().next() {
-        Some(error) if !matches!(error, PackageError::CutShort(_)) => return Err(error),
+        Some(error) if !matches!(error, PackageError::CutShort(_)) => Err(error),
         first => {
             if let Some((status, tail)) = ended {
                 let status =
                     status.map_err(|source| PackageError::Start { program: tools.ffmpeg.clone(), source })?;
                 if !status.success() {
                     let tail = probe::last_words(&tail, source);
-                    return Err(PackageError::Encoder { path: source.to_owned(), status: status.to_string(), tail });
+                    return Err(PackageError::Encoder {
+                        path: source.to_owned(),
+                        status: status.to_string(),
+                        tail,
+                    });
                 }
             }
             first.map_or(Ok(written), Err)
@@ -103,7 +108,13 @@ fn expected_tracks(film: &Film, ladder: &Ladder) -> Vec<Expected> {
     tracks
 }
 
-fn arguments(source: &Path, film: &Film, ladder: &Ladder, settings: &Settings, ingest: &Ingest) -> Vec<OsString> {
+fn arguments(
+    source: &Path,
+    film: &Film,
+    ladder: &Ladder,
+    settings: &Settings,
+    ingest: &Ingest,
+) -> Vec<OsString> {
     let mut args = Args(Vec::new());
     args.words("-hide_banner -nostdin -loglevel warning -nostats -progress pipe:1 -stats_period 0.5");
     args.0.extend(probe::input_args(source));

@@ -154,7 +154,9 @@ async fn subtitles(
         }
         let i = subtitles.len();
         let dir = root.join(format!("t{i}"));
-        fs::create_dir_all(&dir).and_then(|()| fs::rename(output, dir.join("subs.vtt"))).map_err(|e| e.to_string())?;
+        fs::create_dir_all(&dir)
+            .and_then(|()| fs::rename(output, dir.join("subs.vtt")))
+            .map_err(|e| e.to_string())?;
         subtitles.push(Subtitle {
             id: format!("t{i}"),
             language: language::tag(text.language.as_deref()),

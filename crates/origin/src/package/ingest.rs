@@ -164,7 +164,11 @@ async fn pass_on(mut body: Body, sender: mpsc::Sender<Chunk>) -> StatusCode {
 }
 
 /// Runs on a thread of its own: parsing, hashing and writing.
-fn pack(root: PathBuf, expected: Expected, mut chunks: mpsc::Receiver<Chunk>) -> Result<Written, PackageError> {
+fn pack(
+    root: PathBuf,
+    expected: Expected,
+    mut chunks: mpsc::Receiver<Chunk>,
+) -> Result<Written, PackageError> {
     let refused = |reason: String| PackageError::Track { track: expected.id.clone(), reason };
     let mut reader = FragmentReader::new();
     let mut writer: Option<Writer> = None;
@@ -181,7 +185,10 @@ fn pack(root: PathBuf, expected: Expected, mut chunks: mpsc::Receiver<Chunk>) ->
                     writer = Some(Writer::new(&root, &expected.id, &expected.name, track)?);
                 }
                 Event::Sample(sample) => {
-                    writer.as_mut().ok_or_else(|| refused("samples came before the header".into()))?.push(sample)?;
+                    writer
+                        .as_mut()
+                        .ok_or_else(|| refused("samples came before the header".into()))?
+                        .push(sample)?;
                 }
             }
         }

@@ -183,15 +183,24 @@ async fn cut(source: &Path, root: &Path, report: &Report) -> Result<Made, Packag
     Ok(Made { written, extras: extras::Extras::default(), notes })
 }
 
-fn write_tree(root: &Path, made: Made, slug: &Slug, title: &str, key: &SecretKey) -> Result<(), PackageError> {
+fn write_tree(
+    root: &Path,
+    made: Made,
+    slug: &Slug,
+    title: &str,
+    key: &SecretKey,
+) -> Result<(), PackageError> {
     let put = |name: &str, bytes: &[u8]| {
         let path = root.join(name);
         fs::write(&path, bytes).map_err(PackageError::write(&path))
     };
     let Made { written, extras, .. } = made;
     let mut indexed = Vec::new();
-    let mut presentation =
-        Presentation { subtitles: extras.subtitles, thumbnails: extras.thumbnails, ..Presentation::default() };
+    let mut presentation = Presentation {
+        subtitles: extras.subtitles,
+        thumbnails: extras.thumbnails,
+        ..Presentation::default()
+    };
     for Written { rendition, indexed: entry } in written {
         presentation.renditions.push(rendition);
         indexed.push(entry);

@@ -35,7 +35,9 @@ pub(crate) async fn remux(
     let work = move || remux_blocking(&source, &root, advice, &unwanted, &*report);
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(panic) => Err(PackageError::Track { track: "v0".into(), reason: format!("cutting it failed: {panic}") }),
+        Err(panic) => {
+            Err(PackageError::Track { track: "v0".into(), reason: format!("cutting it failed: {panic}") })
+        }
     }
 }
 

@@ -84,7 +84,8 @@ impl Writer {
     }
 
     fn store(&mut self, segment: Segment) -> Result<(), PackageError> {
-        let size = u32::try_from(segment.bytes.len()).map_err(|_| self.refused("a segment is over 4 GiB".into()))?;
+        let size =
+            u32::try_from(segment.bytes.len()).map_err(|_| self.refused("a segment is over 4 GiB".into()))?;
         let path = self.dir.join(format!("{}.m4s", segment.sequence));
         fs::write(&path, &segment.bytes).map_err(PackageError::write(&path))?;
         // Both ends are rounded, not the length: so the lengths add up to the film's.

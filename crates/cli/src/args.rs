@@ -1,0 +1,145 @@
+//! The command line. Every setting that a config file can hold is an `Option` here, so that a default never hides what the
+//! file says: defaults < file < environment < flags.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Examples:
+  braidcast serve film.mp4                          package a film and serve it on port 8080
+  braidcast serve *.mp4 --ladder 360:750k,720:2.5M  several films, two qualities each
+  braidcast package film.mp4 --out site/film        files for a web server or CDN
+  braidcast check http://localhost:8080/watch/film  is it what players and viewers may expect?
+
+Settings can also stand in ./braidcast.toml or ~/.config/braidcast/config.toml (the same names, without the dashes in \
+front) and in the environment (BRAIDCAST_LISTEN for --listen). Flags win over the environment, that over the file.";
+
+/// Peer-to-peer video streaming: viewers pass the film on, every byte is checked, the origin fills every gap.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP, propagate_version = true)]
+pub struct Cli {
+    /// Config file instead of ./braidcast.toml or ~/.config/braidcast/config.toml.
+    #[arg(long, global = true, value_name = "FILE", env = "BRAIDCAST_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// What to log on stderr: error, warn, info, debug, trace, or a filter such as origin=debug [default: warn].
+    #[arg(long, global = true, value_name = "LEVEL", env = "BRAIDCAST_LOG")]
+    pub log: Option<String>,
+    /// How log lines look [default: text].
+    #[arg(long, global = true, value_name = "FORMAT", env = "BRAIDCAST_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Package films and serve them, with player, tracker and catalogue.
+    Serve(Serve),
+    /// Make a film into files for a web server or CDN.
+    Package(Package),
+    /// Show or make the publisher's key.
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Judge a package: playlists, segments, and every byte against the signed index.
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Films. Without any, all that were packaged before are served.
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Address and port to listen on [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_LISTEN")]
+    pub listen: Option<String>,
+    /// Folder for packages and key [default: ./braidcast-data].
+    #[arg(long, value_name = "DIR", env = "BRAIDCAST_DATA")]
+    pub data: Option<PathBuf>,
+    /// Address under which viewers reach this server, for the links that are printed (behind a proxy, for example).
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Memory for files that are often asked for, MiB [default: 256].
+    #[arg(long, value_name = "MIB", env = "BRAIDCAST_CACHE_MIB")]
+    pub cache_mib: Option<u64>,
+    /// Most HTTP connections at a time [default: 8192].
+    #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS")]
+    pub connections: Option<usize>,
+    /// Most HTTP connections at a time from one IPv4 /24 or IPv6 /48 [default: 256]. Raise it behind a CDN.
+    #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
+    pub connections_per_net: Option<usize>,
+    #[command(flatten)]
+    pub making: Making,
+}
+
+#[derive(Debug, Args)]
+pub struct Package {
+    /// The film.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Folder that becomes the package; one made of an older film or with other settings is replaced.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Folder of the key, if no --key is given [default: ./braidcast-data].
+    #[arg(long, value_name = "DIR", env = "BRAIDCAST_DATA")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub making: Making,
+}
+
+/// How films are made into packages.
+#[derive(Debug, Default, Args)]
+pub struct Making {
+    /// Send the film's own tracks (H.264 and AAC in MP4 or MOV) instead of encoding a ladder.
+    #[arg(long, env = "BRAIDCAST_NO_TRANSCODE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_transcode: Option<bool>,
+    /// Qualities as HEIGHT:BITRATE,... [default: 3 or 4 that suit the film].
+    #[arg(long, value_name = "LADDER", env = "BRAIDCAST_LADDER")]
+    pub ladder: Option<String>,
+    /// Speed of the encoder: ultrafast ... veryslow [default: veryfast].
+    #[arg(long, value_name = "PRESET", env = "BRAIDCAST_PRESET")]
+    pub preset: Option<String>,
+    /// Bitrate of each sound track [default: 128k].
+    #[arg(long, value_name = "BITRATE", env = "BRAIDCAST_AUDIO_BITRATE")]
+    pub audio_bitrate: Option<String>,
+    /// The publisher's secret key [default: publisher.key in the data folder, made on first use].
+    #[arg(long, value_name = "FILE", env = "BRAIDCAST_KEY")]
+    pub key: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Print the public key, which viewers are given.
+    Show(KeyPlace),
+    /// Make a new key where there is none, and print its public half.
+    New(KeyPlace),
+}
+
+#[derive(Debug, Args)]
+pub struct KeyPlace {
+    /// The key file [default: publisher.key in the data folder].
+    #[arg(long, value_name = "FILE", env = "BRAIDCAST_KEY")]
+    pub key: Option<PathBuf>,
+    /// The data folder [default: ./braidcast-data].
+    #[arg(long, value_name = "DIR", env = "BRAIDCAST_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Folder of a package, its address, or the address of its watch page.
+    #[arg(value_name = "URL|DIR")]
+    pub target: String,
+    /// The publisher's public key (43 characters): the index must be signed by it.
+    #[arg(long, value_name = "PUBLIC KEY")]
+    pub key: Option<String>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}

@@ -1,0 +1,35 @@
+//! `braidcast check`.
+
+use crate::Wrong;
+use crate::args::Check;
+use crate::progress::Screen;
+use anyhow::{Context, Result};
+use manifest::PublicKey;
+use origin::check::{self, Target};
+use std::process::ExitCode;
+
+pub fn run(args: Check, screen: &Screen) -> Result<ExitCode> {
+    let target = Target::parse(&args.target).map_err(Wrong::wrap)?;
+    let key = args.key.as_deref().map(PublicKey::parse).transpose().context("--key").map_err(Wrong::wrap)?;
+    let (bar, report) = screen.film("checking");
+    let mut count = 0;
+    let found = check::run(&target, key.as_ref(), &mut |name| {
+        count += 1;
+        tracing::debug!(name, "fetching");
+        if count % 50 == 0 {
+            tracing::info!(count, "resources fetched");
+        }
+    });
+    drop((bar, report));
+    for finding in &found.findings {
+        println!("{finding}");
+    }
+    let mib = found.bytes as f64 / f64::from(1 << 20);
+    let count = found.findings.len();
+    println!(
+        "{} segments, {mib:.1} MiB read: {}",
+        found.segments,
+        if count == 0 { "nothing wrong".to_owned() } else { format!("{count} findings") }
+    );
+    Ok(if found.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,95 @@
+//! Settings from the config file, and what they come to together with flags and environment (which clap merges).
+
+use crate::args::{LogFormat, Making};
+use anyhow::{Context, Result, bail};
+use origin::ladder::{Ladder, parse_bitrate};
+use origin::package::{DEFAULT_PRESET, PRESETS, Settings};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+/// Where films, packages and the key are kept when nobody says otherwise.
+pub const DEFAULT_DATA: &str = "braidcast-data";
+
+/// What a config file may hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct File {
+    pub log: Option<String>,
+    pub log_format: Option<LogFormat>,
+    pub listen: Option<String>,
+    pub data: Option<PathBuf>,
+    pub public_url: Option<String>,
+    pub cache_mib: Option<u64>,
+    pub connections: Option<usize>,
+    pub connections_per_net: Option<usize>,
+    pub no_transcode: Option<bool>,
+    pub ladder: Option<String>,
+    pub preset: Option<String>,
+    pub audio_bitrate: Option<String>,
+    pub key: Option<PathBuf>,
+}
+
+impl File {
+    /// Reads `named`, which must be there, or else the first of the usual places that is.
+    pub fn read(named: Option<&Path>) -> Result<Self> {
+        if let Some(path) = named {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read the config {}", path.display()))?;
+            return Self::parse(&text, path);
+        }
+        for path in usual_places() {
+            match fs::read_to_string(&path) {
+                Ok(text) => return Self::parse(&text, &path),
+                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+                Err(e) => {
+                    return Err(e).with_context(|| format!("cannot read the config {}", path.display()));
+                }
+            }
+        }
+        Ok(Self::default())
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self> {
+        toml::from_str(text).with_context(|| format!("the config {} is wrong", path.display()))
+    }
+
+    /// How films are made into packages.
+    pub fn settings(&self, flags: &Making) -> Result<Settings> {
+        let ladder = flags.ladder.as_ref().or(self.ladder.as_ref());
+        let ladder = ladder.map(|text| text.parse::<Ladder>()).transpose().context("--ladder")?;
+        let preset = flags.preset.as_ref().or(self.preset.as_ref()).map_or(DEFAULT_PRESET, String::as_str);
+        if !PRESETS.contains(&preset) {
+            bail!("--preset {preset} is none of {}", PRESETS.join(", "));
+        }
+        let mut settings = Settings { ladder, preset: preset.to_owned(), ..Settings::default() };
+        if let Some(text) = flags.audio_bitrate.as_ref().or(self.audio_bitrate.as_ref()) {
+            settings.audio_bitrate_bps =
+                parse_bitrate(text)
+                    .filter(|bps| (16_000..=512_000).contains(bps))
+                    .with_context(|| format!("--audio-bitrate {text} is not between 16k and 512k"))?;
+        }
+        settings.transcode = !flags.no_transcode.or(self.no_transcode).unwrap_or(false);
+        Ok(settings)
+    }
+
+    /// The data folder.
+    pub fn data(&self, flag: Option<&PathBuf>) -> PathBuf {
+        flag.or(self.data.as_ref()).cloned().unwrap_or_else(|| DEFAULT_DATA.into())
+    }
+
+    /// The key file, if one is named.
+    pub fn key(&self, flag: Option<&PathBuf>) -> Option<PathBuf> {
+        flag.or(self.key.as_ref()).cloned()
+    }
+}
+
+fn usual_places() -> Vec<PathBuf> {
+    let mut places = vec![PathBuf::from("braidcast.toml")];
+    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
+    if let Some(dir) = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|p| p.is_absolute()).or(home)
+    {
+        places.push(dir.join("braidcast/config.toml"));
+    }
+    places
+}

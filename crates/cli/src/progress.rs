@@ -1,0 +1,109 @@
+//! How far a film is, on stderr: a bar on a terminal, a line every few seconds elsewhere.
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use origin::package::{Report, Step};
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Between two lines about one film, where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// All that is written to stderr goes through here, so that lines do not tear bars.
+#[derive(Clone, Debug)]
+pub struct Screen {
+    bars: MultiProgress,
+    terminal: bool,
+}
+
+impl Screen {
+    /// The program's stderr.
+    pub fn new() -> Self {
+        Self { bars: MultiProgress::new(), terminal: io::stderr().is_terminal() }
+    }
+
+    /// Writes a line above all bars.
+    pub fn line(&self, text: &str) {
+        self.bars.suspend(|| eprintln!("{text}"));
+    }
+
+    /// Takes in the steps of the film called `title`.
+    pub fn film(&self, title: &str) -> (Film, Report) {
+        let bar = if self.terminal { self.bars.add(ProgressBar::new(0)) } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template("{spinner} {prefix:30!} {bar:30} {percent:>3}% {msg}");
+        bar.set_style(style.expect("the template is well formed"));
+        bar.set_prefix(title.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let screen = self.clone();
+        let (title, shown) = (title.to_owned(), bar.clone());
+        let last_line = Mutex::new(Instant::now());
+        let report = move |step: Step| match step {
+            Step::Note(note) => screen.line(&format!("{title}: {note}")),
+            Step::Extras => shown.set_message("poster, previews, subtitles"),
+            Step::Finishing => shown.set_message("writing"),
+            Step::Encoding { done, length, speed } => {
+                let speed = speed.map_or_else(String::new, |x| format!("{x:.1}x"));
+                shown.set_length(length.as_millis() as u64);
+                shown.set_position(done.as_millis() as u64);
+                shown.set_message(speed.clone());
+                if !screen.terminal && !length.is_zero() {
+                    let mut last = last_line.lock().unwrap_or_else(PoisonError::into_inner);
+                    if last.elapsed() >= LINE_EVERY {
+                        *last = Instant::now();
+                        let percent = done.as_secs_f64() / length.as_secs_f64() * 100.0;
+                        eprintln!("{title}: {percent:.0} % {speed}");
+                    }
+                }
+            }
+        };
+        (Film { bars: self.bars.clone(), bar }, Arc::new(report))
+    }
+}
+
+/// The bar of one film; it goes when this is dropped.
+#[derive(Debug)]
+pub struct Film {
+    bars: MultiProgress,
+    bar: ProgressBar,
+}
+
+impl Drop for Film {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+        self.bars.remove(&self.bar);
+    }
+}
+
+/// A log line on its way to stderr.
+#[derive(Debug)]
+pub struct Line {
+    screen: Screen,
+    text: Vec<u8>,
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // Where stderr is gone there is nobody to tell.
+        self.screen.bars.suspend(|| io::stderr().write_all(&self.text).ok());
+    }
+}
+
+impl<'a> MakeWriter<'a> for Screen {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line { screen: self.clone(), text: Vec::new() }
+    }
+}

@@ -1,0 +1,147 @@
+//! `braidcast serve`: serving starts at once; films come into the catalogue as they are ready.
+
+use crate::args::Serve;
+use crate::config::File;
+use crate::films::{self, Film};
+use crate::progress::Screen;
+use crate::{Wrong, links, stop};
+use anyhow::{Context, Result, bail};
+use manifest::SecretKey;
+use origin::http::{Limits, Origin, serve};
+use origin::library::Library;
+use origin::package::{self, Settings};
+use origin::tools::Tools;
+use origin::{http, key};
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> {
+    let settings = file.settings(&args.making).map_err(Wrong::wrap)?;
+    let tools = Tools::find();
+    for path in &args.files {
+        package::absolute(path)?;
+    }
+    let library = Library::open(&file.data(args.data.as_ref()))?;
+    let key = key::read_or_create(&file.key(args.making.key.as_ref()).unwrap_or_else(|| library.key_path()))?;
+    let cache_mib = args.cache_mib.or(file.cache_mib);
+    let cache_bytes = cache_mib.map_or(http::DEFAULT_CACHE_BYTES, |mib| mib.clamp(1, 1 << 20) << 20);
+    let origin = Origin::new(key.public(), cache_bytes, Default::default());
+
+    let films = if args.files.is_empty() {
+        publish_all(&library, &origin, &key, screen)?;
+        Vec::new()
+    } else {
+        let films = films::look_at(&args.files, &library, &settings, tools.as_ref())?;
+        // An outdated package is served until the new one is ready.
+        films.into_iter().map(|film| publish_packaged(film, &origin, &key, screen)).collect()
+    };
+
+    let address = args.listen.as_ref().or(file.listen.as_ref()).map_or("0.0.0.0:8080", String::as_str);
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another with --listen ADDRESS:PORT"))
+        .map_err(Wrong::wrap)?;
+    let public_url = args.public_url.as_ref().or(file.public_url.as_ref());
+    let bases = links::bases(listener.local_addr()?, public_url.map(String::as_str));
+    let mut limits = Limits::default();
+    limits.connections =
+        args.connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);
+    let per_net = args.connections_per_net.or(file.connections_per_net);
+    limits.per_neighbourhood = per_net.unwrap_or(limits.per_neighbourhood).max(1);
+    announce(&origin, &films, &bases, &key);
+
+    let (stop_serving, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(serve(listener, origin.clone(), limits, async {
+        stopped.await.ok(); // dropped or sent: both mean stop
+    }));
+    let work = async {
+        make_all(&films, &library, &settings, tools.as_ref(), &key, &origin, &bases[0], screen).await;
+        if origin.store().all().is_empty() && !films.is_empty() {
+            return;
+        }
+        std::future::pending::<()>().await;
+    };
+    let code = tokio::select! {
+        code = stop::requested() => Some(code),
+        () = work => None,
+    };
+    drop(stop_serving);
+    server.await.ok(); // it has nothing to say
+    match code {
+        Some(code) => Ok(code),
+        None => bail!("no film could be packaged, so there is nothing to serve"),
+    }
+}
+
+fn publish_all(library: &Library, origin: &Origin, key: &SecretKey, screen: &Screen) -> Result<()> {
+    for slug in library.packages()? {
+        let dir = library.package(&slug);
+        if let Err(error) = package::resign(&dir, key).and_then(|()| origin.publish(&dir, &slug)) {
+            screen.line(&format!("{slug}: {error}"));
+        }
+    }
+    if origin.store().all().is_empty() {
+        return Err(Wrong::wrap(anyhow::anyhow!(
+            "nothing was packaged yet; name a film: braidcast serve film.mp4"
+        )));
+    }
+    Ok(())
+}
+
+/// Serves the package that `film` has; one that is damaged counts as none.
+fn publish_packaged(mut film: Film, origin: &Origin, key: &SecretKey, screen: &Screen) -> Film {
+    if film.packaged
+        && let Err(error) =
+            package::resign(&film.dir, key).and_then(|()| origin.publish(&film.dir, &film.slug))
+    {
+        screen.line(&format!("{}: {error}; it is made again", film.title));
+        (film.packaged, film.current) = (false, false);
+    }
+    film
+}
+
+#[allow(clippy::too_many_arguments)] // all of them are what a run consists of
+async fn make_all(
+    films: &[Film],
+    library: &Library,
+    settings: &Settings,
+    tools: Option<&Tools>,
+    key: &SecretKey,
+    origin: &Origin,
+    base: &str,
+    screen: &Screen,
+) {
+    // One after the other: the encoder uses every core by itself.
+    for film in films.iter().filter(|film| !film.current) {
+        let made = films::make(film, library, settings, tools, key, screen).await;
+        match made.and_then(|dir| origin.publish(&dir, &film.slug)) {
+            Ok(()) => println!("ready      {}  {base}/watch/{}", film.title, film.slug),
+            Err(error) => screen.line(&format!("error: {error}")),
+        }
+    }
+}
+
+fn announce(origin: &Origin, films: &[Film], bases: &[String], key: &SecretKey) {
+    let base = &bases[0];
+    println!("Braidcast {}", env!("CARGO_PKG_VERSION"));
+    for base in bases {
+        println!("catalogue  {base}/");
+    }
+    println!("key        {}", key.public());
+    let ready = origin.store().all();
+    for stream in &ready {
+        println!("ready      {}  {base}/watch/{}", stream.card.title, stream.slug);
+    }
+    for film in films.iter().filter(|film| !film.current) {
+        let how = if film.packaged { "updating " } else { "packaging" };
+        println!("{how}  {}  {base}/watch/{}", film.title, film.slug);
+    }
+    let slug = ready.first().map(|s| &s.slug).or(films.first().map(|f| &f.slug));
+    if let Some(slug) = slug {
+        println!(
+            "\nTo show it in a page of your own:\n{}\n",
+            links::embed(base, slug.as_str(), &key.public())
+        );
+    }
+}
