@@ -261,6 +261,16 @@ pub extern "C" fn braidcast_is_init(rendition: u32, len: usize) -> u32 {
     u32::from(good)
 }
 
+/// Whether the `len` bytes in the input buffer are a segment.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_is_segment(rendition: u32, sequence: u32, len: usize) -> u32 {
+    let mut good = false;
+    session(|s, input| {
+        good = input.get(..len).is_some_and(|bytes| s.is_segment(segment(rendition, sequence), bytes));
+    });
+    u32::from(good)
+}
+
 /// When to call [`braidcast_wake`]; infinity for never.
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_wake_at() -> f64 {

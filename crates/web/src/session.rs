@@ -230,6 +230,11 @@ impl Session {
             .is_some_and(|r| r.init == manifest::digest::root(bytes))
     }
 
+    /// Whether these are the bytes of a segment.
+    pub fn is_segment(&self, segment: SegmentId, bytes: &[u8]) -> bool {
+        self.index().segment(segment).is_some_and(|s| s.root == manifest::digest::root(bytes))
+    }
+
     /// Reports those pieces held back that the leaves, now known, vouch for.
     fn settle(&mut self, now: Time, segment: SegmentId) -> bool {
         let Some(staged) = self.staged.get_mut(&segment) else { return true };

@@ -1,0 +1,75 @@
+// Builds everything in dist/: the WASM core (with cargo), the player for one script tag, the modules for bundlers, hls.js,
+// the watch and catalogue pages, and the type declarations.
+//
+//   node build.mjs            everything
+//   node build.mjs --no-wasm  reuses dist/braidcast.wasm
+//
+// CARGO and RUSTC are honoured; WASM_CARGO_FLAGS is appended to the cargo call.
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, "..");
+const dist = join(here, "dist");
+mkdirSync(dist, { recursive: true });
+
+function run(program, args, options = {}) {
+  const { status, error } = spawnSync(program, args, { stdio: "inherit", ...options });
+  if (error || status !== 0) {
+    console.error(`${program} ${args.join(" ")} failed${error ? `: ${error.message}` : ""}`);
+    process.exit(status || 1);
+  }
+}
+
+function wasm() {
+  const target = "wasm32-unknown-unknown";
+  const flags = (process.env.WASM_CARGO_FLAGS ?? "").split(" ").filter(Boolean);
+  const args = ["build", "--package", "braidcast-web", "--profile", "wasm", "--target", target, ...flags];
+  // The vector instructions double the speed of the hash; every browser with WebRTC and WASM of the last years has them.
+  const env = { ...process.env, CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: "-Ctarget-feature=+simd128" };
+  run(process.env.CARGO ?? "cargo", args, { cwd: root, env });
+  const out = process.env.CARGO_TARGET_DIR ?? join(root, "target");
+  copyFileSync(join(out, target, "wasm", "web.wasm"), join(dist, "braidcast.wasm"));
+}
+
+const common = { bundle: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning", absWorkingDir: here };
+const esm = { ...common, format: "esm", define: { BRAIDCAST_SCRIPT_URL: "import.meta.url" } };
+// A classic script knows its address only while it first runs.
+const script = {
+  ...common,
+  format: "iife",
+  globalName: "Braidcast",
+  define: { BRAIDCAST_SCRIPT_URL: "__braidcastScript" },
+  banner: {
+    js: 'var __braidcastScript=(document.currentScript||document.querySelector(\'script[src*="braidcast-player.js"]\')||{src:location.href}).src;',
+  },
+};
+
+async function scripts() {
+  await Promise.all([
+    build({ ...script, entryPoints: ["src/index.ts"], outfile: "dist/braidcast-player.js" }),
+    build({
+      ...esm,
+      splitting: true,
+      entryPoints: { index: "src/index.ts", hlsjs: "src/hlsjs.ts", engine: "src/engine.ts" },
+      outdir: "dist/esm",
+      outExtension: { ".js": ".mjs" },
+    }),
+    // The build of hls.js that carries its worker along.
+    build({ ...common, format: "esm", stdin: { contents: 'export {default} from "hls.js/dist/hls.min.js"', resolveDir: here }, outfile: "dist/hls.js" }),
+    build({ ...common, format: "iife", entryPoints: { watch: "src/watch/watch.ts", catalogue: "src/watch/catalogue.ts" }, outdir: "dist" }),
+    build({ ...common, entryPoints: ["src/watch/style.css"], outfile: "dist/style.css" }),
+  ]);
+  for (const page of ["index.html", "watch.html"]) copyFileSync(join(here, "src/watch", page), join(dist, page));
+  copyFileSync(join(here, "node_modules/hls.js/LICENSE"), join(dist, "hls.js.LICENSE"));
+}
+
+if (!process.argv.includes("--no-wasm") || !existsSync(join(dist, "braidcast.wasm"))) wasm();
+await scripts();
+// The modules of dist/esm look for these beside themselves.
+for (const name of ["braidcast.wasm", "hls.js"]) copyFileSync(join(dist, name), join(dist, "esm", name));
+run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "--project", here, "--emitDeclarationOnly"], { cwd: here });
+console.log(`dist/braidcast-player.js ${readFileSync(join(dist, "braidcast-player.js")).length} bytes`);

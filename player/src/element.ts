@@ -1,0 +1,196 @@
+/**
+ * `<braidcast-player src tracker key swarm p2p stun upload-kbps autoplay muted controls poster>`: a player in one tag.
+ *
+ * All that a start needs is loaded at once and side by side: hls.js, the playlist, the index, the core. The first segments
+ * wait for hls.js and the playlist only, as with hls.js alone.
+ */
+import type Hls from "hls.js";
+import type { HlsConfig } from "hls.js";
+import { assetUrl } from "./assets.js";
+import { Engine, isMetered, type EngineOptions } from "./hlsjs.js";
+
+/** Video attributes handed on as they are. */
+const PASSED_ON = ["autoplay", "muted", "controls", "poster", "loop", "playsinline", "preload", "crossorigin"];
+/** Attributes with which everything starts anew. */
+const SOURCE = ["src", "tracker", "key", "swarm", "p2p", "stun"];
+const SHARING_KEY = "braidcast.sharing";
+const UPLOAD_KEY = "braidcast.uploadKbps";
+
+/** The custom element. Events of the engine come as DOM events of the same names, with the detail in `detail`. */
+export class BraidcastPlayer extends HTMLElement {
+  static readonly observedAttributes = [...PASSED_ON, ...SOURCE, "upload-kbps"];
+  /** The element that plays. */
+  readonly video = document.createElement("video");
+  /** `null` until `src` is set. */
+  engine: Engine | null = null;
+  /** `null` until it is loaded, and where the browser plays HLS by itself only. */
+  hls: Hls | null = null;
+  /** Set before `src` to change hls.js's configuration. */
+  hlsConfig: Partial<HlsConfig> = {};
+  /** Set before `src` to change the engine's options. */
+  engineOptions: Partial<EngineOptions> = {};
+  #begun = 0;
+  #scheduled = false;
+
+  constructor() {
+    super();
+    const style = document.createElement("style");
+    style.textContent =
+      ":host{display:block;background:#000;aspect-ratio:16/9}:host([hidden]){display:none}" +
+      "video{display:block;width:100%;height:100%}";
+    this.video.playsInline = true;
+    this.attachShadow({ mode: "open" }).append(style, this.video);
+  }
+
+  connectedCallback(): void {
+    this.#schedule();
+  }
+
+  disconnectedCallback(): void {
+    // Moving an element takes it out and puts it back in one turn: then it plays on.
+    queueMicrotask(() => this.isConnected || this.#stop());
+  }
+
+  attributeChangedCallback(name: string, before: string | null, value: string | null): void {
+    if (before === value) return;
+    if (SOURCE.includes(name)) this.#schedule();
+    else if (name === "upload-kbps") this.uploadKbps = Number(value);
+    else if (value === null) this.video.removeAttribute(name);
+    else this.video.setAttribute(name, value);
+    if (name === "muted") this.video.muted = value !== null;
+  }
+
+  /** Address of `master.m3u8`. */
+  get src(): string {
+    return this.getAttribute("src") ?? "";
+  }
+
+  set src(url: string) {
+    this.setAttribute("src", url);
+  }
+
+  /** Whether this viewer uploads. Remembered for the site. */
+  get sharing(): boolean {
+    return this.engine?.sharing ?? recalled(SHARING_KEY) !== "off";
+  }
+
+  set sharing(on: boolean) {
+    remember(SHARING_KEY, on ? "on" : "off");
+    if (this.engine) this.engine.sharing = on;
+  }
+
+  /** Most to upload, kbit/s. Remembered for the site. */
+  get uploadKbps(): number {
+    return this.engine?.uploadKbps ?? Number(recalled(UPLOAD_KEY) ?? this.getAttribute("upload-kbps") ?? 0);
+  }
+
+  set uploadKbps(kbps: number) {
+    if (!(kbps > 0)) return;
+    remember(UPLOAD_KEY, String(Math.round(kbps)));
+    if (this.engine) this.engine.uploadKbps = kbps;
+  }
+
+  /** Attributes come one by one, in any order: they are looked at together, once the page has set them. */
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      if (this.isConnected) void this.#play();
+    });
+  }
+
+  async #play(): Promise<void> {
+    this.#stop();
+    const src = this.src;
+    if (!src) return;
+    const begun = ++this.#begun;
+    const url = new URL(src, document.baseURI);
+    // Already on its way when hls.js asks for it.
+    const hlsModule = import(assetUrl("hls.js").href) as Promise<{ default: typeof Hls }>;
+    const engine = (this.engine = new Engine(this.#options(url)));
+    for (const name of ["ready", "stats", "peer", "fallback", "error"] as const) {
+      engine.on(name, (detail) => this.dispatchEvent(new CustomEvent(name, { detail })));
+    }
+    engine.attach(this.video);
+    let constructor: typeof Hls;
+    try {
+      constructor = (await hlsModule).default;
+    } catch (error) {
+      return this.#fail(begun, `hls.js could not be loaded: ${String(error)}`);
+    }
+    if (begun !== this.#begun) return;
+    if (!constructor.isSupported()) {
+      // A browser that plays HLS by itself lets nobody see the segments.
+      if (this.video.canPlayType("application/vnd.apple.mpegurl")) this.video.src = url.href;
+      else this.#fail(begun, "this browser can play neither media source extensions nor HLS");
+      return;
+    }
+    const hls = (this.hls = new constructor({ backBufferLength: 30, ...engine.hlsConfig(), ...this.hlsConfig }));
+    engine.bindHls(hls);
+    hls.on(constructor.Events.ERROR, (_, { fatal, type, details }) => {
+      if (!fatal) return;
+      if (type === constructor.ErrorTypes.MEDIA_ERROR) return hls.recoverMediaError();
+      this.#fail(begun, details);
+      // An origin that comes back is found again.
+      setTimeout(() => begun === this.#begun && hls.startLoad(), 3000);
+    });
+    hls.loadSource(url.href);
+    hls.attachMedia(this.video);
+  }
+
+  #options(src: URL): EngineOptions {
+    const stun = this.getAttribute("stun")?.split(/[\s,]+/).filter(Boolean) ?? [];
+    const sharing = recalled(SHARING_KEY);
+    return {
+      index: new URL("index.bci", src).href,
+      tracker: this.getAttribute("tracker") ?? undefined,
+      key: this.getAttribute("key") ?? undefined,
+      swarm: this.getAttribute("swarm") ?? undefined,
+      p2p: this.getAttribute("p2p") !== "off",
+      iceServers: stun.length ? [{ urls: stun.map((url) => (url.includes(":") ? url : `stun:${url}`)) }] : [],
+      sharing: sharing === null ? !isMetered() : sharing === "on",
+      uploadKbps: Number(recalled(UPLOAD_KEY) ?? this.getAttribute("upload-kbps")) || undefined,
+      record: new URLSearchParams(location.search).has("trace"),
+      ...this.engineOptions,
+    };
+  }
+
+  #stop(): void {
+    this.#begun += 1;
+    this.hls?.destroy();
+    this.engine?.destroy();
+    this.hls = this.engine = null;
+  }
+
+  #fail(begun: number, message: string): void {
+    if (begun === this.#begun) this.dispatchEvent(new CustomEvent("error", { detail: { message } }));
+  }
+}
+
+function recalled(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null; // a page without storage forgets
+  }
+}
+
+function remember(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // as above
+  }
+}
+
+/** Makes `<braidcast-player>` known to the page. */
+export function define(): void {
+  if (!customElements.get("braidcast-player")) customElements.define("braidcast-player", BraidcastPlayer);
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "braidcast-player": BraidcastPlayer;
+  }
+}

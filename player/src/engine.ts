@@ -1,0 +1,527 @@
+/**
+ * The engine: brings the segments a player asks for from other viewers and from the origin, whichever is better, checks
+ * every piece against the index, and shares what it has. It knows no particular player: an adapter calls {@link Engine.load}
+ * and says through {@link Engine.player} where the player is.
+ *
+ * It never makes anybody wait for itself: until it is ready, and whenever it cannot be, segments come straight from the
+ * origin. Every decision is the core's; `swarm.ts` carries them out.
+ */
+import { assetUrl } from "./assets.js";
+import { compile } from "./core.js";
+import { Emitter } from "./emitter.js";
+import { HUNGRY_BELOW_S, report, type Report } from "./honest.js";
+import { renditionOf, segmentKey, sequenceOf, type SegmentKey } from "./ops.js";
+import { ForgedError, OriginError, fetchPlain, type Plain } from "./origin.js";
+import { Playback } from "./playback.js";
+import { Meter, type Counters, type PeerStats, type RenditionInfo, type Stats } from "./stats.js";
+import { Swarm } from "./swarm.js";
+
+export { ForgedError, OriginError } from "./origin.js";
+export type { PeerStats, RenditionInfo, Stats } from "./stats.js";
+
+/** How an engine is made. Only `index` is needed. */
+export interface EngineOptions {
+  /** Address of `index.bci`; the segments lie beside it. */
+  index: string;
+  /** Address of the tracker; default: `/tracker` on the host of the index. */
+  tracker?: string | undefined;
+  /** The publisher's public key (43 characters). With it, an index that it has not signed means: origin only. */
+  key?: string | undefined;
+  /** Another name for the swarm, 40 hexadecimal digits; only viewers given the same one meet. */
+  swarm?: string | undefined;
+  /** `false`: origin only, and nothing is loaded or sent beyond what the player asks for. */
+  p2p?: boolean | undefined;
+  /** STUN or TURN servers. None by default, and nobody's in particular: who runs one learns of the viewers. */
+  iceServers?: RTCIceServer[] | undefined;
+  /** Whether to upload. Default: yes, unless the browser reports a metered connection. */
+  sharing?: boolean | undefined;
+  /** Most to upload, kbit/s. */
+  uploadKbps?: number | undefined;
+  /** Record what the core is told and wants, for {@link Engine.exportTrace}. */
+  record?: boolean | undefined;
+  /** Address of `braidcast.wasm`, or the compiled module. Default: beside this script. */
+  wasm?: string | URL | WebAssembly.Module | undefined;
+}
+
+/** What the player is doing. Seconds. */
+export interface PlayerState {
+  position: number;
+  /** How far beyond the position it can go with what it has. */
+  buffered: number;
+  /** `false` only if the viewer paused it. */
+  playing: boolean;
+  /** 1 is normal speed. */
+  rate: number;
+}
+
+/** What the player asks for. */
+export interface LoadRequest {
+  /** Address of a segment or `init.mp4` for which {@link Engine.matches} holds. */
+  url: string;
+  signal?: AbortSignal;
+  /** Hears how it goes, as the player's estimator should see it. */
+  onProgress?(progress: Progress): void;
+}
+
+/** A load as the player's estimator should see it; times on the clock of `performance.now()`. */
+export interface Progress extends Report {
+  loaded: number;
+  total: number;
+}
+
+/** A segment for the player, which may keep or transfer the bytes. */
+export interface Loaded {
+  bytes: ArrayBuffer;
+  timing: Progress;
+}
+
+/** What the engine reports. */
+export interface EngineEvents {
+  /** The index is checked and the swarm joined. */
+  ready: Engine;
+  /** Once a second. */
+  stats: Stats;
+  /** A viewer has come or gone. */
+  peer: { id: number; connected: boolean };
+  /** It goes on with the origin alone. */
+  fallback: { reason: string };
+  /** Something failed that a viewer may notice. */
+  error: { message: string };
+}
+
+/** What plain loads wait for the index and the module, once they have their bytes. */
+const VERIFY_PATIENCE_MS = 1500;
+/** What a wish may take while the player is hungry, before the player is told. */
+const LOAD_PATIENCE_MS = 60_000;
+const PLAYER_EVERY_MS = 250;
+const STATS_EVERY_MS = 1000;
+/** What the origin did longer ago says nothing about the path now. */
+const ORIGIN_SAMPLE_MS = 30_000;
+const DEFAULT_UPLOAD_KBPS = 20_000;
+
+/** A wish of the player. */
+interface Waiting {
+  resolve(loaded: Loaded): void;
+  reject(error: unknown): void;
+  onProgress: ((progress: Progress) => void) | undefined;
+  startedAt: number;
+  hungryMs: number;
+  hungryBytes: number;
+  countedAt: number;
+}
+
+/** A file of the package; `sequence` is `null` for `init.mp4`. */
+interface Target {
+  id: string;
+  sequence: number | null;
+}
+
+/** One viewer of one film. */
+export class Engine extends Emitter<EngineEvents> {
+  /** Says where the player is; asked four times a second and at every {@link Engine.touch}. */
+  player: (() => PlayerState | null) | null = null;
+  /** What plays now; an adapter sets it. */
+  rendition: RenditionInfo | null = null;
+  /** Settles when it is decided whether other viewers take part. Never fails. */
+  readonly ready: Promise<void>;
+
+  readonly #options: EngineOptions;
+  readonly #base: URL;
+  readonly #playback = new Playback();
+  readonly #meter = new Meter();
+  readonly #counters: Counters = { origin: 0, peers: 0, toPeers: 0, wasted: 0, refused: 0, refusedPieces: 0 };
+  readonly #waiting = new Map<SegmentKey, Waiting[]>();
+  readonly #statsTimer: ReturnType<typeof setInterval>;
+  #swarm: Swarm | null = null;
+  #reason: string | null = null;
+  #closed = false;
+  #playerAt = 0;
+  #isHungry = true;
+  #sharing: boolean;
+  #uploadKbps: number;
+  #origin: { bps: number; at: number } | null = null;
+  #firstByteMs = 50;
+
+  constructor(options: EngineOptions) {
+    super();
+    this.#options = options;
+    this.#base = new URL(".", new URL(options.index, document.baseURI));
+    this.#sharing = options.sharing ?? !isMetered();
+    this.#uploadKbps = options.uploadKbps ?? DEFAULT_UPLOAD_KBPS;
+    this.#statsTimer = setInterval(() => this.emit("stats", this.stats()), STATS_EVERY_MS);
+    addEventListener("pagehide", this.#leave);
+    this.ready = this.#start().catch((error: unknown) => this.#fallBack(textOf(error)));
+  }
+
+  /** Whether a URL is a segment of the film, or the `init.mp4` of one of its renditions. */
+  matches(url: string): boolean {
+    const target = this.#locate(url);
+    if (!target || !this.#swarm) return target !== null;
+    const rendition = this.#swarm.film.renditions.find(({ id }) => id === target.id);
+    return rendition !== undefined && (target.sequence ?? 0) <= rendition.sizes.length;
+  }
+
+  /** Brings a file that {@link Engine.matches}. Fails with {@link OriginError}, {@link ForgedError} or an `AbortError`. */
+  load(request: LoadRequest): Promise<Loaded> {
+    const target = this.#locate(request.url);
+    if (!target) return Promise.reject(new RangeError(`${request.url} is no part of the film`));
+    const key = this.#swarm ? this.#keyOf(target) : null;
+    return key === null ? this.#direct(target, request) : this.#want(key, request);
+  }
+
+  /** The player's state has just changed in a way that matters: it sought, stopped, went on, changed speed. */
+  touch(): void {
+    this.#reportPlayer();
+  }
+
+  /** Measures start-up and stalls on this element, and takes the player's state from it unless an adapter says better. */
+  attach(video: HTMLVideoElement): void {
+    this.#playback.attach(video, () => this.touch());
+    this.player ??= () => stateOf(video);
+  }
+
+  /** Whether this viewer uploads. Off takes effect within a second. */
+  get sharing(): boolean {
+    return this.#sharing;
+  }
+
+  set sharing(on: boolean) {
+    this.#sharing = on;
+    this.#swarm?.share(this.#upload());
+  }
+
+  /** Most to upload, kbit/s. */
+  get uploadKbps(): number {
+    return this.#uploadKbps;
+  }
+
+  set uploadKbps(kbps: number) {
+    this.#uploadKbps = Math.max(0, Math.round(kbps)) || 0;
+    this.#swarm?.share(this.#upload());
+  }
+
+  /** Everything measured so far. */
+  stats(): Stats {
+    const [swarm, counters] = [this.#swarm, this.#counters];
+    const snapshot = swarm?.snapshot();
+    const peers = (snapshot?.neighbours ?? []).map(({ link, ...rest }): PeerStats => {
+      return { id: link, name: "", dialled: false, ...rest, ...swarm?.describe(link) };
+    });
+    const position = this.player?.()?.position ?? 0;
+    const passed = swarm?.store.unused((segment) => this.#endOf(segment) <= position) ?? 0;
+    const others = swarm?.audience ?? null;
+    const received = counters.origin + counters.peers;
+    return {
+      ...this.#playback.figures,
+      rendition: this.rendition,
+      bytesFromOrigin: counters.origin,
+      bytesFromPeers: counters.peers,
+      bytesToPeers: counters.toPeers,
+      bytesWasted: counters.wasted + passed,
+      bytesRefused: counters.refused,
+      refused: counters.refusedPieces,
+      peersConnected: peers.length,
+      audience: others === null ? null : others + 1,
+      originCopies: others === null || received === 0 ? null : (counters.origin / received) * (others + 1),
+      state: this.#reason !== null ? "origin-only" : swarm ? "p2p" : "starting",
+      reason: this.#reason,
+      trackerConnected: swarm?.isTrackerConnected ?? false,
+      sharing: this.#sharing,
+      uploadKbps: this.#uploadKbps,
+      pathBps: this.#pathBps(),
+      bytesHeld: snapshot?.heldBytes ?? 0,
+      peers,
+      engineCpuMs: this.#meter.ms,
+    };
+  }
+
+  /** What the core was told and wanted, for a replay elsewhere; `null` unless the engine was made to record. */
+  exportTrace(): Uint8Array | null {
+    return this.#options.record && this.#swarm ? this.#swarm.trace() : null;
+  }
+
+  /** Leaves the swarm and lets go of everything. */
+  destroy(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    removeEventListener("pagehide", this.#leave);
+    clearInterval(this.#statsTimer);
+    this.#swarm?.close();
+    for (const waiting of this.#waiting.values()) waiting.forEach(({ reject }) => reject(aborted()));
+    this.#waiting.clear();
+    this.#playback.detach();
+  }
+
+  // ---- Start -------------------------------------------------------------------------------------------------------
+
+  async #start(): Promise<void> {
+    const { p2p, wasm = assetUrl("braidcast.wasm"), index, key, swarm: name, record, iceServers } = this.#options;
+    if (p2p === false) return this.#fallBack("switched off", true);
+    if (typeof RTCPeerConnection === "undefined") throw new Error("this browser has no WebRTC");
+    const indexUrl = new URL(index, document.baseURI).href;
+    const [module, file] = await Promise.all([
+      wasm instanceof WebAssembly.Module ? wasm : compile(wasm),
+      fetchPlain(indexUrl, { fresh: false }).catch((error: unknown) => {
+        throw new Error(`no index: ${textOf(error)}`);
+      }),
+    ]);
+    const tracker = new URL(this.#options.tracker ?? new URL("/tracker", this.#base), document.baseURI);
+    tracker.protocol = tracker.protocol.replace("http", "ws");
+    const swarm = await Swarm.open(
+      {
+        module,
+        index: file.bytes,
+        key,
+        upload: this.#upload(),
+        record: record ?? false,
+        base: this.#base,
+        tracker: tracker.href,
+        infoHash: name && /^[0-9a-f]{40}$/i.test(name) ? hexBytes(name) : null,
+        iceServers: iceServers ?? [],
+        counters: this.#counters,
+        meter: this.#meter,
+      },
+      {
+        delivered: (segment) => this.#delivered(segment),
+        stored: (segment, bytes) => this.#stored(segment, bytes),
+        failed: (segment, error) => this.#failed(segment, error),
+        sampled: (bytes, ms, firstByteMs) => this.#sampled(bytes, ms, firstByteMs),
+        peer: (id, connected) => this.emit("peer", { id, connected }),
+        isUrgent: (segment) => this.#waiting.has(segment),
+        tick: () => performance.now() - this.#playerAt >= PLAYER_EVERY_MS && this.#reportPlayer(),
+      },
+    );
+    if (this.#closed) return swarm.close();
+    this.#swarm = swarm;
+    swarm.join();
+    // Sharing may have been switched while the index was on its way.
+    swarm.share(this.#upload());
+    this.#reportPlayer();
+    this.emit("ready", this);
+  }
+
+  #fallBack(reason: string, quietly = false): void {
+    if (this.#closed || this.#reason !== null) return;
+    this.#reason = reason;
+    if (!quietly) console.warn(`braidcast: playing from the origin alone: ${reason}`);
+    // After this turn: whoever made the engine may not have begun to listen.
+    queueMicrotask(() => this.emit("fallback", { reason }));
+  }
+
+  readonly #leave = (event: PageTransitionEvent): void => {
+    if (!event.persisted) this.destroy();
+  };
+
+  #upload(): number {
+    return this.#sharing ? Math.round(this.#uploadKbps * 125) : 0;
+  }
+
+  // ---- The player --------------------------------------------------------------------------------------------------
+
+  #reportPlayer(): void {
+    this.#playerAt = performance.now();
+    const state = this.player?.();
+    if (state) {
+      // What passed since the last look belongs to the state before.
+      this.#waiting.forEach((all) => all.forEach((waiting) => this.#count(waiting)));
+      this.#isHungry = state.buffered < HUNGRY_BELOW_S * Math.max(1, state.rate);
+      this.#swarm?.player(state.position, state.buffered, state.playing, state.rate);
+    }
+    for (const [segment, all] of this.#waiting) {
+      const held = this.#swarm?.store.bytes(segment) ?? 0;
+      const size = this.#swarm?.sizeOf(segment) ?? 0;
+      for (const waiting of all) {
+        waiting.onProgress?.(this.#progress(waiting, held, size));
+        if (waiting.hungryMs > LOAD_PATIENCE_MS) this.#giveUp(segment, waiting, new OriginError(0, "a segment"));
+      }
+    }
+  }
+
+  #count(waiting: Waiting): void {
+    const now = performance.now();
+    if (this.#isHungry) waiting.hungryMs += now - waiting.countedAt;
+    waiting.countedAt = now;
+  }
+
+  #progress(waiting: Waiting, loaded: number, total: number): Progress {
+    this.#count(waiting);
+    const now = performance.now();
+    const { hungryBytes, hungryMs, startedAt } = waiting;
+    const course = { bytes: loaded, hungryBytes, hungryMs, elapsedMs: now - startedAt };
+    return { ...report({ ...course, pathBps: this.#pathBps(), firstByteMs: this.#firstByteMs }, now), loaded, total };
+  }
+
+  /**
+   * What the path carries: peers and origin together as the core measures it, and never less than the origin alone did a
+   * moment ago, because all of that is there as soon as it is needed.
+   */
+  #pathBps(): number | null {
+    const recent = this.#origin && performance.now() - this.#origin.at < ORIGIN_SAMPLE_MS ? this.#origin.bps : 0;
+    return Math.max(this.#swarm?.snapshot().pathBps ?? 0, recent) || this.#origin?.bps || null;
+  }
+
+  #sampled(bytes: number, ms: number, firstByteMs: number): void {
+    this.#firstByteMs = firstByteMs;
+    if (bytes < 32 * 1024) return; // says more about the delay than about the path
+    const bps = (bytes * 8000) / Math.max(1, ms - firstByteMs / 2);
+    this.#origin = { bps: this.#origin ? (this.#origin.bps + bps) / 2 : bps, at: performance.now() };
+  }
+
+  // ---- Loads -------------------------------------------------------------------------------------------------------
+
+  #locate(url: string): Target | null {
+    const parsed = URL.canParse(url, document.baseURI) ? new URL(url, document.baseURI) : null;
+    const { origin, pathname } = this.#base;
+    if (parsed?.origin !== origin || !parsed.pathname.startsWith(pathname)) return null;
+    const match = /^([\w-]{1,32})\/(?:init\.mp4|([1-9]\d{0,8})\.m4s)$/.exec(parsed.pathname.slice(pathname.length));
+    return match?.[1] ? { id: match[1], sequence: match[2] ? Number(match[2]) : null } : null;
+  }
+
+  #keyOf(target: Target): SegmentKey | null {
+    const rendition = this.#renditionOf(target);
+    const isSegment = rendition >= 0 && target.sequence !== null;
+    const key = isSegment ? segmentKey(rendition, target.sequence ?? 0) : null;
+    return key !== null && this.#swarm?.sizeOf(key) ? key : null;
+  }
+
+  #renditionOf(target: Target): number {
+    return this.#swarm?.film.renditions.findIndex(({ id }) => id === target.id) ?? -1;
+  }
+
+  #endOf(segment: SegmentKey): number {
+    return this.#swarm?.film.renditions[renditionOf(segment)]?.starts[sequenceOf(segment)] ?? Infinity;
+  }
+
+  #want(segment: SegmentKey, { url, signal, onProgress }: LoadRequest): Promise<Loaded> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(aborted());
+      const now = performance.now();
+      const progress = onProgress && ((p: Progress) => onProgress(p));
+      const waiting: Waiting = {
+        resolve, reject, onProgress: progress, startedAt: now, countedAt: now, hungryMs: 0, hungryBytes: 0,
+      };
+      this.#waiting.set(segment, [...(this.#waiting.get(segment) ?? []), waiting]);
+      signal?.addEventListener("abort", () => this.#giveUp(segment, waiting, aborted()), { once: true });
+      this.#reportPlayer();
+      if (this.#swarm) this.#swarm.query = new URL(url, document.baseURI).search;
+      this.#swarm?.want(segment);
+    });
+  }
+
+  /** A wish ends without a segment. */
+  #giveUp(segment: SegmentKey, waiting: Waiting, error: Error): void {
+    const all = this.#waiting.get(segment);
+    if (!all?.includes(waiting)) return;
+    const rest = all.filter((other) => other !== waiting);
+    if (rest.length) this.#waiting.set(segment, rest);
+    else this.#waiting.delete(segment);
+    if (!rest.length) this.#swarm?.unwant(segment);
+    waiting.reject(error);
+  }
+
+  #stored(segment: SegmentKey, bytes: number): void {
+    const all = this.#waiting.get(segment);
+    if (!all) return;
+    const [held, size] = [this.#swarm?.store.bytes(segment) ?? 0, this.#swarm?.sizeOf(segment) ?? 0];
+    for (const waiting of all) {
+      if (this.#isHungry) waiting.hungryBytes += bytes;
+      waiting.onProgress?.(this.#progress(waiting, held, size));
+    }
+  }
+
+  #delivered(segment: SegmentKey): void {
+    const all = this.#waiting.get(segment);
+    const size = this.#swarm?.sizeOf(segment) ?? 0;
+    for (const waiting of all ?? []) {
+      const bytes = this.#swarm?.store.copy(segment, size);
+      if (bytes) waiting.resolve({ bytes, timing: this.#progress(waiting, size, size) });
+      else waiting.reject(new Error("a segment was lost in the store"));
+    }
+    this.#waiting.delete(segment);
+    this.#swarm?.store.markDelivered(segment);
+  }
+
+  #failed(segment: SegmentKey, error: Error): void {
+    if (error instanceof ForgedError) this.emit("error", { message: error.message });
+    for (const waiting of this.#waiting.get(segment) ?? []) this.#giveUp(segment, waiting, error);
+  }
+
+  /** Straight from the origin; checked before it is handed over, if the index is there by then. */
+  async #direct(target: Target, { url, signal, onProgress }: LoadRequest): Promise<Loaded> {
+    const startedAt = performance.now();
+    const timing = (loaded: number, total: number): Progress => {
+      const now = performance.now();
+      return { start: startedAt, first: Math.min(startedAt + this.#firstByteMs, now), end: now, loaded, total };
+    };
+    for (let attempt = 0; ; attempt++) {
+      let seen = 0;
+      const progress = (loaded: number, total: number) => {
+        this.#counters.origin += loaded - seen;
+        seen = loaded;
+        onProgress?.(timing(loaded, total));
+      };
+      let plain: Plain;
+      try {
+        plain = await fetchPlain(url, { fresh: attempt > 0, signal, progress });
+      } catch (error) {
+        this.#counters.wasted += seen;
+        const isAnswer = error instanceof OriginError && error.status >= 400 && error.status < 500;
+        if (attempt > 0 || isAnswer || signal?.aborted) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        continue;
+      }
+      const { bytes } = plain;
+      this.#sampled(bytes.length, performance.now() - startedAt, plain.firstByteMs);
+      const loaded = { bytes: bytes.buffer, timing: timing(bytes.length, bytes.length) };
+      await Promise.race([this.ready, new Promise((resolve) => setTimeout(resolve, VERIFY_PATIENCE_MS))]);
+      if (signal?.aborted) throw aborted();
+      if (this.#isGood(target, bytes)) return loaded;
+      this.#counters.refused += bytes.length;
+      this.#counters.refusedPieces += 1;
+      if (attempt > 0) {
+        const error = new ForgedError(url);
+        this.emit("error", { message: error.message });
+        throw error;
+      }
+    }
+  }
+
+  /** Checks what came straight from the origin, and shares it. Without an index there is nothing to check it against, and
+   * it is taken as any player takes it. */
+  #isGood(target: Target, bytes: Uint8Array<ArrayBuffer>): boolean {
+    const swarm = this.#swarm;
+    const rendition = this.#renditionOf(target);
+    if (!swarm || rendition < 0) return true;
+    if (target.sequence === null) return swarm.isInit(rendition, bytes);
+    const segment = segmentKey(rendition, target.sequence);
+    if (swarm.sizeOf(segment) === 0) return true; // beyond the index: no segment of the film
+    const good = swarm.adopt(segment, bytes);
+    if (good) swarm.store.markDelivered(segment);
+    return good;
+  }
+}
+
+/** The player's state as a video element shows it. */
+export function stateOf(video: HTMLVideoElement): PlayerState {
+  const position = video.currentTime;
+  let buffered = 0;
+  for (let i = 0; i < video.buffered.length; i++) {
+    // A gap of a tenth of a second is one that players step over.
+    if (video.buffered.start(i) <= position + 0.1 && video.buffered.end(i) > position) {
+      buffered = video.buffered.end(i) - position;
+    }
+  }
+  return { position, buffered, playing: !video.paused, rate: video.playbackRate || 1 };
+}
+
+/** Whether the browser says that bytes cost money here. */
+export function isMetered(): boolean {
+  const { connection } = navigator as Navigator & {
+    connection?: { saveData?: boolean; type?: string; metered?: boolean };
+  };
+  return Boolean(connection?.saveData || connection?.metered || connection?.type === "cellular");
+}
+
+const aborted = () => new DOMException("aborted", "AbortError");
+const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+const hexBytes = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));

@@ -1,0 +1,7 @@
+/** The whole player: importing it defines `<braidcast-player>`. */
+import { define } from "./element.js";
+
+export { BraidcastPlayer } from "./element.js";
+export * from "./hlsjs.js";
+
+define();

@@ -1,0 +1,395 @@
+/**
+ * One viewer's part in the swarm: carries out what the core wants. Its invariant: the store holds only pieces that the core
+ * has named as verified, and every origin fetch ends in exactly one word to the core, unless the core gave it up.
+ */
+import { binaryBytes, binaryString, randomText } from "./binary.js";
+import { Core, type Film, type Opening, type Snapshot } from "./core.js";
+import { Links } from "./links.js";
+import { renditionOf, sequenceOf, type Carrier, type Hangup, type SegmentKey } from "./ops.js";
+import { ForgedError, OriginError, fetchPieces } from "./origin.js";
+import type { Counters, Meter } from "./stats.js";
+import { Store } from "./store.js";
+import { Tracker } from "./tracker.js";
+
+/** What the engine hears. */
+export interface SwarmEvents {
+  /** A segment the player waits for is whole. */
+  delivered(segment: SegmentKey): void;
+  /** Verified bytes of a segment have come. */
+  stored(segment: SegmentKey, bytes: number): void;
+  /** The origin refuses a segment for good, or gives something else for it. */
+  failed(segment: SegmentKey, error: Error): void;
+  /** A fetch from the origin went well. */
+  sampled(bytes: number, ms: number, firstByteMs: number): void;
+  peer(link: number, connected: boolean): void;
+  /** Whether the player waits for a segment. */
+  isUrgent(segment: SegmentKey): boolean;
+  /** Called before the core thinks: the moment to tell it where the player is. */
+  tick(): void;
+}
+
+/** What a swarm is made of. */
+export interface SwarmOptions {
+  module: WebAssembly.Module;
+  index: Uint8Array;
+  key: string | undefined;
+  /** Bytes a second; 0 shares nothing. */
+  upload: number;
+  record: boolean;
+  /** Where the segments lie. */
+  base: URL;
+  tracker: string;
+  /** 20 bytes; `null`: the film's own. */
+  infoHash: Uint8Array | null;
+  iceServers: RTCIceServer[];
+  counters: Counters;
+  meter: Meter;
+}
+
+/** One fetch from the origin. */
+class Fetching {
+  readonly controller = new AbortController();
+  /** Pieces that are not verified yet. */
+  readonly staged = new Map<number, Uint8Array<ArrayBuffer>>();
+  /** Bytes that have come, and those of them that were stored. */
+  came = 0;
+  kept = 0;
+}
+
+/** A message's buffer is kept for the piece in it, if it has not much else. */
+const MAX_SPARE_BYTES = 8 * 1024;
+/** A link may take this long to get rid of what is queued once sharing has ended. */
+const CLOG_MS = 700;
+
+/** See the head of this file. */
+export class Swarm implements Carrier {
+  readonly store = new Store();
+  readonly #options: SwarmOptions;
+  readonly #events: SwarmEvents;
+  readonly #me = new TextEncoder().encode("-BC0001-" + randomText(12));
+  readonly #fetching = new Map<SegmentKey, Fetching>();
+  readonly #dialled = new Map<number, boolean>();
+  #core!: Core;
+  #links!: Links;
+  #tracker!: Tracker;
+  #wake: ReturnType<typeof setTimeout> | undefined;
+  /** The message that the core is looking at. */
+  #message: Uint8Array<ArrayBuffer> | null = null;
+  #closed = false;
+  /** Query of the player's last request: a token, perhaps, that the origin wants to see. */
+  query = "";
+  /** Other viewers, as the tracker says. */
+  audience: number | null = null;
+
+  private constructor(options: SwarmOptions, events: SwarmEvents) {
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** Checks the index and joins; an error says why not. */
+  static async open(options: SwarmOptions, events: SwarmEvents): Promise<Swarm> {
+    const swarm = new Swarm(options, events);
+    const { module, index, key, upload, record } = options;
+    const opening: Opening = { index, key, me: swarm.#me, seed: Math.random(), upload, record };
+    swarm.#core = await Core.open(module, opening, swarm);
+    return swarm;
+  }
+
+  /** Joins the swarm: before that nothing leaves this side. */
+  join(): void {
+    this.#links = new Links(
+      {
+        up: (link, peer, dialled) => this.#linkUp(link, peer, dialled),
+        down: (link) => this.#linkDown(link),
+        message: (link, data) => this.#received(link, new Uint8Array(data)),
+        room: (link, bytes) => this.#run((core) => core.linkRoom(link, bytes)),
+        dialFailed: (peer) => {
+          const id = binaryBytes(peer);
+          if (id) this.#run((core) => core.dialFailed(id));
+        },
+      },
+      this.#options.iceServers,
+    );
+    this.#tracker = new Tracker(
+      { url: this.#options.tracker, infoHash: this.#options.infoHash ?? this.film.swarm, peerId: this.#me },
+      {
+        state: () => {},
+        audience: (others) => {
+          this.audience = others;
+          this.#run((core) => core.audience(others));
+        },
+        candidates: (peers) => this.#run((core) => core.strangers(peers.map(binaryBytes).filter((id) => id !== null))),
+        classic: () =>
+          void this.#links.openOffers(5).then((offers) => offers.length && this.#tracker.announceOffers(offers)),
+        offer: (peer, offerId, sdp) =>
+          void this.#links.handleOffer(peer, offerId, sdp, (answer) => this.#tracker.answer(peer, offerId, answer)),
+        answer: (peer, offerId, sdp) => void this.#links.handleAnswer(peer, offerId, sdp),
+        undeliverable: (offerId) => this.#links.handleUndeliverable(offerId),
+      },
+    );
+    this.#run((core) => core.flush());
+  }
+
+  get film(): Film {
+    return this.#core.film;
+  }
+
+  get isTrackerConnected(): boolean {
+    return this.#tracker?.isConnected ?? false;
+  }
+
+  snapshot(): Snapshot {
+    return this.#core.snapshot();
+  }
+
+  trace(): Uint8Array {
+    return this.#core.trace();
+  }
+
+  /** The end of a viewer's peer id, and who began the connection. */
+  describe(link: number): { name: string; dialled: boolean } {
+    return { name: this.#links?.peerOf(link)?.slice(-6) ?? "", dialled: this.#dialled.get(link) ?? false };
+  }
+
+  player(position: number, buffered: number, playing: boolean, rate: number): void {
+    this.#run((core) => core.player(position, buffered, playing, rate));
+  }
+
+  want(segment: SegmentKey): void {
+    this.#run((core) => core.want(segment));
+  }
+
+  unwant(segment: SegmentKey): void {
+    this.#run((core) => core.unwant(segment));
+  }
+
+  /** Bytes a second; 0 shares nothing, and stops what is on its way. */
+  share(upload: number): void {
+    this.#run((core) => core.sharing(upload));
+    if (upload > 0) return;
+    setTimeout(() => {
+      for (const link of [...this.#dialled.keys()]) {
+        if (this.#links.queued(link) > 0) {
+          this.#links.hangUp(link);
+          this.#linkDown(link);
+        }
+      }
+    }, CLOG_MS);
+  }
+
+  /** Bytes of a segment; 0 where there is none. */
+  sizeOf(segment: SegmentKey): number {
+    return this.film.renditions[renditionOf(segment)]?.sizes[sequenceOf(segment) - 1] ?? 0;
+  }
+
+  isInit(rendition: number, bytes: Uint8Array): boolean {
+    return this.#options.meter.run(() => this.#core.isInit(rendition, bytes));
+  }
+
+  /** Checks a segment that came by another way, and takes it in if it is good. */
+  adopt(segment: SegmentKey, bytes: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#fetching.has(segment) || this.store.bytes(segment) > 0) {
+      return this.#options.meter.run(() => this.#core.isSegment(segment, bytes));
+    }
+    const size = this.sizeOf(segment);
+    if (bytes.length !== size) return false;
+    const fetching = new Fetching();
+    this.#fetching.set(segment, fetching);
+    const { pieceLength } = this.film;
+    let good = true;
+    for (let at = 0, piece = 0; good && at < size; at += pieceLength, piece++) {
+      good = this.#stage(segment, fetching, piece, bytes.slice(at, at + pieceLength));
+    }
+    this.#fetching.delete(segment);
+    // The core learns from what is asked for what plays, and finds this one held.
+    if (good) this.want(segment);
+    return good;
+  }
+
+  /** Leaves the swarm. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#wake);
+    this.#tracker?.close();
+    this.#links?.close();
+    this.#fetching.forEach(({ controller }) => controller.abort());
+  }
+
+  // ---- What happens ------------------------------------------------------------------------------------------------
+
+  /** Calls the core, carries out, and sets the one timer. */
+  #run(call: (core: Core) => void): void {
+    if (this.#closed) return;
+    this.#options.meter.run(() => call(this.#core));
+    clearTimeout(this.#wake);
+    const wait = this.#core.wakeAt() - performance.now();
+    if (Number.isFinite(wait)) {
+      this.#wake = setTimeout(() => {
+        this.#events.tick();
+        this.#run((core) => core.wake());
+      }, Math.max(0, wait));
+    }
+  }
+
+  #linkUp(link: number, peer: string, dialled: boolean): void {
+    const id = binaryBytes(peer);
+    if (!id) return this.#links.hangUp(link);
+    this.#dialled.set(link, dialled);
+    this.#run((core) => core.linkUp(link, id, dialled));
+    if (this.#dialled.has(link)) this.#events.peer(link, true);
+  }
+
+  #linkDown(link: number): void {
+    this.#run((core) => core.linkDown(link));
+    if (this.#dialled.delete(link)) this.#events.peer(link, false);
+  }
+
+  #received(link: number, message: Uint8Array<ArrayBuffer>): void {
+    this.#run((core) => {
+      this.#message = message;
+      core.message(link, message);
+      this.#message = null;
+    });
+  }
+
+  async #fetchFromOrigin(segment: SegmentKey, first: number, end: number): Promise<void> {
+    const rendition = this.film.renditions[renditionOf(segment)];
+    const size = this.sizeOf(segment);
+    if (!rendition || size === 0) return;
+    const fetching = new Fetching();
+    this.cancelFetch(segment);
+    this.#fetching.set(segment, fetching);
+    const isMine = () => this.#fetching.get(segment) === fetching && !this.#closed;
+    const url = new URL(`${rendition.id}/${sequenceOf(segment)}.m4s${this.query}`, this.#options.base).href;
+    const { counters } = this.#options;
+    // What fails the check is asked for once more, past every cache on the way: it may be a cache that is damaged.
+    for (const fresh of [false, true]) {
+      const outcome = await fetchPieces({
+        url,
+        size,
+        pieceLength: this.film.pieceLength,
+        first,
+        end,
+        fresh,
+        urgent: this.#events.isUrgent(segment),
+        signal: fetching.controller.signal,
+        take: (piece, bytes) => isMine() && this.#stage(segment, fetching, piece, bytes),
+        count: (bytes) => {
+          fetching.came += bytes;
+          counters.origin += bytes;
+        },
+      });
+      if (!isMine()) return;
+      if (outcome.kind === "complete") {
+        this.#fetching.delete(segment);
+        this.#events.sampled(fetching.came, outcome.totalMs, outcome.firstByteMs);
+        return this.#run((core) => core.originEnd(segment, true, false));
+      }
+      if (outcome.kind === "failed") {
+        counters.wasted += fetching.came - fetching.kept;
+        this.#fetching.delete(segment);
+        this.#run((core) => core.originEnd(segment, false, false));
+        const { status } = outcome;
+        if (status >= 400 && status < 500) this.#events.failed(segment, new OriginError(status, url));
+        return;
+      }
+      counters.refused += fetching.came - fetching.kept;
+      counters.refusedPieces += 1;
+      fetching.came = fetching.kept = 0;
+      fetching.staged.clear();
+      this.#core.originAgain(segment);
+    }
+    this.#fetching.delete(segment);
+    this.#run((core) => core.originEnd(segment, false, true));
+    this.#events.failed(segment, new ForgedError(url));
+  }
+
+  /** Shows a piece from the origin to the core; says whether it may be the publisher's. */
+  #stage(segment: SegmentKey, fetching: Fetching, piece: number, bytes: Uint8Array<ArrayBuffer>): boolean {
+    fetching.staged.set(piece, bytes);
+    let good = false;
+    this.#run((core) => (good = core.originPiece(segment, piece, bytes)));
+    return good;
+  }
+
+  // ---- What the core wants -----------------------------------------------------------------------------------------
+
+  send(link: number, bytes: Uint8Array): void {
+    this.#links.send(link, bytes as Uint8Array<ArrayBuffer>);
+  }
+
+  sendPiece(link: number, head: Uint8Array, segment: SegmentKey, piece: number): void {
+    const payload = this.store.piece(segment, piece);
+    if (payload) {
+      const message = new Uint8Array(head.length + payload.length);
+      message.set(head);
+      message.set(payload, head.length);
+      if (this.#links.send(link, message)) this.#options.counters.toPeers += payload.length;
+    }
+    // After this turn, so that the core is not called while it still gives orders.
+    queueMicrotask(() => this.#links.reportRoom(link));
+  }
+
+  dial(peer: Uint8Array): void {
+    const id = binaryString(peer);
+    void this.#links.dial(id, (offerId, sdp) => this.#tracker.offer(id, offerId, sdp));
+  }
+
+  hangup(link: number, _why: Hangup): void {
+    this.#links.hangUp(link);
+    if (this.#dialled.delete(link)) this.#events.peer(link, false);
+  }
+
+  fetch(segment: SegmentKey, first: number, end: number): void {
+    void this.#fetchFromOrigin(segment, first, end);
+  }
+
+  cancelFetch(segment: SegmentKey): void {
+    const fetching = this.#fetching.get(segment);
+    if (!fetching) return;
+    this.#options.counters.wasted += fetching.came - fetching.kept;
+    this.#fetching.delete(segment);
+    fetching.controller.abort();
+  }
+
+  deliver(segment: SegmentKey): void {
+    this.#events.delivered(segment);
+  }
+
+  evict(segment: SegmentKey): void {
+    this.#options.counters.wasted += this.store.drop(segment);
+  }
+
+  announce(want: number): void {
+    this.#tracker.announce(want);
+  }
+
+  keep(segment: SegmentKey, piece: number, offset: number | null, length: number): void {
+    let bytes: Uint8Array<ArrayBuffer> | undefined;
+    if (offset === null) {
+      const fetching = this.#fetching.get(segment);
+      bytes = fetching?.staged.get(piece);
+      fetching?.staged.delete(piece);
+      if (fetching) fetching.kept += length;
+    } else if (this.#message) {
+      const message = this.#message;
+      const spare = message.length - length;
+      bytes = spare <= MAX_SPARE_BYTES ? message.subarray(offset, offset + length) : message.slice(offset, offset + length);
+      this.#options.counters.peers += length;
+    }
+    if (!bytes) throw new Error("the core keeps a piece that is not there");
+    this.store.put(segment, piece, bytes);
+    this.#events.stored(segment, length);
+  }
+
+  refused(_link: number | null, _segment: SegmentKey, _piece: number, length: number): void {
+    this.#options.counters.refused += length;
+    this.#options.counters.refusedPieces += 1;
+  }
+
+  dropped(link: number | null, length: number): void {
+    // Counted as received first, so that what is wasted is part of what came.
+    if (link !== null) this.#options.counters.peers += length;
+    this.#options.counters.wasted += length;
+  }
+}
