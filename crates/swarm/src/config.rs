@@ -20,8 +20,8 @@ pub struct Config {
     pub window: Duration,
     /// How far beyond its own window a peer fetches from the origin for those ahead of it.
     pub fetch_ahead: Duration,
-    /// Buffer below which the origin is asked at once for whatever peers cannot bring in time.
-    pub urgent: Duration,
+    /// How long before the last moment for a fetch the backups of the elected peer begin to step in.
+    pub step_in: Duration,
     /// Fetches from the origin at the same time.
     pub fetches_max: usize,
 
@@ -54,7 +54,7 @@ impl Default for Config {
             announce_every: Duration::from_secs(15),
             window: Duration::from_secs(40),
             fetch_ahead: Duration::from_secs(16),
-            urgent: Duration::from_secs(6),
+            step_in: Duration::from_secs(2),
             fetches_max: 2,
             credit_start: 64 * 1024,
             credit_max: 1024 * 1024,

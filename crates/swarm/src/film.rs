@@ -67,6 +67,12 @@ impl Film {
         self.track(segment).map_or(Duration::ZERO, |(t, i)| Duration::from_millis(u64::from(t.starts_ms[i])))
     }
 
+    /// When it ends.
+    pub fn end(&self, segment: SegmentId) -> Duration {
+        self.track(segment)
+            .map_or(Duration::ZERO, |(t, i)| Duration::from_millis(u64::from(t.starts_ms[i + 1])))
+    }
+
     /// The sequence number of the segment that plays at `at`, or the last one.
     pub fn at(&self, rendition: u8, at: Duration) -> u32 {
         self.tracks.get(usize::from(rendition)).map_or(0, |t| {

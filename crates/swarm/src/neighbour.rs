@@ -31,6 +31,8 @@ enum Holding {
 pub(crate) struct Neighbour {
     pub peer: PeerId,
     pub dialled: bool,
+    /// When the link came up.
+    pub since: Time,
     /// Whether its `Hello` has come and fits.
     pub greeted: bool,
     /// What it is ready to upload; 0: nothing.
@@ -52,6 +54,8 @@ pub(crate) struct Neighbour {
     rate: u64,
     delivered: u64,
     pub strikes: u32,
+    /// Fetches it spoke of that led to nothing, in a row.
+    broken: u32,
     /// Not to be asked before.
     pub rest_until: Time,
     /// Pieces it failed to bring: not asked of it again.
@@ -67,10 +71,11 @@ const FIRST_RESPONSE: Duration = Duration::from_millis(150);
 const MOST_FAILED: usize = 1024;
 
 impl Neighbour {
-    pub fn new(peer: PeerId, dialled: bool, credit: u32) -> Self {
+    pub fn new(now: Time, peer: PeerId, dialled: bool, credit: u32) -> Self {
         Self {
             peer,
             dialled,
+            since: now,
             greeted: false,
             upload_kbps: 0,
             playing: None,
@@ -86,6 +91,7 @@ impl Neighbour {
             rate: 0,
             delivered: 0,
             strikes: 0,
+            broken: 0,
             rest_until: Time::default(),
             failed: BTreeSet::new(),
             room: 0,
@@ -121,6 +127,9 @@ impl Neighbour {
         for &segment in have.fetching.iter().filter(|&&s| film.has(s)).take(64) {
             self.fetching.insert(segment, before.get(&segment).copied().unwrap_or(now));
         }
+        for segment in before.into_keys().filter(|s| !self.fetching.contains_key(s)) {
+            self.broken = if self.held.contains_key(&segment) { 0 } else { self.broken + 1 };
+        }
     }
 
     /// It turned out not to hold this piece.
@@ -147,10 +156,24 @@ impl Neighbour {
         self.held.len()
     }
 
+    /// Whether it uploads at all.
+    pub fn serves(&self) -> bool {
+        self.greeted && self.upload_kbps > 0
+    }
+
+    /// Whether it is fetching `segment` from the origin, and may be believed: a fetch that takes `estimate` should
+    /// have ended by half as much again, and a neighbour whose fetches never ended has spoken in vain.
+    pub fn promises(&self, now: Time, segment: SegmentId, estimate: Duration) -> bool {
+        self.broken < 3
+            && self
+                .fetching
+                .get(&segment)
+                .is_some_and(|&since| now.since(since) < estimate * 3 / 2 + Duration::from_millis(500))
+    }
+
     /// Whether it may be asked for `bytes` more.
     pub fn takes(&self, now: Time, bytes: u32) -> bool {
-        self.greeted
-            && self.upload_kbps > 0
+        self.serves()
             && now >= self.rest_until
             && (self.asked.is_empty() || self.asked_bytes + bytes <= self.credit)
     }
@@ -210,6 +233,11 @@ impl Neighbour {
         self.response
     }
 
+    /// How long an answer takes if all is well.
+    pub fn due(&self) -> Duration {
+        self.response * 3 / 2 + self.deviation
+    }
+
     /// How long an answer may take before it counts as missed.
     pub fn patience(&self) -> Duration {
         (self.response * 2 + self.deviation * 4).clamp(Duration::from_secs(1), Duration::from_secs(8))
@@ -218,7 +246,7 @@ impl Neighbour {
     /// Bytes a second that it has shown, or might be expected of a newcomer.
     pub fn rate(&self) -> u64 {
         match self.rate {
-            0 => (u64::from(self.upload_kbps) * 125 / 8).clamp(16_000, 125_000),
+            0 => (u64::from(self.upload_kbps) * 125 / 8).clamp(16_000, 500_000),
             shown => shown,
         }
     }

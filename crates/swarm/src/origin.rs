@@ -11,6 +11,8 @@ pub(crate) struct Fetch {
     pub end: u32,
     pub bytes: u32,
     pub at: Time,
+    /// Pieces that have not come yet.
+    pub left: u32,
 }
 
 #[derive(Debug)]
@@ -33,6 +35,13 @@ impl Origin {
 
     pub fn covers(&self, segment: SegmentId, piece: u32) -> bool {
         self.fetches.get(&segment).is_some_and(|f| (f.first..f.end).contains(&piece))
+    }
+
+    /// A piece has come from the origin.
+    pub fn arrived(&mut self, segment: SegmentId) {
+        if let Some(fetch) = self.fetches.get_mut(&segment) {
+            fetch.left = fetch.left.saturating_sub(1);
+        }
     }
 
     pub fn is_ready(&self, now: Time) -> bool {

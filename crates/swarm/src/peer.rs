@@ -30,6 +30,8 @@ pub struct Peer {
     pub(crate) meet: Meet,
     pub(crate) uploads: Uploads,
     pub(crate) seed: u64,
+    /// Since when a segment has been needed that neighbours will not bring in time.
+    pub(crate) urgent_since: BTreeMap<SegmentId, Time>,
     reported: Time,
     told: Option<(Time, Playing)>,
     pub(crate) fetching_changed: bool,
@@ -90,6 +92,7 @@ impl Peer {
             meet: Meet::default(),
             uploads: Uploads::new(&config),
             seed,
+            urgent_since: BTreeMap::new(),
             reported: Time::default(),
             told: None,
             fetching_changed: false,
@@ -106,7 +109,7 @@ impl Peer {
         match input {
             Input::Wake => {}
             Input::Film(index) => self.film = Some(Film::new(index)),
-            Input::Player(player) => self.viewer.player = player,
+            Input::Player(player) => self.viewer.moved(player),
             Input::Want(segment) => self.want(segment, out),
             Input::Unwant(segment) => self.viewer.unwant(segment),
             Input::Sharing(limit) => self.set_sharing(limit, out),
@@ -186,7 +189,7 @@ impl Peer {
         }
         self.viewer.want(film, segment);
         if self.store.is_whole(segment) {
-            self.viewer.delivered(segment);
+            self.viewer.delivered(film, segment);
             out.push(Output::Deliver(segment));
         }
     }
@@ -241,7 +244,7 @@ impl Peer {
             out.push(Output::Hangup(link, why));
             return;
         }
-        self.links.insert(link, Neighbour::new(peer, dialled, self.config.credit_start));
+        self.links.insert(link, Neighbour::new(now, peer, dialled, self.config.credit_start));
         out.push(Output::Send(link, self.hello()));
         if self.uploads.is_sharing() {
             out.push(Output::Send(link, Message::Have(self.full_report())));
@@ -352,6 +355,9 @@ impl Peer {
             neighbour.answered(now, &asked, self.config.credit_start, self.config.credit_max);
             neighbour.bytes_in += u64::from(bytes);
         }
+        if from == Source::Origin {
+            self.origin.arrived(segment);
+        }
         if verdict == Verdict::Forged {
             self.refused += 1;
             if let Source::Peer(link) = from {
@@ -364,11 +370,11 @@ impl Peer {
             return;
         }
         self.path.arrived(bytes);
-        self.withdraw(segment, piece, out);
         if self.viewer.is_wanted(segment) && self.store.is_whole(segment) {
-            self.viewer.delivered(segment);
+            self.viewer.delivered(film, segment);
             out.push(Output::Deliver(segment));
         }
+        self.withdraw(segment, piece, out);
     }
 
     /// Takes back every other request for a piece that has come.

@@ -17,8 +17,13 @@ use wire::Message;
 
 /// Up to here ahead of the playhead pieces are asked for in order of time.
 const IN_ORDER: Duration = Duration::from_secs(15);
-/// Fetches ahead of need that a peer and its neighbours may have open: more only delays the ones needed sooner.
+/// Kept between a fetch that is expected to end and the moment the player runs dry.
+const MARGIN: Duration = Duration::from_millis(500);
+/// Fetches ahead of need that a peer and its neighbours have open: more would only delay the ones needed sooner.
 const EARLY_FETCHES: usize = 2;
+
+/// In this time a neighbour hears of a fetch that has begun.
+const HEARING: Duration = Duration::from_millis(200);
 
 impl Peer {
     /// Asks peers and origin for what is missing; says whether nothing is.
@@ -33,11 +38,16 @@ impl Peer {
             .filter(|task| !self.store.is_whole(task.segment))
             .collect();
         self.drop_stale_fetches(&tasks, out);
+        self.urgent_since.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
         let near: Vec<Task> =
             tasks.iter().filter(|t| t.wanted || self.start(t.segment) < window_end).copied().collect();
         self.ask_peers(now, &near, out);
+        let mut ahead =
+            self.origin.fetches.len() + self.links.values().map(|n| n.fetching.len()).sum::<usize>();
         for task in &tasks {
-            self.consider_origin(now, task, out);
+            if task.wanted || ahead < EARLY_FETCHES {
+                ahead += usize::from(self.consider_origin(now, task, ahead, out));
+            }
         }
         tasks.is_empty()
     }
@@ -133,107 +143,106 @@ impl Peer {
         true
     }
 
-    fn consider_origin(&mut self, now: Time, task: &Task, out: &mut Vec<Output>) {
-        let Some(film) = &self.film else { return };
+    /// Fetches a segment from the origin if this peer should; `ahead` segments that are needed sooner are under way or
+    /// wait for somebody to fetch them. Says whether this is one more.
+    fn consider_origin(&mut self, now: Time, task: &Task, ahead: usize, out: &mut Vec<Output>) -> bool {
+        let Some(film) = &self.film else { return false };
         if self.origin.fetches.contains_key(&task.segment) || !self.origin.is_ready(now) {
-            return;
+            return false;
         }
         let missing = self.store.missing(film, task.segment);
-        let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return };
+        let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return false };
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
-        let in_time = estimate * 3 / 2 + Duration::from_millis(300);
+        let in_time = estimate * 3 / 2 + MARGIN;
 
-        if task.wanted && task.slack < in_time.max(self.config.urgent / 4) {
+        if task.wanted && task.slack < in_time {
             if self.peers_will_do(now, task, &missing, estimate) {
-                return;
+                self.urgent_since.remove(&task.segment);
+                return false;
             }
-            for &piece in &missing {
-                self.withdraw(task.segment, piece, out);
+            let since = *self.urgent_since.entry(task.segment).or_insert(now);
+            // Several may run out of time at once: the first in rank speaks up, and the others hear it.
+            let rank = self.rank(now, task.segment).unwrap_or(0);
+            if now.since(since) >= HEARING * rank.min(4) {
+                for &piece in &missing {
+                    self.withdraw(task.segment, piece, out);
+                }
+                self.fetch(now, task.segment, first, last + 1, out);
             }
-            self.fetch(now, task.segment, first, last + 1, out);
-            return;
-        }
-        let under_way =
-            self.origin.fetches.len() + self.links.values().map(|n| n.fetching.len()).sum::<usize>();
-        if self.origin.fetches.len() >= self.config.fetches_max || under_way >= EARLY_FETCHES {
-            return;
+            return true;
         }
         let has_source = |piece: u32| {
             self.links.values().any(|n| {
-                n.upload_kbps > 0 && (n.holds(task.segment, piece) || n.fetching.contains_key(&task.segment))
+                n.serves() && (n.holds(task.segment, piece) || n.promises(now, task.segment, estimate))
                     || n.find(task.segment, piece).is_some()
             })
         };
         let orphans: Vec<u32> = missing.iter().copied().filter(|&piece| !has_source(piece)).collect();
-        let (Some(&first), Some(&last)) = (orphans.first(), orphans.last()) else { return };
+        let (Some(&first), Some(&last)) = (orphans.first(), orphans.last()) else { return false };
         let step_in = match self.rank(now, task.segment) {
-            // Elected: at once, for all.
-            Some(0) => true,
-            // A backup: the nearer its rank the earlier, and only for what its own viewer needs.
-            Some(rank) => {
-                task.slack < self.config.urgent + estimate + estimate / rank + Duration::from_millis(500)
-            }
-            None => task.slack < self.config.urgent + estimate,
+            // Elected: at once, for all, if it is its turn.
+            Some(0) => ahead < EARLY_FETCHES,
+            // A backup, for its own viewer: the nearer its rank the earlier.
+            Some(rank) => task.slack < in_time + self.config.step_in + self.config.step_in / rank,
+            None => task.slack < in_time + self.config.step_in / 2,
         };
-        if step_in {
+        if step_in && self.origin.fetches.len() < self.config.fetches_max {
             self.fetch(now, task.segment, first, last + 1, out);
         }
+        true
     }
 
-    /// Whether neighbours can be trusted to bring what is missing before the player runs dry, or well before the
-    /// origin could.
+    /// Whether to leave a segment that is needed now to the neighbours: one of them is fetching it, or they hold all of
+    /// it and by what they have shown will bring it before the player runs dry or the origin could.
     fn peers_will_do(&self, now: Time, task: &Task, missing: &[u32], origin: Duration) -> bool {
         let Some(film) = &self.film else { return false };
-        let patience = task.slack.max(origin);
-        // Somebody is fetching it already: a second fetch would only slow down the first.
-        let soon_there =
-            self.links.values().filter(|n| n.upload_kbps > 0).any(|n| {
-                n.fetching.get(&task.segment).is_some_and(|&since| now.since(since) < origin * 3 / 2)
-            });
-        if soon_there && !self.viewer.is_starving() {
+        let segment = task.segment;
+        let helpers = || self.links.values().filter(|n| n.serves());
+        // A second fetch beside one that has begun would come later and slow both down.
+        if helpers().any(|n| n.promises(now, segment, origin)) {
             return true;
         }
-        let holding = |piece: u32| {
-            self.links.values().filter(move |n| {
-                n.greeted && n.upload_kbps > 0 && n.strikes == 0 && n.holds(task.segment, piece)
-            })
-        };
-        if missing.iter().any(|&piece| holding(piece).next().is_none()) {
-            return false;
+        let mut last = Duration::ZERO;
+        let mut not_asked = 0;
+        for &piece in missing {
+            let asked = helpers().find_map(|n| n.find(segment, piece).map(|id| (n, n.asked[&id].at)));
+            match asked {
+                Some((n, at)) if now.since(at) > n.due() => return false, // overdue: no telling when it comes
+                Some((n, at)) => last = last.max(n.response().saturating_sub(now.since(at))),
+                None if helpers().any(|n| n.holds(segment, piece)) => {
+                    not_asked += film.piece_size(segment, piece)
+                }
+                None => return false,
+            }
         }
-        // The sum of the rates of those who hold it, less what they already owe us, must do in half the time there is.
-        let helpers = self
-            .links
-            .values()
-            .filter(|n| n.greeted && n.upload_kbps > 0 && n.strikes == 0 && n.holds_any(task.segment));
-        let (rate, owed, response) = helpers.fold((0, 0, Duration::MAX), |(rate, owed, response), n| {
-            (rate + n.rate(), owed + u64::from(n.asked_bytes), response.min(n.response()))
-        });
-        let bytes: u64 = missing.iter().map(|&piece| u64::from(film.piece_size(task.segment, piece))).sum();
-        let needed = response + Duration::from_micros(bytes.max(owed) * 1_000_000 / rate.max(1));
-        // Whatever was asked long ago and has not come speaks against it.
-        let overdue =
-            self.links.values().flat_map(|n| n.asked.values().map(move |a| (n, a))).any(|(n, a)| {
-                a.segment == task.segment && now.since(a.at) > n.response() * 3 && now.since(a.at) > origin
+        if not_asked > 0 {
+            let holders = helpers().filter(|n| now >= n.rest_until && n.holds_any(segment));
+            let (rate, response) = holders.fold((0, Duration::MAX), |(rate, response), n| {
+                (rate + n.rate(), response.min(n.response()))
             });
-        !overdue && needed * 2 < patience
+            if rate == 0 {
+                return false;
+            }
+            last = last.max(response + Duration::from_micros(u64::from(not_asked) * 1_000_000 / rate));
+        }
+        last * 5 / 4 < task.slack.max(origin)
     }
 
     /// This peer's place in the order in which the segment's candidates fetch it; `None` while it is not known who
     /// else there is.
     fn rank(&self, now: Time, segment: SegmentId) -> Option<u32> {
         let mine = self.uploads.kbps();
-        let has_links = self.links.values().any(|n| n.greeted);
-        if !has_links {
-            let alone = self.meet.audience.is_none_or(|others| others == 0) || !self.meet.is_hopeful(now);
+        // A neighbour is known once it has said where it is: what it holds has been said before.
+        if !self.links.values().any(|n| n.greeted && n.playing.is_some()) {
+            let alone = self.meet.audience.is_none_or(|others| others == 0) || !self.is_hopeful(now);
             return alone.then_some(0);
         }
         let start = self.start(segment);
         let ahead = self.config.fetch_ahead;
         let kind = self.film.as_ref()?.kind(segment.rendition)?;
         let own_score = election::score(&self.me, mine, segment);
-        let rivals = self.links.values().filter(|n| n.greeted).filter(|n| {
+        let rivals = self.links.values().filter(|n| n.greeted && !n.holds_any(segment)).filter(|n| {
             n.playing.is_some_and(|p| {
                 let rendition = if kind == Kind::Video { p.video } else { p.audio };
                 let from = Duration::from_millis(u64::from(p.position_ms));
@@ -244,21 +253,27 @@ impl Peer {
         Some(rivals.filter(|n| election::score(&n.peer, n.upload_kbps, segment) > own_score).count() as u32)
     }
 
+    /// Whether neighbours may still be found, or one was found a moment ago.
+    fn is_hopeful(&self, now: Time) -> bool {
+        self.meet.is_hopeful(now) || self.links.values().any(|n| now.since(n.since) < Duration::from_secs(2))
+    }
+
     fn fetch(&mut self, now: Time, segment: SegmentId, first: u32, end: u32, out: &mut Vec<Output>) {
         let Some(film) = &self.film else { return };
         // Without leaves only the whole segment can be verified.
         let (first, end) =
             if self.store.is_begun(segment) { (first, end) } else { (0, film.pieces(segment)) };
         let bytes = (first..end).map(|piece| film.piece_size(segment, piece)).sum();
-        self.origin.fetches.insert(segment, Fetch { first, end, bytes, at: now });
+        self.origin.fetches.insert(segment, Fetch { first, end, bytes, at: now, left: end - first });
         self.fetching_changed = true;
         out.push(Output::Fetch { segment, first, end });
     }
 
     /// Gives up fetches that neither this viewer nor a neighbour has a use for any more.
     fn drop_stale_fetches(&mut self, tasks: &[Task], out: &mut Vec<Output>) {
+        let open = self.origin.fetches.iter().filter(|(_, fetch)| fetch.left > 0);
         let stale: Vec<SegmentId> =
-            self.origin.fetches.keys().copied().filter(|s| tasks.iter().all(|t| t.segment != *s)).collect();
+            open.map(|(&segment, _)| segment).filter(|s| tasks.iter().all(|t| t.segment != *s)).collect();
         for segment in stale {
             self.origin.fetches.remove(&segment);
             self.fetching_changed = true;

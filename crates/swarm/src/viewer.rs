@@ -21,6 +21,9 @@ pub(crate) struct Task {
 #[derive(Debug)]
 pub(crate) struct Viewer {
     pub player: Player,
+    /// Up to where in the film pictures and sound have been given, without a gap from the position: ahead of what the
+    /// player reports, which learns of a segment only when it has taken it in.
+    reach: [Duration; 2],
     wants: BTreeSet<SegmentId>,
     /// Given to the player already: not fetched ahead again.
     delivered: BTreeSet<SegmentId>,
@@ -39,12 +42,35 @@ struct Chosen {
 
 /// A player that cannot go on for this long is starving.
 const STARVING: Duration = Duration::from_millis(500);
+/// A position that changes by more than this between two reports was sought.
+const JUMP: Duration = Duration::from_secs(3);
+/// Segments that start this much late still join the ones before.
+const GAP: Duration = Duration::from_millis(200);
 
 impl Viewer {
     pub fn new() -> Self {
         let player =
             Player { position: Duration::ZERO, buffered: Duration::ZERO, playing: true, rate_permille: 1000 };
-        Self { player, wants: BTreeSet::new(), delivered: BTreeSet::new(), tracks: [None, None] }
+        Self {
+            player,
+            reach: [Duration::ZERO; 2],
+            wants: BTreeSet::new(),
+            delivered: BTreeSet::new(),
+            tracks: [None, None],
+        }
+    }
+
+    /// The player has moved. After a jump nothing that was given before counts.
+    pub fn moved(&mut self, player: Player) {
+        let jumped = player.position.abs_diff(self.player.position) > JUMP;
+        let reported = player.position + player.buffered;
+        if jumped {
+            self.delivered.clear();
+        }
+        for reach in &mut self.reach {
+            *reach = if jumped { reported } else { reported.max(*reach) };
+        }
+        self.player = player;
     }
 
     pub fn want(&mut self, film: &Film, segment: SegmentId) {
@@ -67,9 +93,22 @@ impl Viewer {
         self.wants.contains(&segment)
     }
 
-    pub fn delivered(&mut self, segment: SegmentId) {
+    pub fn delivered(&mut self, film: &Film, segment: SegmentId) {
         self.wants.remove(&segment);
         self.delivered.insert(segment);
+        if let Some(kind) = film.kind(segment.rendition) {
+            let reach = &mut self.reach[kind as usize];
+            if film.start(segment) <= *reach + GAP {
+                *reach = film.end(segment).max(*reach);
+            }
+        }
+    }
+
+    /// How far beyond the position the player can go.
+    fn buffered(&self) -> Duration {
+        let used = self.tracks.iter().zip(self.reach).filter(|(track, _)| track.is_some());
+        let reach = used.map(|(_, reach)| reach).min().unwrap_or_default();
+        reach.saturating_sub(self.player.position)
     }
 
     /// The rendition in use.
@@ -77,8 +116,8 @@ impl Viewer {
         self.tracks[kind as usize].map(|t| t.rendition)
     }
 
-    pub fn is_starving(&self) -> bool {
-        self.player.buffered < STARVING
+    fn is_starving(&self) -> bool {
+        self.buffered() < STARVING
     }
 
     /// Up to where the viewer wants segments now, in the film.
@@ -96,8 +135,7 @@ impl Viewer {
 
     /// How soon the player needs `segment`.
     pub fn slack(&self, film: &Film, segment: SegmentId) -> Duration {
-        let slack = self.until(film.start(segment));
-        if self.is_wanted(segment) && self.is_starving() { Duration::ZERO } else { slack }
+        self.until(film.start(segment))
     }
 
     /// What is worth having, soonest first: the wants, and the window of the renditions that are played steadily up to
@@ -106,8 +144,7 @@ impl Viewer {
         let task = |segment, wanted| Task { segment, slack: self.slack(film, segment), wanted };
         let mut tasks: Vec<Task> = self.wants().map(|segment| task(segment, true)).collect();
         for chosen in self.tracks.iter().flatten().filter(|chosen| chosen.steady) {
-            let from =
-                film.at(chosen.rendition, self.player.position + self.player.buffered).max(chosen.sequence);
+            let from = film.at(chosen.rendition, self.player.position + self.buffered()).max(chosen.sequence);
             let ahead = (from..=film.last(chosen.rendition))
                 .map(|sequence| SegmentId::new(chosen.rendition, sequence))
                 .take_while(|&segment| film.start(segment) < end)
