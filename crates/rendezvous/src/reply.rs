@@ -62,16 +62,16 @@ pub(crate) fn scraped(files: impl Iterator<Item = (InfoHash, Counts)>, interval_
     json
 }
 
-/// Clients drop the whole connection over a message without a known action, and ignore one without their info hash.
+/// Clients drop the whole connection over a message without a known action, and take one without a string for the info
+/// hash for a fault of their own: it is empty if there was none to be read.
 pub(crate) fn refused(about: About<'_>, refusal: &Refusal) -> String {
     let action = match about.action {
         Action::Announce => "announce",
         Action::Scrape => "scrape",
     };
-    let mut json = format!(r#"{{"action":"{action}""#);
-    for (field, raw) in
-        [("info_hash", about.info_hash), ("to_peer_id", about.to_peer_id), ("offer_id", about.offer_id)]
-    {
+    let info_hash = about.info_hash.unwrap_or("\"\"");
+    let mut json = format!(r#"{{"action":"{action}","info_hash":{info_hash}"#);
+    for (field, raw) in [("to_peer_id", about.to_peer_id), ("offer_id", about.offer_id)] {
         if let Some(raw) = raw {
             let _ = write!(json, r#","{field}":{raw}"#);
         }
