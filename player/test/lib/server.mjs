@@ -1,0 +1,45 @@
+// A static origin for tests that counts what it sends, and can be told to misbehave.
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import { join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const DIST = fileURLToPath(new URL("../../dist", import.meta.url));
+
+const TYPES = { html: "text/html", js: "text/javascript", mjs: "text/javascript", wasm: "application/wasm", css: "text/css",
+  m3u8: "application/vnd.apple.mpegurl", m4s: "video/mp4", mp4: "video/mp4", json: "application/json" };
+
+/** Serves `/film/` from `folder`, `/player/` from dist, and `pages` ({ path: html }). `change(path, bytes)` may replace what is sent; `null` breaks the connection; a number is a status. */
+export async function startOrigin({ folder, pages = {}, change = (_path, bytes) => bytes, delayMs = () => 0 }) {
+  const state = { requests: [], bytes: 0, segmentBytes: 0, change, delayMs };
+  const server = createServer(async (request, response) => {
+    const path = decodeURIComponent(new URL(request.url, "http://x").pathname);
+    state.requests.push({ path, cacheControl: request.headers["cache-control"] ?? "" });
+    let body;
+    try {
+      if (pages[path]) body = Buffer.from(pages[path]);
+      else if (path.startsWith("/player/")) body = await readFile(join(DIST, normalize(path.slice(8))));
+      else if (path.startsWith("/film/")) body = await readFile(join(folder, normalize(path.slice(6))));
+      else throw new Error("nothing there");
+    } catch {
+      response.writeHead(404).end();
+      return;
+    }
+    const wait = state.delayMs(path);
+    if (wait) await new Promise((resolve) => setTimeout(resolve, wait));
+    body = state.change(path, body);
+    if (body === null) return void request.socket.destroy();
+    if (typeof body === "number") return void response.writeHead(body).end();
+    const type = pages[path] ? "text/html" : (TYPES[path.split(".").pop()] ?? "application/octet-stream");
+    const headers = { "content-type": type, "access-control-allow-origin": "*", "cache-control": "no-store" };
+    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+    const part = range ? body.subarray(Number(range[1]), Number(range[2]) + 1) : body;
+    if (range) headers["content-range"] = `bytes ${range[1]}-${range[2]}/${body.length}`;
+    state.bytes += part.length;
+    if (path.endsWith(".m4s")) state.segmentBytes += part.length;
+    response.writeHead(range ? 206 : 200, { ...headers, "content-length": part.length });
+    response.end(part);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${server.address().port}`, state, server, close: () => { server.closeAllConnections(); server.close(); } };
+}
