@@ -6,8 +6,9 @@
 use crate::moov::Defaults;
 use crate::read::{Boxes, Fields, FourCc, Malformed};
 
-/// Samples in one fragment.
-const MAX_SAMPLES: usize = 1 << 17;
+/// Samples in one `moof`: four and a half minutes at 60 frames a second. Few bytes can announce many samples, so
+/// this bounds what they cost.
+pub(crate) const MAX_SAMPLES: usize = 1 << 14;
 
 /// A `traf`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +128,9 @@ impl State {
         for number in 0..count {
             let duration = if has & 0x100 != 0 { trun.u32()? } else { defaults.duration };
             let size = if has & 0x200 != 0 { trun.u32()? } else { defaults.size };
+            if size == 0 {
+                return trun.bad("an empty sample");
+            }
             let mut flags = if has & 0x400 != 0 { trun.u32()? } else { defaults.flags };
             if let (0, Some(first)) = (number, first_flags) {
                 flags = first;

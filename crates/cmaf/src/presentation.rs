@@ -150,6 +150,9 @@ pub struct Thumbnails {
     pub bytes: u64,
 }
 
+/// Segments that one and a half target durations can hold; more are not meant seriously.
+const MAX_IN_PEAK: usize = 256;
+
 /// See [`Rendition::peak_bandwidth`]; `spans` are bytes and ticks of the segments in order.
 pub(crate) fn peak_bandwidth(
     spans: impl Iterator<Item = (u64, u64)>,
@@ -161,7 +164,7 @@ pub(crate) fn peak_bandwidth(
     let mut peak = 0;
     for first in 0..spans.len() {
         let (mut bytes, mut ticks) = (0u64, 0u64);
-        for &(b, t) in &spans[first..] {
+        for &(b, t) in spans[first..].iter().take(MAX_IN_PEAK) {
             bytes = bytes.saturating_add(b);
             ticks = ticks.saturating_add(t);
             if u128::from(ticks) * 2 > target * 3 {

@@ -16,7 +16,7 @@ use crate::{Kind, Sample, SegmentInfo, Track, ticks_to_duration};
 /// A segment must stay below this, so that 32-bit box sizes hold and memory is bounded.
 pub const MAX_SEGMENT_BYTES: usize = 512 << 20;
 /// Samples that one segment can hold.
-pub const MAX_SEGMENT_SAMPLES: usize = 1 << 17;
+pub const MAX_SEGMENT_SAMPLES: usize = crate::fragment::MAX_SAMPLES;
 
 /// Why samples cannot be made into segments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,7 +116,8 @@ impl Segmenter {
 
     /// Takes the next sample in decode order; gives the segment before it when the sample starts a new one.
     ///
-    /// Video before the first sync sample is dropped, for nothing could show it. After an error the segmenter
+    /// Video before the first sync sample is dropped, for nothing could show it. An empty sample only lengthens the
+    /// one before it. After an error the segmenter
     /// still holds what it had, and [`Segmenter::finish`] gives it out.
     pub fn push(&mut self, sample: Sample) -> Result<Option<Segment>, SegmentError> {
         let start = self.shown_at(&sample);
@@ -124,7 +125,7 @@ impl Segmenter {
             return Err(SegmentError::TooLarge(Duration::ZERO));
         }
         let Some(last) = self.pending.last_mut() else {
-            if self.kind == Kind::Audio || sample.sync {
+            if !sample.data.is_empty() && (self.kind == Kind::Audio || sample.sync) {
                 self.hold(sample);
                 self.boundary = self.boundary_after(start);
             }
@@ -135,6 +136,10 @@ impl Segmenter {
         }
         let step = sample.dts - last.dts;
         last.duration = u32::try_from(step).map_err(|_| SegmentError::Gap(step))?;
+        if sample.data.is_empty() {
+            last.duration = last.duration.saturating_add(sample.duration);
+            return Ok(None);
+        }
 
         let cut = start >= self.boundary && (self.kind == Kind::Audio || sample.sync);
         if cut {

@@ -79,9 +79,8 @@ fn fragments_read_the_same_elsewhere_and_their_times_go_on() {
                 }
                 assert_eq!(total, mdat.data.len());
             }
-            let first = atoms
-                .iter()
-                .find_map(|a| if let Any::Moof(m) = a { Some(samples(m)[0].clone()) } else { None });
+            let first =
+                atoms.iter().find_map(|a| if let Any::Moof(m) = a { Some(samples(m)[0]) } else { None });
             let first = first.expect("a moof");
             assert_eq!(first.cts.unwrap_or(0), 0, "keyframes are shown when they are decoded");
         }

@@ -104,6 +104,26 @@ fn boxes_nested_in_themselves_and_xml_nested_deep_are_bounded() {
     check::fuzz(playlist.as_bytes());
 }
 
+#[test]
+fn manifests_that_repeat_themselves_without_end_are_bounded() {
+    let corpus = corpus();
+    let file = |url: &str| match url.rsplit('.').next() {
+        Some("mp4" | "m4s") => Ok(corpus.stream.clone()),
+        _ => Err("no".to_owned()),
+    };
+    let zero = "#EXTINF:0,\n1.m4s\n".repeat(300_000);
+    let list = format!("#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MAP:URI=\"i.mp4\"\n{zero}");
+    let master = format!("#EXTM3U\n{}", "#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n".repeat(100_000));
+    let found = check::package(|url| match url {
+        "master.m3u8" => Ok(master.clone().into_bytes()),
+        "v.m3u8" => Ok(list.clone().into_bytes()),
+        "manifest.mpd" => Ok(b"<MPD><Period/></MPD>".to_vec()),
+        url => file(url),
+    });
+    assert!(found.iter().any(|f| f.what.contains("more than 256 renditions")));
+    assert!(found.len() < 1100);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

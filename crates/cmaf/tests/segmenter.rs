@@ -134,6 +134,15 @@ fn a_gap_in_decode_times_lengthens_the_sample_before_it() {
 }
 
 #[test]
+fn an_empty_sample_lengthens_the_one_before_it() {
+    let track = video_track();
+    let mut samples = frames(&track, 3, 512, 3);
+    samples[1].data = Vec::new().into();
+    let (_, back) = read_back(&track, &cut(&track, &samples));
+    assert_eq!(back.iter().map(|s| (s.dts, s.duration)).collect::<Vec<_>>(), [(0, 1024), (1024, 512)]);
+}
+
+#[test]
 fn the_header_says_all_of_the_track() {
     let mut phone = video_track();
     phone.rotation = 90;
@@ -149,7 +158,7 @@ prop_compose! {
         duration in 1u32..100_000,
         cts_offset in -50_000i32..50_000,
         sync in any::<bool>(),
-        data in proptest::collection::vec(any::<u8>(), 0..40),
+        data in proptest::collection::vec(any::<u8>(), 1..40),
     ) -> Sample {
         Sample { dts: 0, cts_offset, duration, sync, data: data.into() }
     }

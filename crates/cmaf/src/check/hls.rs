@@ -1,9 +1,11 @@
 //! Rules about HLS playlists and the segments they list.
 
+use std::sync::Arc;
+
 use super::media::{self, Facts, Init};
 use super::playlist::{Attributes, Complaint, Playlist};
 use super::url::resolve;
-use super::{Checker, Severity, keyed};
+use super::{Checker, MAX_RENDITIONS, Severity, keyed};
 use crate::Kind;
 use crate::presentation::peak_bandwidth;
 
@@ -31,12 +33,19 @@ pub(super) struct Listed {
 impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
     /// Checks the playlist at `url`, master or media, and all it names.
     pub fn hls(&mut self, url: &str) {
-        let Some(list) = self.playlist(url) else { return };
+        let Some(mut list) = self.playlist(url) else { return };
         if list.is_media {
             self.media(url, &list);
             return;
         }
-        let mut alternatives: Vec<(&Attributes, Listed)> = Vec::new();
+        let most = list.variants.len().max(list.media.len()).max(list.iframe_variants.len());
+        if most > MAX_RENDITIONS {
+            self.error(url, format!("more than {MAX_RENDITIONS} renditions; the rest was not looked at"));
+        }
+        list.variants.truncate(MAX_RENDITIONS);
+        list.media.truncate(MAX_RENDITIONS);
+        list.iframe_variants.truncate(MAX_RENDITIONS);
+        let mut alternatives: Vec<(&Attributes, Arc<Listed>)> = Vec::new();
         for attributes in &list.media {
             if let Some(uri) = attributes.get("URI")
                 && let Some(listed) = self.media_at(&resolve(url, uri))
@@ -44,7 +53,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
                 alternatives.push((attributes, listed));
             }
         }
-        let mut videos: Vec<Listed> = Vec::new();
+        let mut videos: Vec<Arc<Listed>> = Vec::new();
         for variant in &list.variants {
             let place = format!("{url}:{}", variant.attributes.line);
             for (kind, group) in ["AUDIO", "SUBTITLES", "VIDEO"].map(|k| (k, variant.attributes.get(k))) {
@@ -60,7 +69,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
                 .filter(|(a, _)| {
                     a.get("TYPE") == Some("AUDIO") && a.get("GROUP-ID") == variant.attributes.get("AUDIO")
                 })
-                .map(|(_, listed)| listed)
+                .map(|(_, listed)| &**listed)
                 .collect();
             self.variant(&place, &variant.attributes, &listed, &sound);
             if listed.init.as_ref().is_some_and(|i| i.kind == Some(Kind::Video)) {
@@ -95,9 +104,9 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
         Some(list)
     }
 
-    fn media_at(&mut self, url: &str) -> Option<Listed> {
+    fn media_at(&mut self, url: &str) -> Option<Arc<Listed>> {
         if let Some(known) = self.tracks.values().find(|l| l.url == url) {
-            return Some(known.clone());
+            return Some(Arc::clone(known));
         }
         let list = self.playlist(url)?;
         if !list.is_media {
@@ -108,7 +117,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
     }
 
     /// Checks a media playlist and its segments.
-    fn media(&mut self, url: &str, list: &Playlist) -> Listed {
+    fn media(&mut self, url: &str, list: &Playlist) -> Arc<Listed> {
         let mut listed = Listed { url: url.to_owned(), ..Listed::default() };
         if !list.ended {
             self.warn(url, "EXT-X-ENDLIST is missing: players take this for a live stream");
@@ -136,7 +145,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
                 listed.segments.push((segment_url, entry.duration_s, None));
                 continue;
             }
-            let Some((map, range)) = &entry.map else {
+            let Some((map, range)) = entry.map.as_deref() else {
                 self.error(&segment_url, "no EXT-X-MAP says which init segment it needs");
                 continue;
             };
@@ -172,8 +181,9 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
         // Live lists change; a target beyond an hour is no target.
         listed.peak = peak_bandwidth(sizes.iter().copied(), 1_000_000, target.min(3600));
         listed.average = (u128::from(total.0) * 8_000_000 / u128::from(total.1.max(1))) as u64;
-        if let Some(map) = list.entries.first().and_then(|e| e.map.as_ref()) {
-            self.tracks.insert(keyed(&resolve(url, &map.0), map.1), listed.clone());
+        let listed = Arc::new(listed);
+        if let Some(map) = list.entries.first().and_then(|e| e.map.as_deref()) {
+            self.tracks.insert(keyed(&resolve(url, &map.0), map.1), Arc::clone(&listed));
         }
         listed
     }
@@ -279,7 +289,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
     fn iframes(&mut self, url: &str, list: &Playlist) {
         for entry in &list.entries {
             let segment_url = resolve(url, &entry.uri);
-            let Some((map, map_range)) = &entry.map else {
+            let Some((map, map_range)) = entry.map.as_deref() else {
                 self.error(url, "EXT-X-MAP is missing");
                 return;
             };

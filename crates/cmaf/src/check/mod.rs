@@ -17,13 +17,18 @@ mod xml;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use media::{Facts, Init};
 
 /// Findings kept; what comes after is only counted.
 const MAX_FINDINGS: usize = 1000;
-/// Resources asked for.
-const MAX_RESOURCES: usize = 1 << 18;
+/// Resources asked for, and segments looked up, even where the same one is named again.
+const MAX_RESOURCES: usize = 1 << 20;
+/// Renditions of each kind in one manifest.
+const MAX_RENDITIONS: usize = 256;
+/// Characters of one finding.
+const MAX_FINDING: usize = 600;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +79,7 @@ pub struct Checker<F> {
     inits: BTreeMap<String, Option<Init>>,
     segments: BTreeMap<String, Option<Facts>>,
     /// HLS renditions by the URL of their init segment, for the MPD to be compared with.
-    tracks: BTreeMap<String, hls::Listed>,
+    tracks: BTreeMap<String, Arc<hls::Listed>>,
     /// The resource fetched last: byte ranges of one file come in a row.
     last: Option<(String, Vec<u8>)>,
 }
@@ -111,8 +116,13 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
     }
 
     fn find(&mut self, severity: Severity, place: &str, what: impl Into<String>) {
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Finding { severity, place: place.to_owned(), what: what.into() });
+        // Warnings leave room for errors.
+        let room = if severity == Severity::Error { MAX_FINDINGS } else { MAX_FINDINGS / 2 };
+        if self.findings.len() < room {
+            let what: String = what.into();
+            let what = what.chars().take(MAX_FINDING).collect();
+            let place = place.chars().take(MAX_FINDING).collect();
+            self.findings.push(Finding { severity, place, what });
         } else {
             self.dropped += 1;
         }
@@ -184,6 +194,11 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
 
     /// The media segment behind a URL, judged the first time.
     fn segment(&mut self, url: &str, range: Option<(u64, u64)>, init: &Init) -> Option<Facts> {
+        self.asked += 1;
+        if self.asked > MAX_RESOURCES {
+            self.error(url, format!("not looked at: more than {MAX_RESOURCES} resources"));
+            return None;
+        }
         let key = keyed(url, range);
         if let Some(known) = self.segments.get(&key) {
             return *known;

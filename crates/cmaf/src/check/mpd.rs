@@ -1,11 +1,13 @@
 //! Rules about MPDs, and whether they say the same as the HLS playlists.
 
-use super::Checker;
 use super::url::resolve;
 use super::xml::Element;
+use super::{Checker, MAX_RENDITIONS};
 
 /// Entries of one timeline, repeats counted.
 const MAX_TIMELINE: usize = 1 << 18;
+/// Bytes of a URL or template.
+const MAX_URL: usize = 4 << 10;
 /// How far durations may differ from the HLS playlists', in seconds.
 const SAME_S: f64 = 0.002;
 
@@ -49,6 +51,9 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
                     self.error(url, "an AdaptationSet without Representation");
                 }
                 for representation in set.all("Representation") {
+                    if ids.len() >= MAX_RENDITIONS {
+                        return self.error(url, format!("more than {MAX_RENDITIONS} representations"));
+                    }
                     let id = representation.get("id").unwrap_or("").to_owned();
                     if id.is_empty() || !ids.insert(id.clone()) {
                         self.error(url, format!("Representation id '{id}' is empty or used twice"));
@@ -105,6 +110,10 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
             self.error(place, "SegmentTemplate lacks initialization or media");
             return None;
         };
+        if [init, media, &own_base].iter().any(|text| text.len() > MAX_URL) {
+            self.error(place, format!("a URL longer than {MAX_URL} bytes"));
+            return None;
+        }
         let timescale = attribute("timescale").and_then(|t| t.parse::<u64>().ok()).unwrap_or(1);
         if timescale == 0 {
             self.error(place, "a timescale of zero");

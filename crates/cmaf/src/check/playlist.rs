@@ -4,9 +4,12 @@
 //! understood.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Lines of one playlist.
 const MAX_LINES: usize = 1 << 20;
+/// Bytes of one line.
+const MAX_LINE: usize = 8 << 10;
 
 /// A playlist of either kind, and what is wrong with it.
 #[derive(Debug, Default)]
@@ -47,9 +50,12 @@ pub(super) struct Entry {
     /// First byte and length.
     pub(super) range: Option<(u64, u64)>,
     /// The init segment in force, as listed in `EXT-X-MAP`.
-    pub(super) map: Option<(String, Option<(u64, u64)>)>,
+    pub(super) map: Option<Rc<Map>>,
     pub(super) discontinuity: bool,
 }
+
+/// URI and byte range (first byte and length) of an init segment.
+pub(super) type Map = (String, Option<(u64, u64)>);
 
 /// The attribute list of a tag; quotes are taken off.
 #[derive(Debug, Default, Clone)]
@@ -152,6 +158,10 @@ impl Playlist {
                 list.complain(number, true, "too many lines; the rest was not read".to_owned());
                 break;
             }
+            if line.len() > MAX_LINE {
+                list.complain(number, true, format!("a line longer than {MAX_LINE} bytes"));
+                continue;
+            }
             if line.is_empty() || (line.starts_with('#') && !line.starts_with("#EXT")) {
                 continue;
             }
@@ -247,9 +257,8 @@ impl Playlist {
                     let attributes = Attributes::parse(number, value, &mut list.complaints);
                     attributes.require(tag, "URI", true, &mut list.complaints);
                     let range = attributes.get("BYTERANGE").and_then(byte_range);
-                    map = attributes
-                        .get("URI")
-                        .map(|u| (u.to_owned(), range.map(|(l, o)| (o.unwrap_or(0), l))));
+                    let range = range.map(|(len, offset)| (offset.unwrap_or(0), len));
+                    map = attributes.get("URI").map(|uri| Rc::new((uri.to_owned(), range)));
                 }
                 "EXT-X-KEY" => {
                     list.is_media = true;
@@ -298,7 +307,7 @@ impl Playlist {
         number: usize,
         uri: &str,
         pending: &mut Pending,
-        map: &Option<(String, Option<(u64, u64)>)>,
+        map: &Option<Rc<Map>>,
         range_end: &mut Option<(String, u64)>,
     ) {
         let taken = std::mem::take(pending);

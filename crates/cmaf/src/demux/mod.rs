@@ -109,6 +109,7 @@ impl<R: Read + Seek> Demuxer<R> {
         let mut skipped = Vec::new();
         let mut tracks = Vec::new();
         let mut surveys = Vec::new();
+        let mut room = tables::MAX_SAMPLES;
         for trak in &movie.tracks {
             let track = match trak.content()? {
                 Content::Track(track) => track,
@@ -122,6 +123,9 @@ impl<R: Read + Seek> Demuxer<R> {
             if tables.count() == 0 {
                 continue;
             }
+            room = room
+                .checked_sub(tables.count())
+                .ok_or(Malformed::Limit(FourCc(*b"moov"), "too many samples"))?;
             let stretch = trak.stretch(movie.timescale).ok_or(Error::EditList { track: trak.id })?;
             if let Some(survey) = edits::survey(&moov, &track, &tables, stretch)? {
                 tracks.push(track);

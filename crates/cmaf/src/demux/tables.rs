@@ -5,7 +5,7 @@
 
 use crate::read::{Boxes, Fields, FourCc, Malformed};
 
-/// Samples in one track: 58 hours of 80 frames a second.
+/// Samples in one film, all tracks together: two days of pictures and sound.
 pub(crate) const MAX_SAMPLES: u32 = 1 << 24;
 /// Bytes of one sample.
 pub(crate) const MAX_SAMPLE: u32 = 64 << 20;
