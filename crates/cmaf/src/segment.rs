@@ -14,9 +14,9 @@ use crate::write::{boxed, full, put_i32, put_u32, put_u64};
 use crate::{Kind, Sample, SegmentInfo, Track, ticks_to_duration};
 
 /// A segment must stay below this, so that 32-bit box sizes hold and memory is bounded.
-pub const MAX_SEGMENT_BYTES: usize = 512 << 20;
+const MAX_SEGMENT_BYTES: usize = 512 << 20;
 /// Samples that one segment can hold.
-pub const MAX_SEGMENT_SAMPLES: usize = crate::fragment::MAX_SAMPLES;
+const MAX_SEGMENT_SAMPLES: usize = crate::fragment::MAX_SAMPLES;
 
 /// Why samples cannot be made into segments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,8 +32,7 @@ pub enum SegmentError {
     /// Two samples lie further apart than a 32-bit duration can say.
     #[error("a gap of {0} ticks between two samples is too long")]
     Gap(u64),
-    /// No cut was possible for so long that the segment outgrew [`MAX_SEGMENT_BYTES`] or
-    /// [`MAX_SEGMENT_SAMPLES`].
+    /// No cut was possible for so long that the segment outgrew 512 MiB or 16384 samples.
     #[error("no keyframe for {0:?}: the segment is too large; re-encode with a keyframe every few seconds")]
     TooLarge(Duration),
 }
