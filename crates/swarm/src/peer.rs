@@ -2,19 +2,19 @@
 
 use crate::config::Config;
 use crate::film::Film;
-use crate::io::{Hangup, Input, Link, Output, PeerId, Source, Verdict};
+use crate::io::{Input, Link, Output, PeerId, Source, Verdict};
 use crate::meet::Meet;
 use crate::neighbour::Neighbour;
 use crate::origin::{Origin, Path};
 use crate::store::Store;
 use crate::time::Time;
-use crate::uploads::{Uploads, Waiting};
+use crate::uploads::Uploads;
 use crate::viewer::Viewer;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
-use manifest::{Kind, SegmentId};
-use wire::{Have, Hello, Message, Playing, Refusal, VERSION};
+use manifest::SegmentId;
+use wire::{Message, Playing};
 
 /// One viewer's side of the swarm. See the crate's first page.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub struct Peer {
     pub(crate) seed: u64,
     /// Since when a segment has been needed that neighbours will not bring in time.
     pub(crate) urgent_since: BTreeMap<SegmentId, Time>,
-    reported: Time,
-    told: Option<(Time, Playing)>,
+    pub(crate) reported: Time,
+    pub(crate) told: Option<(Time, Playing)>,
     pub(crate) fetching_changed: bool,
     duplicates: u64,
     refused: u64,
@@ -194,145 +194,6 @@ impl Peer {
         }
     }
 
-    fn set_sharing(&mut self, limit: Option<u32>, out: &mut Vec<Output>) {
-        let before = self.uploads.is_sharing();
-        self.uploads.set_limit(limit);
-        let sharing = self.uploads.is_sharing();
-        if !sharing {
-            for w in self.uploads.drain() {
-                out.push(Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::NotSharing }));
-            }
-        }
-        let links: Vec<Link> = self.links.keys().copied().collect();
-        for link in links {
-            out.push(Output::Send(link, self.hello()));
-            if sharing && !before {
-                out.push(Output::Send(link, Message::Have(self.full_report())));
-            }
-        }
-    }
-
-    fn hello(&self) -> Message {
-        let swarm = self.film.as_ref().map_or([0; 20], |film| film.swarm);
-        Message::Hello(Hello { version: VERSION, swarm, upload_kbps: self.uploads.kbps() })
-    }
-
-    fn full_report(&self) -> Have {
-        Have { fetching: self.origin.fetches.keys().copied().collect(), ..self.store.report_all() }
-    }
-
-    fn link_up(&mut self, now: Time, link: Link, peer: PeerId, dialled: bool, out: &mut Vec<Output>) {
-        self.meet.dial_ended(&peer);
-        let twin = self.links.iter().find(|(_, n)| n.peer == peer).map(|(&link, n)| (link, n.dialled));
-        if let Some((other, other_dialled)) = twin {
-            // Both dialled: both sides keep the connection that the smaller id began.
-            let mine = self.me < peer;
-            if dialled == other_dialled || other_dialled == mine {
-                out.push(Output::Hangup(link, Hangup::Duplicate));
-                return;
-            }
-            self.link_down(other);
-            out.push(Output::Hangup(other, Hangup::Duplicate));
-        }
-        let refusal = match () {
-            () if self.film.is_none() || peer == self.me => Some(Hangup::Stranger),
-            () if self.meet.is_shunned(now, &peer) => Some(Hangup::Forger),
-            () if self.links.len() >= self.config.links_max => Some(Hangup::Full),
-            () => None,
-        };
-        if let Some(why) = refusal {
-            out.push(Output::Hangup(link, why));
-            return;
-        }
-        self.links.insert(link, Neighbour::new(now, peer, dialled, self.config.credit_start));
-        out.push(Output::Send(link, self.hello()));
-        if self.uploads.is_sharing() {
-            out.push(Output::Send(link, Message::Have(self.full_report())));
-        }
-        if let Some((_, playing)) = self.told {
-            out.push(Output::Send(link, Message::Playing(playing)));
-        }
-    }
-
-    fn link_down(&mut self, link: Link) {
-        if self.links.remove(&link).is_some() {
-            self.uploads.drop_link(link);
-        }
-    }
-
-    pub(crate) fn hang_up(&mut self, link: Link, why: Hangup, out: &mut Vec<Output>) {
-        self.link_down(link);
-        out.push(Output::Hangup(link, why));
-    }
-
-    fn drop_forger(&mut self, link: Link, out: &mut Vec<Output>) {
-        if let Some(neighbour) = self.links.get(&link) {
-            self.meet.shun(neighbour.peer, None);
-            self.hang_up(link, Hangup::Forger, out);
-        }
-    }
-
-    fn message(&mut self, now: Time, link: Link, message: Message, out: &mut Vec<Output>) {
-        let (Some(film), Some(neighbour)) = (&self.film, self.links.get_mut(&link)) else { return };
-        match message {
-            Message::Hello(hello) => {
-                if hello.version != VERSION || hello.swarm != film.swarm {
-                    self.meet.shun(neighbour.peer, Some(now + Duration::from_secs(600)));
-                    self.hang_up(link, Hangup::Stranger, out);
-                    return;
-                }
-                neighbour.greeted = true;
-                neighbour.upload_kbps = hello.upload_kbps;
-            }
-            Message::Have(have) => neighbour.learn(film, now, &have),
-            Message::Playing(playing) => neighbour.playing = Some(playing),
-            Message::Request { id, segment, piece, within_ms, leaves } => {
-                let why = match () {
-                    () if !self.uploads.is_sharing() => Some(Refusal::NotSharing),
-                    () if !self.store.has(segment, piece) => Some(Refusal::Absent),
-                    () if self.uploads.waiting(link) >= self.config.serve_queue_max => Some(Refusal::Busy),
-                    () => None,
-                };
-                match why {
-                    Some(why) => out.push(Output::Send(link, Message::Refuse { id, why })),
-                    None => self.uploads.push(Waiting {
-                        link,
-                        id,
-                        segment,
-                        piece,
-                        leaves,
-                        bytes: film.piece_size(segment, piece),
-                        due: now + Duration::from_millis(u64::from(within_ms.min(600_000))),
-                    }),
-                }
-            }
-            Message::Cancel { id } => self.uploads.cancel(link, id),
-            Message::Refuse { id, why } => {
-                let Some(asked) = neighbour.forget(id) else { return };
-                match why {
-                    Refusal::Absent => {
-                        neighbour.unlearn(asked.segment, asked.piece);
-                        neighbour.strikes += 1;
-                    }
-                    Refusal::Busy => neighbour.rest_until = now + Duration::from_millis(300),
-                    Refusal::NotSharing => neighbour.upload_kbps = 0,
-                }
-                self.drop_if_useless(now, link, out);
-            }
-            Message::Goodbye => self.hang_up(link, Hangup::Full, out),
-        }
-    }
-
-    /// Closes a link that has failed too often in a row; its peer may come back after a minute.
-    pub(crate) fn drop_if_useless(&mut self, now: Time, link: Link, out: &mut Vec<Output>) {
-        if let Some(neighbour) = self.links.get(&link)
-            && neighbour.strikes >= self.config.strikes_max
-        {
-            self.meet.shun(neighbour.peer, Some(now + Duration::from_secs(60)));
-            self.hang_up(link, Hangup::Unresponsive, out);
-        }
-    }
-
     fn arrived(
         &mut self,
         now: Time,
@@ -387,56 +248,6 @@ impl Peer {
         }
     }
 
-    fn serve(&mut self, now: Time, out: &mut Vec<Output>) {
-        let in_flight_max = self.config.serve_in_flight_max;
-        loop {
-            let links = &self.links;
-            let in_flight: u32 = links.values().map(|n| LINK_ROOM.saturating_sub(n.room)).sum();
-            if in_flight >= in_flight_max {
-                return;
-            }
-            let takes = |w: &Waiting| links.get(&w.link).is_some_and(|n| n.room >= w.bytes);
-            let Some(w) = self.uploads.next(now, takes) else { return };
-            if let Some(neighbour) = self.links.get_mut(&w.link) {
-                neighbour.room -= w.bytes;
-                neighbour.bytes_out += u64::from(w.bytes);
-            }
-            let Waiting { link, id, segment, piece, leaves, .. } = w;
-            out.push(Output::SendPiece { link, id, segment, piece, leaves });
-        }
-    }
-
-    /// Tells neighbours what has changed: holdings, fetches, playhead.
-    fn report(&mut self, now: Time, out: &mut Vec<Output>) {
-        let due = now.since(self.reported) >= self.config.have_every;
-        if self.uploads.is_sharing() && (due || self.fetching_changed) {
-            let changes = self.store.report_changes();
-            if changes.is_some() || self.fetching_changed {
-                let fetching = self.origin.fetches.keys().copied().collect();
-                let have = Have { fetching, ..changes.unwrap_or_default() };
-                out.extend(self.links.keys().map(|&link| Output::Send(link, Message::Have(have.clone()))));
-            }
-            self.fetching_changed = false;
-            self.reported = now;
-        }
-        let playing = Playing {
-            position_ms: millis(self.viewer.player.position),
-            window_end_ms: millis(self.viewer.window_end(&self.config)),
-            video: self.viewer.rendition(Kind::Video).unwrap_or(255),
-            audio: self.viewer.rendition(Kind::Audio).unwrap_or(255),
-        };
-        let stale = match &self.told {
-            None => true,
-            Some((_, told)) if (told.video, told.audio) != (playing.video, playing.audio) => true,
-            Some((_, told)) if told.position_ms.abs_diff(playing.position_ms) > 5000 => true,
-            Some((at, told)) => now.since(*at) >= Duration::from_secs(1) && told != &playing,
-        };
-        if stale {
-            self.told = Some((now, playing));
-            out.extend(self.links.keys().map(|&link| Output::Send(link, Message::Playing(playing))));
-        }
-    }
-
     fn gather(&mut self, now: Time, out: &mut Vec<Output>) {
         while let Some(peer) = self.meet.next_dial(&self.config, now, self.links.len()) {
             out.push(Output::Dial(peer));
@@ -466,11 +277,4 @@ impl Peer {
             out.push(Output::Evict(segment));
         }
     }
-}
-
-/// Room of a link that has nothing queued; drivers report room up to this.
-pub(crate) const LINK_ROOM: u32 = 128 * 1024;
-
-fn millis(span: Duration) -> u32 {
-    span.as_millis().min(u128::from(u32::MAX)) as u32
 }

@@ -198,7 +198,7 @@ impl Peer {
     fn peers_will_do(&self, now: Time, task: &Task, missing: &[u32], origin: Duration) -> bool {
         let Some(film) = &self.film else { return false };
         let segment = task.segment;
-        let helpers = || self.links.values().filter(|n| n.serves());
+        let helpers = || self.links.values().filter(|n| n.serves() && n.strikes == 0);
         // A second fetch beside one that has begun would come later and slow both down.
         if helpers().any(|n| n.promises(now, segment, origin)) {
             return true;

@@ -1,0 +1,131 @@
+//! Connections: taken up, spoken to by neighbours, given up.
+
+use crate::io::{Hangup, Link, Output, PeerId};
+use crate::neighbour::Neighbour;
+use crate::peer::Peer;
+use crate::time::Time;
+use crate::uploads::Waiting;
+use alloc::vec::Vec;
+use core::time::Duration;
+use wire::{Message, Refusal, VERSION};
+
+impl Peer {
+    pub(crate) fn link_up(
+        &mut self,
+        now: Time,
+        link: Link,
+        peer: PeerId,
+        dialled: bool,
+        out: &mut Vec<Output>,
+    ) {
+        self.meet.dial_ended(&peer);
+        let twin = self.links.iter().find(|(_, n)| n.peer == peer).map(|(&link, n)| (link, n.dialled));
+        if let Some((other, other_dialled)) = twin {
+            // Both dialled: both sides keep the connection that the smaller id began.
+            let mine = self.me < peer;
+            if dialled == other_dialled || other_dialled == mine {
+                out.push(Output::Hangup(link, Hangup::Duplicate));
+                return;
+            }
+            self.link_down(other);
+            out.push(Output::Hangup(other, Hangup::Duplicate));
+        }
+        let refusal = match () {
+            () if self.film.is_none() || peer == self.me => Some(Hangup::Stranger),
+            () if self.meet.is_shunned(now, &peer) => Some(Hangup::Forger),
+            () if self.links.len() >= self.config.links_max => Some(Hangup::Full),
+            () => None,
+        };
+        if let Some(why) = refusal {
+            out.push(Output::Hangup(link, why));
+            return;
+        }
+        self.links.insert(link, Neighbour::new(now, peer, dialled, self.config.credit_start));
+        out.push(Output::Send(link, self.hello()));
+        if self.uploads.is_sharing() {
+            out.push(Output::Send(link, Message::Have(self.full_report())));
+        }
+        if let Some((_, playing)) = self.told {
+            out.push(Output::Send(link, Message::Playing(playing)));
+        }
+    }
+
+    pub(crate) fn link_down(&mut self, link: Link) {
+        if self.links.remove(&link).is_some() {
+            self.uploads.drop_link(link);
+        }
+    }
+
+    pub(crate) fn hang_up(&mut self, link: Link, why: Hangup, out: &mut Vec<Output>) {
+        self.link_down(link);
+        out.push(Output::Hangup(link, why));
+    }
+
+    pub(crate) fn drop_forger(&mut self, link: Link, out: &mut Vec<Output>) {
+        if let Some(neighbour) = self.links.get(&link) {
+            self.meet.shun(neighbour.peer, None);
+            self.hang_up(link, Hangup::Forger, out);
+        }
+    }
+
+    pub(crate) fn message(&mut self, now: Time, link: Link, message: Message, out: &mut Vec<Output>) {
+        let (Some(film), Some(neighbour)) = (&self.film, self.links.get_mut(&link)) else { return };
+        match message {
+            Message::Hello(hello) => {
+                if hello.version != VERSION || hello.swarm != film.swarm {
+                    self.meet.shun(neighbour.peer, Some(now + Duration::from_secs(600)));
+                    self.hang_up(link, Hangup::Stranger, out);
+                    return;
+                }
+                neighbour.greeted = true;
+                neighbour.upload_kbps = hello.upload_kbps;
+            }
+            Message::Have(have) => neighbour.learn(film, now, &have),
+            Message::Playing(playing) => neighbour.playing = Some(playing),
+            Message::Request { id, segment, piece, within_ms, leaves } => {
+                let why = match () {
+                    () if !self.uploads.is_sharing() => Some(Refusal::NotSharing),
+                    () if !self.store.has(segment, piece) => Some(Refusal::Absent),
+                    () if self.uploads.waiting(link) >= self.config.serve_queue_max => Some(Refusal::Busy),
+                    () => None,
+                };
+                match why {
+                    Some(why) => out.push(Output::Send(link, Message::Refuse { id, why })),
+                    None => self.uploads.push(Waiting {
+                        link,
+                        id,
+                        segment,
+                        piece,
+                        leaves,
+                        bytes: film.piece_size(segment, piece),
+                        due: now + Duration::from_millis(u64::from(within_ms.min(600_000))),
+                    }),
+                }
+            }
+            Message::Cancel { id } => self.uploads.cancel(link, id),
+            Message::Refuse { id, why } => {
+                let Some(asked) = neighbour.forget(id) else { return };
+                match why {
+                    Refusal::Absent => {
+                        neighbour.unlearn(asked.segment, asked.piece);
+                        neighbour.strikes += 1;
+                    }
+                    Refusal::Busy => neighbour.rest_until = now + Duration::from_millis(300),
+                    Refusal::NotSharing => neighbour.upload_kbps = 0,
+                }
+                self.drop_if_useless(now, link, out);
+            }
+            Message::Goodbye => self.hang_up(link, Hangup::Full, out),
+        }
+    }
+
+    /// Closes a link that has failed too often in a row; its peer may come back after a minute.
+    pub(crate) fn drop_if_useless(&mut self, now: Time, link: Link, out: &mut Vec<Output>) {
+        if let Some(neighbour) = self.links.get(&link)
+            && neighbour.strikes >= self.config.strikes_max
+        {
+            self.meet.shun(neighbour.peer, Some(now + Duration::from_secs(60)));
+            self.hang_up(link, Hangup::Unresponsive, out);
+        }
+    }
+}
