@@ -7,6 +7,7 @@ use crate::slug::Slug;
 use axum::body::HttpBody;
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use prometheus_client::metrics::counter::Counter;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,15 +20,15 @@ const CHUNK_BYTES: usize = 128 << 10;
 #[derive(Debug)]
 pub struct Counted {
     rest: Bytes,
+    counter: Counter,
     metrics: Arc<Metrics>,
-    slug: Slug,
     class: Class,
 }
 
 impl Counted {
     /// Sends `bytes` of a file of `slug`.
-    pub fn new(bytes: Bytes, metrics: Arc<Metrics>, slug: Slug, class: Class) -> Self {
-        Self { rest: bytes, metrics, slug, class }
+    pub fn new(bytes: Bytes, metrics: Arc<Metrics>, slug: &Slug, class: Class) -> Self {
+        Self { rest: bytes, counter: metrics.served(slug, class), metrics, class }
     }
 }
 
@@ -44,7 +45,10 @@ impl HttpBody for Counted {
         }
         let length = self.rest.len().min(CHUNK_BYTES);
         let chunk = self.rest.split_to(length);
-        self.metrics.served(&self.slug, self.class, length as u64);
+        self.counter.inc_by(length as u64);
+        if self.class == Class::Media {
+            self.metrics.served_media(length as u64);
+        }
         Poll::Ready(Some(Ok(Frame::data(chunk))))
     }
 

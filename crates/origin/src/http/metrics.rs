@@ -71,17 +71,19 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// `bytes` of a file of `slug` were given to a connection.
-    pub fn served(&self, slug: &Slug, class: Class, bytes: u64) {
+    /// The counter for bytes of files of `slug` that are given to connections.
+    pub fn served(&self, slug: &Slug, class: Class) -> Counter {
         let kind = match class {
             Class::Media => Kind::media,
             Class::Manifest => Kind::manifest,
             Class::Extra => Kind::extra,
         };
-        if kind == Kind::media {
-            self.media_bytes.fetch_add(bytes, Ordering::Relaxed);
-        }
-        self.bytes.get_or_create(&Served { stream: slug.to_string(), kind }).inc_by(bytes);
+        self.bytes.get_or_create(&Served { stream: slug.to_string(), kind }).clone()
+    }
+
+    /// `bytes` of an init or media segment were given to a connection.
+    pub fn served_media(&self, bytes: u64) {
+        self.media_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// A request was answered with `status`.

@@ -181,7 +181,7 @@ async fn package_file(
     };
     let metrics = Arc::clone(&origin.0.metrics);
     let mut response = respond(&method, &headers, content, |bytes| {
-        Body::new(Counted::new(bytes, metrics, stream.slug.clone(), name.class()))
+        Body::new(Counted::new(bytes, metrics, &stream.slug, name.class()))
     });
     open_to_all(response.headers_mut());
     response

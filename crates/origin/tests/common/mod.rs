@@ -1,6 +1,8 @@
 //! Clips made by ffmpeg, and packages made of them.
 #![allow(dead_code)] // every test file uses a part of it
 
+pub mod web;
+
 use manifest::SecretKey;
 use origin::library::Library;
 use origin::package::{self, PackageError, Settings, Stamp, Step};
