@@ -161,7 +161,9 @@ fn decode(mut reader: Reader<'_>) -> Result<Index, OpenError> {
             return Err(OpenError::Malformed); // before room for what is not there is set aside
         }
         let segments = (0..segment_count)
-            .map(|_| Ok(Segment { duration_ms: reader.u32()?, size: reader.u32()?, root: Hash(reader.array()?) }))
+            .map(|_| {
+                Ok(Segment { duration_ms: reader.u32()?, size: reader.u32()?, root: Hash(reader.array()?) })
+            })
             .collect::<Result<_, OpenError>>()?;
         renditions.push(Rendition { id, kind, bandwidth_bps, init, segments });
     }

@@ -40,7 +40,11 @@ pub const fn piece_count(size: u32, piece_len: u32) -> u32 {
 /// `piece_len` is a power of two, at least 1024 (an [`crate::Index`] holds no other).
 pub fn leaves(segment: &[u8], piece_len: u32) -> Vec<Hash> {
     let count = segment.chunks(piece_len as usize).len();
-    segment.chunks(piece_len as usize).enumerate().map(|(i, piece)| leaf(piece, i as u32, count as u32, piece_len)).collect()
+    segment
+        .chunks(piece_len as usize)
+        .enumerate()
+        .map(|(i, piece)| leaf(piece, i as u32, count as u32, piece_len))
+        .collect()
 }
 
 /// The chaining value of piece `index` of `count`.

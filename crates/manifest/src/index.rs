@@ -77,7 +77,9 @@ impl core::fmt::Display for Invalid {
             Self::PieceLen(n) => write!(f, "piece length {n} is not 16, 32 or 64 KiB"),
             Self::RenditionCount(n) => write!(f, "{n} renditions (1 to {MAX_RENDITIONS} are possible)"),
             Self::RenditionId(id) => write!(f, "{id:?} is no rendition id, or stands twice"),
-            Self::SegmentCount(n) => write!(f, "{n} segments in a rendition (1 to {MAX_SEGMENTS} are possible)"),
+            Self::SegmentCount(n) => {
+                write!(f, "{n} segments in a rendition (1 to {MAX_SEGMENTS} are possible)")
+            }
             Self::Segment(s) => write!(
                 f,
                 "segment {} of rendition {} is empty, without duration, or over {MAX_PIECES} pieces",

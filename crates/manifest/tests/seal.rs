@@ -10,7 +10,9 @@ fn film() -> Index {
         kind,
         bandwidth_bps: size * 2,
         init: Hash([3; 32]),
-        segments: (0..5).map(|i| Segment { duration_ms: 4000, size: size + i, root: Hash([i as u8; 32]) }).collect(),
+        segments: (0..5)
+            .map(|i| Segment { duration_ms: 4000, size: size + i, root: Hash([i as u8; 32]) })
+            .collect(),
     };
     Index {
         piece_len: 32768,
@@ -67,7 +69,10 @@ fn impossible_contents_are_named() {
     assert_eq!(open(|i| i.piece_len = 1000), invalid(Invalid::PieceLen(1000)));
     assert_eq!(open(|i| i.renditions[1].id = "v0".into()), invalid(Invalid::RenditionId("v0".into())));
     assert_eq!(open(|i| i.renditions[1].id = "../x".into()), invalid(Invalid::RenditionId("../x".into())));
-    assert_eq!(open(|i| i.renditions[0].segments[2].size = 0), invalid(Invalid::Segment(SegmentId::new(0, 3))));
+    assert_eq!(
+        open(|i| i.renditions[0].segments[2].size = 0),
+        invalid(Invalid::Segment(SegmentId::new(0, 3)))
+    );
     assert_eq!(open(|i| i.renditions[0].segments.clear()), invalid(Invalid::SegmentCount(0)));
 }
 
