@@ -6,7 +6,7 @@
 //
 // CARGO and RUSTC are honoured; WASM_CARGO_FLAGS is appended to the cargo call.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -15,6 +15,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..");
 const dist = join(here, "dist");
 mkdirSync(dist, { recursive: true });
+// Names of shared modules change with their contents: old ones would pile up.
+for (const name of readdirSync(dist)) if (name !== "braidcast.wasm") rmSync(join(dist, name), { recursive: true });
 
 function run(program, args, options = {}) {
   const { status, error } = spawnSync(program, args, { stdio: "inherit", ...options });
@@ -54,22 +56,21 @@ async function scripts() {
     build({
       ...esm,
       splitting: true,
-      entryPoints: { index: "src/index.ts", hlsjs: "src/hlsjs.ts", engine: "src/engine.ts" },
-      outdir: "dist/esm",
+      entryPoints: { player: "src/index.ts", hlsjs: "src/hlsjs.ts", engine: "src/engine.ts" },
+      outdir: "dist",
       outExtension: { ".js": ".mjs" },
+      chunkNames: "shared-[hash]",
     }),
     // The build of hls.js that carries its worker along.
     build({ ...common, format: "esm", stdin: { contents: 'export {default} from "hls.js/dist/hls.min.js"', resolveDir: here }, outfile: "dist/hls.js" }),
-    build({ ...common, format: "iife", entryPoints: { watch: "src/watch/watch.ts", catalogue: "src/watch/catalogue.ts" }, outdir: "dist" }),
+    build({ ...common, format: "esm", entryPoints: { watch: "src/watch/watch.ts", catalogue: "src/watch/catalogue.ts" }, outdir: "dist" }),
     build({ ...common, entryPoints: ["src/watch/style.css"], outfile: "dist/style.css" }),
   ]);
-  for (const page of ["index.html", "watch.html"]) copyFileSync(join(here, "src/watch", page), join(dist, page));
+  for (const page of ["index.html", "watch.html", "icon.svg"]) copyFileSync(join(here, "src/watch", page), join(dist, page));
   copyFileSync(join(here, "node_modules/hls.js/LICENSE"), join(dist, "hls.js.LICENSE"));
 }
 
 if (!process.argv.includes("--no-wasm") || !existsSync(join(dist, "braidcast.wasm"))) wasm();
 await scripts();
-// The modules of dist/esm look for these beside themselves.
-for (const name of ["braidcast.wasm", "hls.js"]) copyFileSync(join(dist, name), join(dist, "esm", name));
 run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "--project", here, "--emitDeclarationOnly"], { cwd: here });
 console.log(`dist/braidcast-player.js ${readFileSync(join(dist, "braidcast-player.js")).length} bytes`);

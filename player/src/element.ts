@@ -71,7 +71,7 @@ export class BraidcastPlayer extends HTMLElement {
 
   /** Whether this viewer uploads. Remembered for the site. */
   get sharing(): boolean {
-    return this.engine?.sharing ?? recalled(SHARING_KEY) !== "off";
+    return this.engine?.sharing ?? wantsToShare();
   }
 
   set sharing(on: boolean) {
@@ -141,7 +141,6 @@ export class BraidcastPlayer extends HTMLElement {
 
   #options(src: URL): EngineOptions {
     const stun = this.getAttribute("stun")?.split(/[\s,]+/).filter(Boolean) ?? [];
-    const sharing = recalled(SHARING_KEY);
     return {
       index: new URL("index.bci", src).href,
       tracker: this.getAttribute("tracker") ?? undefined,
@@ -149,7 +148,7 @@ export class BraidcastPlayer extends HTMLElement {
       swarm: this.getAttribute("swarm") ?? undefined,
       p2p: this.getAttribute("p2p") !== "off",
       iceServers: stun.length ? [{ urls: stun.map((url) => (url.includes(":") ? url : `stun:${url}`)) }] : [],
-      sharing: sharing === null ? !isMetered() : sharing === "on",
+      sharing: wantsToShare(),
       uploadKbps: Number(recalled(UPLOAD_KEY) ?? this.getAttribute("upload-kbps")) || undefined,
       record: new URLSearchParams(location.search).has("trace"),
       ...this.engineOptions,
@@ -166,6 +165,12 @@ export class BraidcastPlayer extends HTMLElement {
   #fail(begun: number, message: string): void {
     if (begun === this.#begun) this.dispatchEvent(new CustomEvent("error", { detail: { message } }));
   }
+}
+
+/** The viewer's last word on it; without one, whatever the connection suggests. */
+function wantsToShare(): boolean {
+  const last = recalled(SHARING_KEY);
+  return last === null ? !isMetered() : last === "on";
 }
 
 function recalled(key: string): string | null {

@@ -25,8 +25,9 @@ export interface EngineOptions {
   index: string;
   /** Address of the tracker; default: `/tracker` on the host of the index. */
   tracker?: string | undefined;
-  /** The publisher's public key (43 characters). With it, an index that it has not signed means: origin only. */
-  key?: string | undefined;
+  /** The publisher's public key (43 characters), or where it will come from. With it, an index that it has not signed means:
+   * origin only. */
+  key?: string | Promise<string> | undefined;
   /** Another name for the swarm, 40 hexadecimal digits; only viewers given the same one meet. */
   swarm?: string | undefined;
   /** `false`: origin only, and nothing is loaded or sent beyond what the player asks for. */
@@ -209,7 +210,8 @@ export class Engine extends Emitter<EngineEvents> {
     });
     const position = this.player?.()?.position ?? 0;
     const passed = swarm?.store.unused((segment) => this.#endOf(segment) <= position) ?? 0;
-    const others = swarm?.audience ?? null;
+    // The tracker's number is from the last announce: who has come since may be linked already.
+    const others = swarm?.audience == null ? null : Math.max(swarm.audience, peers.length);
     const received = counters.origin + counters.peers;
     return {
       ...this.#playback.figures,
@@ -259,10 +261,13 @@ export class Engine extends Emitter<EngineEvents> {
     if (p2p === false) return this.#fallBack("switched off", true);
     if (typeof RTCPeerConnection === "undefined") throw new Error("this browser has no WebRTC");
     const indexUrl = new URL(index, document.baseURI).href;
-    const [module, file] = await Promise.all([
+    const [module, file, publisher] = await Promise.all([
       wasm instanceof WebAssembly.Module ? wasm : compile(wasm),
       fetchPlain(indexUrl, { fresh: false }).catch((error: unknown) => {
         throw new Error(`no index: ${textOf(error)}`);
+      }),
+      Promise.resolve(key).catch((error: unknown) => {
+        throw new Error(`no key: ${textOf(error)}`);
       }),
     ]);
     const tracker = new URL(this.#options.tracker ?? new URL("/tracker", this.#base), document.baseURI);
@@ -271,7 +276,7 @@ export class Engine extends Emitter<EngineEvents> {
       {
         module,
         index: file.bytes,
-        key,
+        key: publisher,
         upload: this.#upload(),
         record: record ?? false,
         base: this.#base,
