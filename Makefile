@@ -27,7 +27,7 @@ test: ## Everything that is checked, here and in CI.
 
 bench: $(BENCHES:%=bench-%) ## Every measured scenario with its bounds (about half an hour).
 
-bench-%: ## One of: swarm, capped, hostile, outage, players.
+bench-%: build ## One of: swarm, capped, hostile, outage, players.
 	@scripts/setup.sh test
 	@node bench/$*.mjs
 

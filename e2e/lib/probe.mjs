@@ -71,6 +71,9 @@ function install({ hash }) {
         },
     });
 
+    // Some players give the element a <source> child instead.
+    document.addEventListener("loadstart", (event) => event.target instanceof HTMLMediaElement && watch(event.target), true);
+
     const append = SourceBuffer.prototype.appendBuffer;
     SourceBuffer.prototype.appendBuffer = function (data) {
         const bytes = ArrayBuffer.isView(data)

@@ -1,0 +1,13 @@
+// The tracker is gone for half a minute, then the origin: `node bench/outage.mjs`.
+
+import { Report } from "../e2e/lib/report.mjs";
+import { originOutage, trackerOutage } from "../e2e/scenarios/outage.mjs";
+import { LADDER } from "../e2e/lib/stage.mjs";
+
+const tracker = new Report("outage-tracker");
+await trackerOutage(tracker, { viewers: 5, seconds: 120, gapMs: 2000, cutAfterMs: 20_000, cutForMs: 30_000, ladder: LADDER });
+tracker.close();
+
+const origin = new Report("outage-origin");
+await originOutage(origin, { viewers: 5, seconds: 120, gapMs: 2000, killAfterMs: 20_000, deadForMs: 30_000, ladder: LADDER });
+origin.close();
