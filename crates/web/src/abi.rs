@@ -375,6 +375,17 @@ pub extern "C" fn braidcast_figures() -> *const f64 {
     with(|instance| instance.figures.as_ptr())
 }
 
+/// Runs the trace of `len` bytes in the input buffer through a fresh core: how many calls gave the same as when it was
+/// recorded, all of them being the same; -1 less the number of the first call that did not; NaN if it is no trace.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_replay(len: usize) -> f64 {
+    with(|instance| match instance.input.get(..len).map(swarm::trace::replay) {
+        Some(swarm::trace::Replay::Same { calls }) => f64::from(calls),
+        Some(swarm::trace::Replay::Differs { call }) => -1.0 - f64::from(call),
+        Some(swarm::trace::Replay::Malformed) | None => f64::NAN,
+    })
+}
+
 fn describe(session: &Session) -> String {
     let index = session.index();
     let swarm: String = index.swarm_id().iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,0 +1,54 @@
+// What the player's bandwidth estimator is told.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { load } from "./lib/bundle.mjs";
+
+const { report } = await load("honest.ts");
+const NOW = 100_000;
+const course = (changes) => ({ bytes: 1_000_000, hungryBytes: 0, hungryMs: 0, elapsedMs: 0, pathBps: 8_000_000, firstByteMs: 40, ...changes });
+/** What hls.js makes of it: bits by time, the time to the first byte taken out as far as it is usual. */
+const bps = ({ start, first, end }, bytes = 1_000_000) => (bytes * 8000) / (end - start - Math.min(first - start, 40));
+
+test("a segment that is held already loads at the speed of the path, not in no time", () => {
+  const told = report(course({ elapsedMs: 2 }), NOW);
+  assert.equal(told.end, NOW);
+  assert.equal(Math.round(bps(told)), 8_000_000);
+});
+
+test("a segment that took its time in comfort loads at the speed of the path too", () => {
+  assert.equal(Math.round(bps(report(course({ elapsedMs: 25_000 }), NOW))), 8_000_000);
+});
+
+test("hungry time counts as it passes", () => {
+  const told = report(course({ elapsedMs: 3000, hungryMs: 3000, hungryBytes: 1_000_000 }), NOW);
+  assert.equal(told.start, NOW - 3000);
+  assert.equal(told.first, NOW - 2960);
+});
+
+test("what was held when hunger began is charged at the speed of the path", () => {
+  const told = report(course({ elapsedMs: 900, hungryMs: 500, hungryBytes: 250_000 }), NOW);
+  assert.equal(told.start, NOW - (500 + 750));
+});
+
+test("a load on which nothing has come yet looks as old as its hungry time", () => {
+  const comfortable = report(course({ bytes: 0, elapsedMs: 20_000 }), NOW);
+  assert.equal(comfortable.start, NOW - 40);
+  const hungry = report(course({ bytes: 0, elapsedMs: 20_000, hungryMs: 5000 }), NOW);
+  assert.equal(hungry.start, NOW - 5000);
+});
+
+test("with nothing measured the real time is all there is", () => {
+  const told = report(course({ elapsedMs: 1234, pathBps: null }), NOW);
+  assert.deepEqual(told, { start: NOW - 1234, first: NOW - 1194, end: NOW });
+});
+
+test("the times are always in order", () => {
+  for (let i = 0; i < 10_000; i++) {
+    const bytes = Math.random() * 1e6;
+    const told = report(course({
+      bytes, hungryBytes: Math.random() * bytes, hungryMs: Math.random() < 0.5 ? 0 : Math.random() * 1e4,
+      elapsedMs: Math.random() * 2e4, pathBps: Math.random() < 0.2 ? null : Math.random() * 1e8, firstByteMs: Math.random() * 500,
+    }), NOW);
+    assert.ok(told.start <= told.first && told.first <= told.end, JSON.stringify(told));
+  }
+});
