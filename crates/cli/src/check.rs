@@ -11,16 +11,12 @@ use std::process::ExitCode;
 pub fn run(args: Check, screen: &Screen) -> Result<ExitCode> {
     let target = Target::parse(&args.target).map_err(Wrong::wrap)?;
     let key = args.key.as_deref().map(PublicKey::parse).transpose().context("--key").map_err(Wrong::wrap)?;
-    let (bar, report) = screen.film("checking");
-    let mut count = 0;
+    let spinner = screen.spinner();
     let found = check::run(&target, key.as_ref(), &mut |name| {
-        count += 1;
         tracing::debug!(name, "fetching");
-        if count % 50 == 0 {
-            tracing::info!(count, "resources fetched");
-        }
+        spinner.set_message(name.to_owned());
     });
-    drop((bar, report));
+    spinner.finish_and_clear();
     for finding in &found.findings {
         println!("{finding}");
     }

@@ -20,7 +20,7 @@ pub fn bases(listening: SocketAddr, public: Option<&str>) -> Vec<String> {
 /// What to put into a page of one's own.
 pub fn embed(base: &str, slug: &str, key: &PublicKey) -> String {
     format!(
-        "<script type=\"module\" src=\"{base}/player/braidcast-player.js\"></script>\n\
+        "<script src=\"{base}/player/braidcast-player.js\"></script>\n\
          <braidcast-player src=\"{base}/s/{slug}/master.m3u8\" key=\"{key}\" controls></braidcast-player>"
     )
 }

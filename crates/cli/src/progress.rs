@@ -28,6 +28,14 @@ impl Screen {
         self.bars.suspend(|| eprintln!("{text}"));
     }
 
+    /// A line that changes, for work of unknown length; nothing where there is no terminal.
+    pub fn spinner(&self) -> ProgressBar {
+        let bar =
+            if self.terminal { self.bars.add(ProgressBar::new_spinner()) } else { ProgressBar::hidden() };
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+
     /// Takes in the steps of the film called `title`.
     pub fn film(&self, title: &str) -> (Film, Report) {
         let bar = if self.terminal { self.bars.add(ProgressBar::new(0)) } else { ProgressBar::hidden() };

@@ -138,6 +138,8 @@ pub(crate) fn last_words(stderr: &[u8], film: &Path) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
     let tail = lines[lines.len().saturating_sub(6)..].join("; ");
     let tail = tail.replace(&format!("file:{}: ", film.display()), "");
+    // It may quote what stands in the file: nothing of that may steer a terminal.
+    let tail: String = tail.chars().filter(|c| !c.is_control()).collect();
     if tail.is_empty() { "it gave no reason".to_owned() } else { tail.chars().take(1200).collect() }
 }
 

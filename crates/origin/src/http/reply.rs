@@ -176,3 +176,23 @@ fn accepts_gzip(headers: &HeaderMap) -> bool {
 fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("digits, hex and quotes are legal in a header")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_range_reaches_beyond_the_bytes() {
+        let alphabet = b"0139-, ";
+        for len in [0, 1, 2, 10] {
+            for n in 0..alphabet.len().pow(5) {
+                let text: Vec<u8> =
+                    (0..5).map(|i| alphabet[n / alphabet.len().pow(i) % alphabet.len()]).collect();
+                let header = HeaderValue::from_bytes(&[b"bytes=", &text[..]].concat()).unwrap();
+                if let Wanted::Part(part) = parse_range(&header, len) {
+                    assert!(part.start < part.end && part.end <= len, "{header:?} of {len} gives {part:?}");
+                }
+            }
+        }
+    }
+}
