@@ -106,10 +106,7 @@ impl Peer {
             Message::Refuse { id, why } => {
                 let Some(asked) = neighbour.forget(id) else { return };
                 match why {
-                    Refusal::Absent => {
-                        neighbour.unlearn(asked.segment, asked.piece);
-                        neighbour.strikes += 1;
-                    }
+                    Refusal::Absent => neighbour.refused(asked.segment, asked.piece),
                     Refusal::Busy => neighbour.rest_until = now + Duration::from_millis(300),
                     Refusal::NotSharing => neighbour.upload_kbps = 0,
                 }

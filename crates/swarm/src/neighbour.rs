@@ -6,6 +6,7 @@ use crate::film::Film;
 use crate::io::PeerId;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::SegmentId;
 use wire::{Bits, Have, Playing};
@@ -58,8 +59,10 @@ pub(crate) struct Neighbour {
     broken: u32,
     /// Not to be asked before.
     pub rest_until: Time,
-    /// Pieces it failed to bring: not asked of it again.
-    pub failed: BTreeSet<(SegmentId, u32)>,
+    /// Pieces it did not bring in time: not asked of it again before it has brought another.
+    late: BTreeSet<(SegmentId, u32)>,
+    /// Pieces it refused as absent: not asked of it again before it reports on the segment.
+    absent: BTreeSet<(SegmentId, u32)>,
 
     /// Bytes its link takes now.
     pub room: u32,
@@ -93,7 +96,8 @@ impl Neighbour {
             strikes: 0,
             broken: 0,
             rest_until: Time::default(),
-            failed: BTreeSet::new(),
+            late: BTreeSet::new(),
+            absent: BTreeSet::new(),
             room: 0,
             bytes_in: 0,
             bytes_out: 0,
@@ -102,7 +106,7 @@ impl Neighbour {
 
     /// Takes in a report. What does not fit the film is passed over.
     pub fn learn(&mut self, film: &Film, now: Time, have: &Have) {
-        let runs = |runs: &[wire::Run]| -> alloc::vec::Vec<SegmentId> {
+        let runs = |runs: &[wire::Run]| -> Vec<SegmentId> {
             runs.iter()
                 .flat_map(|run| {
                     let end = (run.first.sequence + run.count).min(film.last(run.first.rendition) + 1);
@@ -120,6 +124,13 @@ impl Neighbour {
                 self.held.insert(partial.segment, Holding::Part(partial.pieces.clone()));
             }
         }
+        if !self.absent.is_empty() {
+            let whole = runs(&have.whole);
+            let told = |segment: &SegmentId| {
+                whole.contains(segment) || have.partial.iter().any(|partial| partial.segment == *segment)
+            };
+            self.absent.retain(|(segment, _)| !told(segment));
+        }
         for segment in runs(&have.gone) {
             self.held.remove(&segment);
         }
@@ -133,10 +144,11 @@ impl Neighbour {
     }
 
     /// It turned out not to hold this piece.
-    pub fn unlearn(&mut self, segment: SegmentId, piece: u32) {
-        if self.failed.len() < MOST_FAILED {
-            self.failed.insert((segment, piece));
+    pub fn refused(&mut self, segment: SegmentId, piece: u32) {
+        if self.absent.len() < MOST_FAILED {
+            self.absent.insert((segment, piece));
         }
+        self.strikes += 1;
     }
 
     pub fn holds(&self, segment: SegmentId, piece: u32) -> bool {
@@ -145,7 +157,7 @@ impl Neighbour {
             Some(Holding::Part(bits)) => bits.has(piece),
             None => false,
         };
-        held && !self.failed.contains(&(segment, piece))
+        held && !self.late.contains(&(segment, piece)) && !self.absent.contains(&(segment, piece))
     }
 
     pub fn holds_any(&self, segment: SegmentId) -> bool {
@@ -207,6 +219,7 @@ impl Neighbour {
         let took = now.since(asked.at).max(Duration::from_micros(1));
         self.sample(took);
         self.strikes = 0;
+        self.late.clear();
         self.delivered += u64::from(asked.bytes);
         self.fastest = if took < self.fastest { took } else { self.fastest + (took - self.fastest) / 100 };
         let rate = ((self.delivered - asked.delivered) * 1_000_000) / took.as_micros() as u64;
@@ -217,10 +230,25 @@ impl Neighbour {
         self.credit = aim.min(self.credit + asked.bytes).max(credit_start);
     }
 
-    /// An answer did not come within [`Neighbour::patience`].
-    pub fn missed(&mut self, waited: Duration) {
-        self.sample(waited);
-        self.strikes += 1;
+    /// Takes back what has not been answered within [`Neighbour::patience`]; gives the ids.
+    pub fn expire(&mut self, now: Time) -> Vec<u32> {
+        let patience = self.patience();
+        let late: Vec<u32> =
+            self.asked.iter().filter(|(_, a)| now.since(a.at) > patience).map(|(&id, _)| id).collect();
+        for &id in &late {
+            if let Some(asked) = self.forget(id)
+                && self.late.len() < MOST_FAILED
+            {
+                self.late.insert((asked.segment, asked.piece));
+            }
+        }
+        if !late.is_empty() {
+            // One sample and one strike, however many waited behind the first.
+            self.sample(patience);
+            self.strikes += 1;
+            self.rest_until = now + patience / 2;
+        }
+        late
     }
 
     fn sample(&mut self, took: Duration) {

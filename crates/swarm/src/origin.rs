@@ -33,8 +33,9 @@ impl Origin {
         Self { fetches: BTreeMap::new(), rate: FIRST_RATE, failures: 0, rest_until: Time::default() }
     }
 
+    /// Whether the piece is on its way, by all we know: what a failing origin was asked for is not.
     pub fn covers(&self, segment: SegmentId, piece: u32) -> bool {
-        self.fetches.get(&segment).is_some_and(|f| (f.first..f.end).contains(&piece))
+        !self.is_failing() && self.fetches.get(&segment).is_some_and(|f| (f.first..f.end).contains(&piece))
     }
 
     /// A piece has come from the origin.
@@ -42,6 +43,11 @@ impl Origin {
         if let Some(fetch) = self.fetches.get_mut(&segment) {
             fetch.left = fetch.left.saturating_sub(1);
         }
+    }
+
+    /// Whether the last fetch that ended had failed.
+    pub fn is_failing(&self) -> bool {
+        self.failures > 0
     }
 
     pub fn is_ready(&self, now: Time) -> bool {

@@ -61,24 +61,8 @@ impl Peer {
         let links: Vec<Link> = self.links.keys().copied().collect();
         for link in links {
             let Some(neighbour) = self.links.get_mut(&link) else { continue };
-            let patience = neighbour.patience();
-            let late: Vec<u32> = neighbour
-                .asked
-                .iter()
-                .filter(|(_, a)| now.since(a.at) > patience)
-                .map(|(&id, _)| id)
-                .collect();
-            if late.is_empty() {
-                continue;
-            }
-            for id in late {
-                if let Some(asked) = neighbour.forget(id) {
-                    neighbour.unlearn(asked.segment, asked.piece);
-                    out.push(Output::Send(link, Message::Cancel { id }));
-                }
-            }
-            neighbour.missed(patience); // one sample and one strike, however many waited behind the first
-            neighbour.rest_until = now + patience / 2;
+            let late = neighbour.expire(now);
+            out.extend(late.into_iter().map(|id| Output::Send(link, Message::Cancel { id })));
             self.drop_if_useless(now, link, out);
         }
     }
@@ -165,8 +149,9 @@ impl Peer {
             // Several may run out of time at once: the first in rank speaks up, and the others hear it.
             let rank = self.rank(now, task.segment).unwrap_or(0);
             if now.since(since) >= HEARING * rank.min(4) {
-                for &piece in &missing {
-                    self.withdraw(task.segment, piece, out);
+                // Unless the origin is in doubt itself, what it brings need not come twice.
+                if !self.origin.is_failing() {
+                    missing.iter().for_each(|&piece| self.withdraw(task.segment, piece, out));
                 }
                 self.fetch(now, task.segment, first, last + 1, out);
             }

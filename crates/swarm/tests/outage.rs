@@ -70,3 +70,16 @@ fn spare_upload_of_one_feeds_many() {
     assert!(given > 4 * taken, "{given} from the neighbour, {taken} from the origin");
     assert!(world.viewers.iter().all(|v| v.stalls == 0));
 }
+
+#[test]
+fn without_the_origin_a_slow_holder_still_carries_the_film_home() {
+    let mut world = World::new(10);
+    world.join_with(Manner::Honest, swarm::Config::default(), 700_000);
+    world.viewers[0].video = 0; // 478 kbit/s with sound, over a line of 700
+    world.run_for(Duration::from_secs(45));
+    world.origin_up = false;
+    world.join(Manner::Honest);
+    world.viewers[1].video = 0;
+    world.run_for(Duration::from_secs(60));
+    assert!(world.is_over(1), "it is at {:?}", world.viewers[1].position);
+}
