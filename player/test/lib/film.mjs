@@ -1,6 +1,6 @@
 // A short film as `braidcast` packages it, made with ffmpeg, and the index over any set of segments.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { blake3 } from "@noble/hashes/blake3.js";
@@ -65,7 +65,3 @@ export function makeFilm() {
   if (!existsSync(folder)) renameSync(work, folder);
   return folder;
 }
-
-/** Bytes of all segments of one rendition. */
-export const renditionBytes = (folder, id) =>
-  readdirSync(join(folder, id)).filter((name) => name.endsWith(".m4s")).reduce((sum, name) => sum + readFileSync(join(folder, id, name)).length, 0);
