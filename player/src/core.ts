@@ -94,9 +94,9 @@ export interface Opening {
   record: boolean;
 }
 
-/** Compiles the module, while it is still arriving where that is possible. */
+/** Compiles the module, while it is still arriving where that is possible. It gives way to whatever plays. */
 export async function compile(url: string | URL): Promise<WebAssembly.Module> {
-  const response = await fetch(url);
+  const response = await fetch(url, { priority: "low" } as RequestInit);
   if (!response.ok) throw new Error(`${response.status} for ${url}`);
   if (WebAssembly.compileStreaming && response.headers.get("content-type")?.startsWith("application/wasm")) {
     return WebAssembly.compileStreaming(response);

@@ -121,9 +121,13 @@ export class BraidcastPlayer extends HTMLElement {
     }
     if (begun !== this.#begun) return;
     if (!constructor.isSupported()) {
+      if (!this.video.canPlayType("application/vnd.apple.mpegurl")) {
+        return this.#fail(begun, "this browser knows neither media source extensions nor HLS");
+      }
       // A browser that plays HLS by itself lets nobody see the segments.
-      if (this.video.canPlayType("application/vnd.apple.mpegurl")) this.video.src = url.href;
-      else this.#fail(begun, "this browser can play neither media source extensions nor HLS");
+      engine.destroy();
+      this.video.src = url.href;
+      this.dispatchEvent(new CustomEvent("fallback", { detail: { reason: "this browser plays HLS by itself only" } }));
       return;
     }
     const hls = (this.hls = new constructor({ backBufferLength: 30, ...engine.hlsConfig(), ...this.hlsConfig }));

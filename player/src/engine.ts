@@ -91,7 +91,7 @@ export interface EngineEvents {
 }
 
 /** What plain loads wait for the index and the module, once they have their bytes. */
-const VERIFY_PATIENCE_MS = 1500;
+const VERIFY_PATIENCE_MS = 500;
 /** What a wish may take while the player is hungry, before the player is told. */
 const LOAD_PATIENCE_MS = 60_000;
 const PLAYER_EVERY_MS = 250;
@@ -263,7 +263,7 @@ export class Engine extends Emitter<EngineEvents> {
     const indexUrl = new URL(index, document.baseURI).href;
     const [module, file, publisher] = await Promise.all([
       wasm instanceof WebAssembly.Module ? wasm : compile(wasm),
-      fetchPlain(indexUrl, { fresh: false }).catch((error: unknown) => {
+      fetchPlain(indexUrl, { fresh: false, urgent: false }).catch((error: unknown) => {
         throw new Error(`no index: ${textOf(error)}`);
       }),
       Promise.resolve(key).catch((error: unknown) => {
@@ -467,7 +467,7 @@ export class Engine extends Emitter<EngineEvents> {
       };
       let plain: Plain;
       try {
-        plain = await fetchPlain(url, { fresh: attempt > 0, signal, progress });
+        plain = await fetchPlain(url, { fresh: attempt > 0, urgent: true, signal, progress });
       } catch (error) {
         this.#counters.wasted += seen;
         const isAnswer = error instanceof OriginError && error.status >= 400 && error.status < 500;

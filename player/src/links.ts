@@ -18,6 +18,7 @@ export interface LinkEvents {
 
 /** Bytes a link may have queued: what two round trips carry, and little enough to stop within a second. */
 export const LINK_ROOM = 128 * 1024;
+/** Below this a link is worth refilling at once. */
 const LOW_WATER = 64 * 1024;
 const OPEN_WITHIN_MS = 15_000;
 const OFFER_LIVES_MS = 50_000;
@@ -34,6 +35,8 @@ interface Link {
   connection: RTCPeerConnection;
   channel: RTCDataChannel;
   peer: string;
+  /** The room last reported. */
+  room: number;
   timer?: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -146,8 +149,17 @@ export class Links {
 
   /** Reports how much a link takes now. */
   reportRoom(link: number): void {
-    const channel = this.#links.get(link)?.channel;
-    if (channel) this.#events.room(link, Math.max(0, LINK_ROOM - channel.bufferedAmount));
+    const entry = this.#links.get(link);
+    if (!entry) return;
+    entry.room = Math.max(0, LINK_ROOM - entry.channel.bufferedAmount);
+    this.#events.room(link, entry.room);
+  }
+
+  /** Reports the links that have got rid of something since: what never reached the low water mark makes no event. */
+  reportDrained(): void {
+    for (const [link, { room, channel }] of this.#links) {
+      if (room < LINK_ROOM && LINK_ROOM - channel.bufferedAmount > room) this.reportRoom(link);
+    }
   }
 
   /** Closes a link; no `down` follows. What is still queued is sent if it takes no longer than a moment. */
@@ -238,7 +250,7 @@ export class Links {
     clearTimeout(pending.timer);
     const { connection, peer, dialled } = pending;
     const link = ++this.#last;
-    const entry: Link = { connection, channel, peer };
+    const entry: Link = { connection, channel, peer, room: 0 };
     this.#links.set(link, entry);
     channel.bufferedAmountLowThreshold = LOW_WATER;
     channel.onmessage = ({ data }) => {

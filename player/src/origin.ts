@@ -128,10 +128,15 @@ export class ForgedError extends Error {
   }
 }
 
-/** Fetches a file whole. `progress` hears of what has come so far, and of how much it will be where that is known. */
+/** Fetches a file whole; one that is not `urgent` gives way to others. `progress` hears of what has come so far, and of how much it will be where that is known. */
 export async function fetchPlain(
   url: string,
-  options: { fresh: boolean; signal?: AbortSignal | undefined; progress?: (loaded: number, total: number) => void },
+  options: {
+    fresh: boolean;
+    urgent: boolean;
+    signal?: AbortSignal | undefined;
+    progress?: (loaded: number, total: number) => void;
+  },
 ): Promise<Plain> {
   const controller = new AbortController();
   const abort = () => controller.abort();
@@ -141,7 +146,11 @@ export async function fetchPlain(
   let status = 0;
   try {
     const begun = performance.now();
-    const response = await fetch(url, { signal: controller.signal, cache: options.fresh ? "reload" : "default" });
+    const response = await fetch(url, {
+      signal: controller.signal,
+      cache: options.fresh ? "reload" : "default",
+      priority: options.urgent ? "auto" : "low",
+    } as RequestInit);
     status = response.status;
     if (!response.ok || !response.body) throw new OriginError(status, url);
     const firstByteMs = performance.now() - begun;

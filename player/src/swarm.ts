@@ -226,6 +226,7 @@ export class Swarm implements Carrier {
     if (Number.isFinite(wait)) {
       this.#wake = setTimeout(() => {
         this.#events.tick();
+        this.#links.reportDrained();
         this.#run((core) => core.wake());
       }, Math.max(0, wait));
     }
