@@ -11,11 +11,12 @@ const run = promisify(execFile);
 /**
  * A film with a moving pattern, noise enough that its renditions reach their bit rates, and a tone.
  *
- * @param {{ seconds: number, width?: number, height?: number, fps?: number, noise?: number }} what
+ * @param {{ seconds: number, width?: number, height?: number, fps?: number, noise?: number, name?: string }} what
+ *   `name`: of the file, and so of the film; default: what it is
  * @returns {Promise<string>} the path of an H.264/AAC MP4
  */
-export async function clip({ seconds, width = 960, height = 540, fps = 24, noise = 8 }) {
-    const path = join(cache("clips"), `test-${width}x${height}-${fps}fps-${seconds}s-n${noise}.mp4`);
+export async function clip({ seconds, width = 960, height = 540, fps = 24, noise = 8, name }) {
+    const path = join(cache("clips"), `${name ?? `test-${width}x${height}-${fps}fps-${seconds}s-n${noise}`}.mp4`);
     if (existsSync(path)) return path;
     const unfinished = `${path}.${process.pid}.partial`;
     const picture = `testsrc2=size=${width}x${height}:rate=${fps}:duration=${seconds}`;

@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-/** A folder under `.cache`, made when missing. Nothing in there is committed. */
+/** A folder under `.cache` (or `$BRAIDCAST_CACHE`), made when missing. Nothing in there is committed. */
 export function cache(...names) {
-    const dir = join(root, ".cache", ...names);
+    const dir = join(process.env.BRAIDCAST_CACHE ?? join(root, ".cache"), ...names);
     mkdirSync(dir, { recursive: true });
     return dir;
 }

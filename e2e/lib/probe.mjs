@@ -23,7 +23,8 @@ function install({ hash }) {
         video.addEventListener("ended", () => (probe.ended = true));
         video.addEventListener("seeking", () => (probe.seeks += 1));
         video.addEventListener("error", () => probe.errors.push(String(video.error?.message ?? video.error?.code)));
-        // Not by "waiting" events: players differ in how they nudge. A picture that does not move is a stall.
+        // Not by "waiting" events: players differ in how they nudge. A picture that does not move because there is nothing to
+        // show next is a stall; one that does not move although there is waits for a busy processor.
         let position = 0;
         let still = 0;
         let last = performance.now();
@@ -32,7 +33,7 @@ function install({ hash }) {
             const passed = now - last;
             last = now;
             const running = probe.startupMs !== null && !video.paused && !video.ended && !video.seeking;
-            if (!running || video.currentTime !== position) {
+            if (!running || video.currentTime !== position || video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA) {
                 still = 0;
                 if (running) {
                     probe.playedMs += passed;

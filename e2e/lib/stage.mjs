@@ -18,12 +18,11 @@ export const LADDER = "270:350k,360:750k,540:1600k";
 export async function stage({ seconds, ladder = LADDER, preset = "veryfast", bitsPerSecond, film, log = () => {} }) {
     const source = film ?? (await clip({ seconds }));
     // The ladder is part of the name: another one is another package.
-    const data = cache("data", `${basename(source, ".mp4")}-${ladder.replaceAll(/[^\w]+/g, "_")}-${preset}`);
-    const origin = await serve({ films: [source], data, ladder, preset, onLine: log });
+    const name = `${basename(source, ".mp4")}-${ladder.replaceAll(/[^\w]+/g, "_")}-${preset}`;
+    const { origin, data, card } = await unlocked(name, { films: [source], ladder, preset, onLine: log });
     let front = null;
     let chromium = null;
     try {
-        const [card] = await origin.streams();
         front = await proxy({ upstream: () => new URL(origin.url), bitsPerSecond, pages });
         chromium = await browser();
         const key = (await (await fetch(`${origin.url}/api/v1/key`)).json()).key;
@@ -33,6 +32,21 @@ export async function stage({ seconds, ladder = LADDER, preset = "veryfast", bit
         await front?.close();
         await origin.stop();
         throw error;
+    }
+}
+
+/** Serves from a folder that no other run is using, so that scenarios can run side by side. */
+async function unlocked(name, what) {
+    for (let number = 1; ; number += 1) {
+        const data = cache("data", number === 1 ? name : `${name}-${number}`);
+        const origin = await serve({ ...what, data });
+        try {
+            const [card] = await origin.streams();
+            return { origin, data, card };
+        } catch (error) {
+            await origin.stop();
+            if (number === 8 || !/in use by another/.test(error.message)) throw error;
+        }
     }
 }
 
@@ -85,7 +99,8 @@ class Stage {
  *
  * @param {Stage} on
  * @param {{ mode: string, viewers: number, gapMs: number, limitMs: number, during?: (viewers: any[]) => Promise<void>,
- *     options?: (number: number) => object, prefix?: string }} how `during` runs once all are in
+ *     options?: (number: number) => object, prefix?: string }} how `during` runs once all are in; with a `limitMs` of 0 the
+ *     showing ends with it
  */
 export async function showing(on, { mode, viewers, gapMs, limitMs, during, options = () => ({}), prefix = "v" }) {
     on.front.reset();
