@@ -9,14 +9,17 @@
 import { assetUrl } from "./assets.js";
 import { compile } from "./core.js";
 import { Emitter } from "./emitter.js";
-import { HUNGRY_BELOW_S, report, type Report } from "./honest.js";
 import { renditionOf, segmentKey, sequenceOf, type SegmentKey } from "./ops.js";
 import { ForgedError, OriginError, fetchPlain, type Plain } from "./origin.js";
+import { isMetered, stateOf, type PlayerState } from "./page.js";
 import { Playback } from "./playback.js";
 import { Meter, type Counters, type PeerStats, type RenditionInfo, type Stats } from "./stats.js";
 import { Swarm } from "./swarm.js";
+import { Wishes, aborted, type Loaded, type Progress } from "./wishes.js";
 
 export { ForgedError, OriginError } from "./origin.js";
+export { isMetered, stateOf, type PlayerState } from "./page.js";
+export type { Loaded, Progress } from "./wishes.js";
 export type { PeerStats, RenditionInfo, Stats } from "./stats.js";
 
 /** How an engine is made. Only `index` is needed. */
@@ -44,17 +47,6 @@ export interface EngineOptions {
   wasm?: string | URL | WebAssembly.Module | undefined;
 }
 
-/** What the player is doing. Seconds. */
-export interface PlayerState {
-  position: number;
-  /** How far beyond the position it can go with what it has. */
-  buffered: number;
-  /** `false` only if the viewer paused it. */
-  playing: boolean;
-  /** 1 is normal speed. */
-  rate: number;
-}
-
 /** What the player asks for. */
 export interface LoadRequest {
   /** Address of a segment or `init.mp4` for which {@link Engine.matches} holds. */
@@ -62,18 +54,6 @@ export interface LoadRequest {
   signal?: AbortSignal;
   /** Hears how it goes, as the player's estimator should see it. */
   onProgress?(progress: Progress): void;
-}
-
-/** A load as the player's estimator should see it; times on the clock of `performance.now()`. */
-export interface Progress extends Report {
-  loaded: number;
-  total: number;
-}
-
-/** A segment for the player, which may keep or transfer the bytes. */
-export interface Loaded {
-  bytes: ArrayBuffer;
-  timing: Progress;
 }
 
 /** What the engine reports. */
@@ -92,24 +72,11 @@ export interface EngineEvents {
 
 /** What plain loads wait for the index and the module, once they have their bytes. */
 const VERIFY_PATIENCE_MS = 500;
-/** What a wish may take while the player is hungry, before the player is told. */
-const LOAD_PATIENCE_MS = 60_000;
 const PLAYER_EVERY_MS = 250;
 const STATS_EVERY_MS = 1000;
 /** What the origin did longer ago says nothing about the path now. */
 const ORIGIN_SAMPLE_MS = 30_000;
 const DEFAULT_UPLOAD_KBPS = 20_000;
-
-/** A wish of the player. */
-interface Waiting {
-  resolve(loaded: Loaded): void;
-  reject(error: unknown): void;
-  onProgress: ((progress: Progress) => void) | undefined;
-  startedAt: number;
-  hungryMs: number;
-  hungryBytes: number;
-  countedAt: number;
-}
 
 /** A file of the package; `sequence` is `null` for `init.mp4`. */
 interface Target {
@@ -131,13 +98,20 @@ export class Engine extends Emitter<EngineEvents> {
   readonly #playback = new Playback();
   readonly #meter = new Meter();
   readonly #counters: Counters = { origin: 0, peers: 0, toPeers: 0, wasted: 0, refused: 0, refusedPieces: 0 };
-  readonly #waiting = new Map<SegmentKey, Waiting[]>();
+  readonly #wishes = new Wishes({
+    held: (segment) => ({
+      loaded: this.#swarm?.store.bytes(segment) ?? 0,
+      total: this.#swarm?.sizeOf(segment) ?? 0,
+    }),
+    copy: (segment) => this.#swarm?.store.copy(segment, this.#swarm.sizeOf(segment)) ?? null,
+    path: () => ({ pathBps: this.#pathBps(), firstByteMs: this.#firstByteMs }),
+    unwant: (segment) => this.#swarm?.unwant(segment),
+  });
   readonly #statsTimer: ReturnType<typeof setInterval>;
   #swarm: Swarm | null = null;
   #reason: string | null = null;
   #closed = false;
   #playerAt = 0;
-  #isHungry = true;
   #sharing: boolean;
   #uploadKbps: number;
   #origin: { bps: number; at: number } | null = null;
@@ -249,8 +223,7 @@ export class Engine extends Emitter<EngineEvents> {
     removeEventListener("pagehide", this.#leave);
     clearInterval(this.#statsTimer);
     this.#swarm?.close();
-    for (const waiting of this.#waiting.values()) waiting.forEach(({ reject }) => reject(aborted()));
-    this.#waiting.clear();
+    this.#wishes.close();
     this.#playback.detach();
   }
 
@@ -287,12 +260,18 @@ export class Engine extends Emitter<EngineEvents> {
         meter: this.#meter,
       },
       {
-        delivered: (segment) => this.#delivered(segment),
-        stored: (segment, bytes) => this.#stored(segment, bytes),
-        failed: (segment, error) => this.#failed(segment, error),
+        delivered: (segment) => {
+          this.#wishes.delivered(segment);
+          swarm.store.markDelivered(segment);
+        },
+        stored: (segment, bytes) => this.#wishes.stored(segment, bytes),
+        failed: (segment, error) => {
+          if (error instanceof ForgedError) this.emit("error", { message: error.message });
+          this.#wishes.failed(segment, error);
+        },
         sampled: (bytes, ms, firstByteMs) => this.#sampled(bytes, ms, firstByteMs),
         peer: (id, connected) => this.emit("peer", { id, connected }),
-        isUrgent: (segment) => this.#waiting.has(segment),
+        isUrgent: (segment) => this.#wishes.has(segment),
         tick: () => performance.now() - this.#playerAt >= PLAYER_EVERY_MS && this.#reportPlayer(),
       },
     );
@@ -327,33 +306,10 @@ export class Engine extends Emitter<EngineEvents> {
     this.#playerAt = performance.now();
     const state = this.player?.();
     if (state) {
-      // What passed since the last look belongs to the state before.
-      this.#waiting.forEach((all) => all.forEach((waiting) => this.#count(waiting)));
-      this.#isHungry = state.buffered < HUNGRY_BELOW_S * Math.max(1, state.rate);
+      this.#wishes.look(state.buffered, state.rate);
       this.#swarm?.player(state.position, state.buffered, state.playing, state.rate);
     }
-    for (const [segment, all] of this.#waiting) {
-      const held = this.#swarm?.store.bytes(segment) ?? 0;
-      const size = this.#swarm?.sizeOf(segment) ?? 0;
-      for (const waiting of all) {
-        waiting.onProgress?.(this.#progress(waiting, held, size));
-        if (waiting.hungryMs > LOAD_PATIENCE_MS) this.#giveUp(segment, waiting, new OriginError(0, "a segment"));
-      }
-    }
-  }
-
-  #count(waiting: Waiting): void {
-    const now = performance.now();
-    if (this.#isHungry) waiting.hungryMs += now - waiting.countedAt;
-    waiting.countedAt = now;
-  }
-
-  #progress(waiting: Waiting, loaded: number, total: number): Progress {
-    this.#count(waiting);
-    const now = performance.now();
-    const { hungryBytes, hungryMs, startedAt } = waiting;
-    const course = { bytes: loaded, hungryBytes, hungryMs, elapsedMs: now - startedAt };
-    return { ...report({ ...course, pathBps: this.#pathBps(), firstByteMs: this.#firstByteMs }, now), loaded, total };
+    this.#wishes.tell();
   }
 
   /**
@@ -398,57 +354,12 @@ export class Engine extends Emitter<EngineEvents> {
   }
 
   #want(segment: SegmentKey, { url, signal, onProgress }: LoadRequest): Promise<Loaded> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(aborted());
-      const now = performance.now();
-      const progress = onProgress && ((p: Progress) => onProgress(p));
-      const waiting: Waiting = {
-        resolve, reject, onProgress: progress, startedAt: now, countedAt: now, hungryMs: 0, hungryBytes: 0,
-      };
-      this.#waiting.set(segment, [...(this.#waiting.get(segment) ?? []), waiting]);
-      signal?.addEventListener("abort", () => this.#giveUp(segment, waiting, aborted()), { once: true });
-      this.#reportPlayer();
-      if (this.#swarm) this.#swarm.query = new URL(url, document.baseURI).search;
-      this.#swarm?.want(segment);
-    });
-  }
-
-  /** A wish ends without a segment. */
-  #giveUp(segment: SegmentKey, waiting: Waiting, error: Error): void {
-    const all = this.#waiting.get(segment);
-    if (!all?.includes(waiting)) return;
-    const rest = all.filter((other) => other !== waiting);
-    if (rest.length) this.#waiting.set(segment, rest);
-    else this.#waiting.delete(segment);
-    if (!rest.length) this.#swarm?.unwant(segment);
-    waiting.reject(error);
-  }
-
-  #stored(segment: SegmentKey, bytes: number): void {
-    const all = this.#waiting.get(segment);
-    if (!all) return;
-    const [held, size] = [this.#swarm?.store.bytes(segment) ?? 0, this.#swarm?.sizeOf(segment) ?? 0];
-    for (const waiting of all) {
-      if (this.#isHungry) waiting.hungryBytes += bytes;
-      waiting.onProgress?.(this.#progress(waiting, held, size));
-    }
-  }
-
-  #delivered(segment: SegmentKey): void {
-    const all = this.#waiting.get(segment);
-    const size = this.#swarm?.sizeOf(segment) ?? 0;
-    for (const waiting of all ?? []) {
-      const bytes = this.#swarm?.store.copy(segment, size);
-      if (bytes) waiting.resolve({ bytes, timing: this.#progress(waiting, size, size) });
-      else waiting.reject(new Error("a segment was lost in the store"));
-    }
-    this.#waiting.delete(segment);
-    this.#swarm?.store.markDelivered(segment);
-  }
-
-  #failed(segment: SegmentKey, error: Error): void {
-    if (error instanceof ForgedError) this.emit("error", { message: error.message });
-    for (const waiting of this.#waiting.get(segment) ?? []) this.#giveUp(segment, waiting, error);
+    const loaded = this.#wishes.add(segment, signal, onProgress && ((progress) => onProgress(progress)));
+    if (!this.#swarm || !this.#wishes.has(segment)) return loaded;
+    this.#reportPlayer();
+    this.#swarm.query = new URL(url, document.baseURI).search;
+    this.#swarm.want(segment);
+    return loaded;
   }
 
   /** Straight from the origin; checked before it is handed over, if the index is there by then. */
@@ -506,27 +417,5 @@ export class Engine extends Emitter<EngineEvents> {
   }
 }
 
-/** The player's state as a video element shows it. */
-export function stateOf(video: HTMLVideoElement): PlayerState {
-  const position = video.currentTime;
-  let buffered = 0;
-  for (let i = 0; i < video.buffered.length; i++) {
-    // A gap of a tenth of a second is one that players step over.
-    if (video.buffered.start(i) <= position + 0.1 && video.buffered.end(i) > position) {
-      buffered = video.buffered.end(i) - position;
-    }
-  }
-  return { position, buffered, playing: !video.paused, rate: video.playbackRate || 1 };
-}
-
-/** Whether the browser says that bytes cost money here. */
-export function isMetered(): boolean {
-  const { connection } = navigator as Navigator & {
-    connection?: { saveData?: boolean; type?: string; metered?: boolean };
-  };
-  return Boolean(connection?.saveData || connection?.metered || connection?.type === "cellular");
-}
-
-const aborted = () => new DOMException("aborted", "AbortError");
 const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 const hexBytes = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));
