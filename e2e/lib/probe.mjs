@@ -11,7 +11,7 @@ function install({ hash }) {
     const STALL_MS = 250;
     const SAMPLE_MS = 100;
     const probe = {
-        video: null, startupMs: null, stalls: 0, stalledMs: 0, playedMs: 0, heights: {}, ended: false, seeks: 0,
+        video: null, startupMs: null, stalls: 0, stalledMs: 0, stuckMs: 0, playedMs: 0, heights: {}, ended: false, seeks: 0,
         appended: [], appendedBytes: 0, errors: [],
     };
     Object.defineProperty(window, "probe", { value: probe });
@@ -35,7 +35,9 @@ function install({ hash }) {
             const running = probe.startupMs !== null && !video.paused && !video.ended && !video.seeking;
             if (!running || video.currentTime !== position || video.readyState > HTMLMediaElement.HAVE_CURRENT_DATA) {
                 still = 0;
-                if (running) {
+                if (running && video.currentTime === position) {
+                    probe.stuckMs += passed;
+                } else if (running) {
                     probe.playedMs += passed;
                     const height = video.videoHeight;
                     probe.heights[height] = (probe.heights[height] ?? 0) + passed;
