@@ -11,6 +11,7 @@ import { compile } from "./core.js";
 import { Emitter } from "./emitter.js";
 import { renditionOf, segmentKey, sequenceOf, type SegmentKey } from "./ops.js";
 import { ForgedError, OriginError, fetchPlain, type Plain } from "./origin.js";
+import { dampened } from "./honest.js";
 import { isMetered, stateOf, type PlayerState } from "./page.js";
 import { Playback } from "./playback.js";
 import { Meter, type Counters, type PeerStats, type RenditionInfo, type Stats } from "./stats.js";
@@ -264,7 +265,7 @@ export class Engine extends Emitter<EngineEvents> {
           this.#wishes.delivered(segment);
           swarm.store.markDelivered(segment);
         },
-        stored: (segment, bytes) => this.#wishes.stored(segment, bytes),
+        stored: (segment, bytes, fromPeer) => this.#wishes.stored(segment, bytes, fromPeer),
         failed: (segment, error) => {
           if (error instanceof ForgedError) this.emit("error", { message: error.message });
           this.#wishes.failed(segment, error);
@@ -317,8 +318,10 @@ export class Engine extends Emitter<EngineEvents> {
    * moment ago, because all of that is there as soon as it is needed.
    */
   #pathBps(): number | null {
+    const measured = this.#swarm?.snapshot().pathBps;
+    const path = measured ? dampened(measured, this.#counters.origin + this.#counters.peers) : 0;
     const recent = this.#origin && performance.now() - this.#origin.at < ORIGIN_SAMPLE_MS ? this.#origin.bps : 0;
-    return Math.max(this.#swarm?.snapshot().pathBps ?? 0, recent) || this.#origin?.bps || null;
+    return Math.max(path, recent) || this.#origin?.bps || null;
   }
 
   #sampled(bytes: number, ms: number, firstByteMs: number): void {

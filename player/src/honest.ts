@@ -5,10 +5,13 @@
  * directions: a segment that is held already "loads" in no time, and one that may take its time (the buffer is full, a
  * neighbour is about to have it) loads as slowly as we choose. So each part of a load is charged what it says about the path:
  *
- * - bytes that came while the player was *hungry* (little buffer left): the time that passed, waiting included, because
- *   then nobody waits by choice;
- * - all other bytes, held before or waited for in comfort: what they would have taken at the throughput measured on the
- *   path, bytes by busy time, over peers and origin.
+ * - bytes that came from the origin while the player was *hungry* (little buffer left): the time that passed, waiting
+ *   included, because then nobody waits by choice. That is what the player would have seen by itself;
+ * - bytes that came from peers meanwhile: the time that passed, but no less than they take on the path. A neighbour that
+ *   has the lowest quality at hand gives it away in a moment; it says little about a higher one that it does not have;
+ * - all other bytes, held before or waited for in comfort: what they take on the path.
+ *
+ * The *path* is the throughput over peers and origin, bytes by busy time; see {@link dampened}.
  *
  * The report ends now and begins that long ago. The player's own rules (give up a slow load, count its own processing) then
  * work on it as on any other load, and a load in comfort is never taken for a slow one.
@@ -21,8 +24,9 @@ export const HUNGRY_BELOW_S = 10;
 export interface Course {
   /** Bytes that are there, from whatever time. */
   bytes: number;
-  /** Those of them that came while the player was hungry. */
-  hungryBytes: number;
+  /** Those of them that came while the player was hungry, from the origin and from peers. */
+  hungryOriginBytes: number;
+  hungryPeerBytes: number;
   /** How long the load went on while the player was hungry. */
   hungryMs: number;
   /** How long the load has gone on altogether. */
@@ -42,14 +46,29 @@ export interface Report {
 
 /** The report on a load at the time `now`, finished or not. */
 export function report(course: Course, now: number): Report {
-  const { bytes, hungryBytes, hungryMs, elapsedMs, pathBps, firstByteMs } = course;
+  const { bytes, hungryOriginBytes, hungryPeerBytes, hungryMs, elapsedMs, pathBps, firstByteMs } = course;
   if (!pathBps) {
     const start = now - elapsedMs;
     return { start, first: Math.min(start + firstByteMs, now), end: now };
   }
-  const inComfort = ((bytes - hungryBytes) * 8000) / pathBps;
+  const onPath = (bytes: number) => (bytes * 8000) / pathBps;
+  const inComfort = onPath(bytes - hungryOriginBytes - hungryPeerBytes);
+  const hungry = Math.max(hungryMs, onPath(hungryPeerBytes));
   // A load all of whose time was hungry contains its own wait for the first byte; any other gets the usual one.
   const wait = hungryMs > 0 ? 0 : firstByteMs;
-  const start = now - (wait + inComfort + hungryMs);
+  const start = now - (wait + inComfort + hungry);
   return { start, first: Math.min(start + firstByteMs, now), end: now };
+}
+
+/** What a path is taken for before anything has come over it: what hls.js begins with, for a second. */
+const PRIOR_BITS = 500_000;
+const PRIOR_S = 1;
+
+/**
+ * The path as measured, held back while it rests on few bytes: a burst of a tenth of a second is no promise. The measure
+ * counts as that of all `bytes` so far, beside {@link PRIOR_S} second of the prior.
+ */
+export function dampened(pathBps: number, bytes: number): number {
+  const bits = bytes * 8;
+  return (bits + PRIOR_BITS) / (bits / pathBps + PRIOR_S);
 }

@@ -16,7 +16,7 @@ export interface SwarmEvents {
   /** A segment the player waits for is whole. */
   delivered(segment: SegmentKey): void;
   /** Verified bytes of a segment have come. */
-  stored(segment: SegmentKey, bytes: number): void;
+  stored(segment: SegmentKey, bytes: number, fromPeer: boolean): void;
   /** The origin refuses a segment for good, or gives something else for it. */
   failed(segment: SegmentKey, error: Error): void;
   /** A fetch from the origin went well. */
@@ -380,7 +380,7 @@ export class Swarm implements Carrier {
     }
     if (!bytes) throw new Error("the core keeps a piece that is not there");
     this.store.put(segment, piece, bytes);
-    this.#events.stored(segment, length);
+    this.#events.stored(segment, length, offset !== null);
   }
 
   refused(_link: number | null, _segment: SegmentKey, _piece: number, length: number): void {

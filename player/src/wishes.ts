@@ -35,7 +35,8 @@ interface Wish {
   onProgress: ((progress: Progress) => void) | undefined;
   startedAt: number;
   hungryMs: number;
-  hungryBytes: number;
+  hungryOriginBytes: number;
+  hungryPeerBytes: number;
   countedAt: number;
 }
 
@@ -61,7 +62,8 @@ export class Wishes {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(aborted());
       const now = performance.now();
-      const wish: Wish = { resolve, reject, onProgress, startedAt: now, countedAt: now, hungryMs: 0, hungryBytes: 0 };
+      const nothing = { hungryMs: 0, hungryOriginBytes: 0, hungryPeerBytes: 0 };
+      const wish: Wish = { resolve, reject, onProgress, startedAt: now, countedAt: now, ...nothing };
       this.#wishes.set(segment, [...(this.#wishes.get(segment) ?? []), wish]);
       signal?.addEventListener("abort", () => this.#end(segment, wish, aborted()), { once: true });
     });
@@ -85,9 +87,9 @@ export class Wishes {
   }
 
   /** Verified bytes of a segment have come. */
-  stored(segment: SegmentKey, bytes: number): void {
+  stored(segment: SegmentKey, bytes: number, fromPeer: boolean): void {
     for (const wish of this.#wishes.get(segment) ?? []) {
-      if (this.#isHungry) wish.hungryBytes += bytes;
+      if (this.#isHungry) wish[fromPeer ? "hungryPeerBytes" : "hungryOriginBytes"] += bytes;
       wish.onProgress?.(this.#progress(segment, wish));
     }
   }
@@ -137,8 +139,7 @@ export class Wishes {
     this.#count(wish);
     const now = performance.now();
     const { loaded, total } = this.#source.held(segment);
-    const { hungryBytes, hungryMs, startedAt } = wish;
-    const course = { bytes: loaded, hungryBytes, hungryMs, elapsedMs: now - startedAt, ...this.#source.path() };
+    const course = { ...wish, bytes: loaded, elapsedMs: now - wish.startedAt, ...this.#source.path() };
     return { ...report(course, now), loaded, total };
   }
 }

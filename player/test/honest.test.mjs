@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./lib/bundle.mjs";
 
-const { report } = await load("honest.ts");
+const { dampened, report } = await load("honest.ts");
 const NOW = 100_000;
-const course = (changes) => ({ bytes: 1_000_000, hungryBytes: 0, hungryMs: 0, elapsedMs: 0, pathBps: 8_000_000, firstByteMs: 40, ...changes });
+const course = (changes) => ({ bytes: 1_000_000, hungryOriginBytes: 0, hungryPeerBytes: 0, hungryMs: 0, elapsedMs: 0, pathBps: 8_000_000, firstByteMs: 40, ...changes });
 /** What hls.js makes of it: bits by time, the time to the first byte taken out as far as it is usual. */
 const bps = ({ start, first, end }, bytes = 1_000_000) => (bytes * 8000) / (end - start - Math.min(first - start, 40));
 
@@ -20,13 +20,28 @@ test("a segment that took its time in comfort loads at the speed of the path too
 });
 
 test("hungry time counts as it passes", () => {
-  const told = report(course({ elapsedMs: 3000, hungryMs: 3000, hungryBytes: 1_000_000 }), NOW);
-  assert.equal(told.start, NOW - 3000);
-  assert.equal(told.first, NOW - 2960);
+  for (const bytes of [{ hungryOriginBytes: 1_000_000 }, { hungryPeerBytes: 1_000_000 }]) {
+    const told = report(course({ elapsedMs: 3000, hungryMs: 3000, ...bytes }), NOW);
+    assert.equal(told.start, NOW - 3000);
+    assert.equal(told.first, NOW - 2960);
+  }
+});
+
+test("a quick origin is as quick as it is, a quick neighbour no quicker than the path", () => {
+  assert.equal(report(course({ elapsedMs: 100, hungryMs: 100, hungryOriginBytes: 1_000_000 }), NOW).start, NOW - 100);
+  assert.equal(report(course({ elapsedMs: 100, hungryMs: 100, hungryPeerBytes: 1_000_000 }), NOW).start, NOW - 1000);
+});
+
+test("a path is believed the more the longer it has been seen", () => {
+  const told = [20_000, 160_000, 1e6, 1e7, 1e9].map((bytes) => dampened(50e6, bytes));
+  assert.ok(told[0] < 0.7e6 && told[1] < 2e6 && told[4] > 49e6, `${told}`);
+  assert.deepEqual(told, [...told].sort((a, b) => a - b));
+  // A slow one is believed sooner: it takes longer to be seen.
+  assert.ok(dampened(1e6, 250_000) > 0.8e6);
 });
 
 test("what was held when hunger began is charged at the speed of the path", () => {
-  const told = report(course({ elapsedMs: 900, hungryMs: 500, hungryBytes: 250_000 }), NOW);
+  const told = report(course({ elapsedMs: 900, hungryMs: 500, hungryOriginBytes: 250_000 }), NOW);
   assert.equal(told.start, NOW - (500 + 750));
 });
 
@@ -46,7 +61,7 @@ test("the times are always in order", () => {
   for (let i = 0; i < 10_000; i++) {
     const bytes = Math.random() * 1e6;
     const told = report(course({
-      bytes, hungryBytes: Math.random() * bytes, hungryMs: Math.random() < 0.5 ? 0 : Math.random() * 1e4,
+      bytes, hungryOriginBytes: (Math.random() * bytes) / 2, hungryPeerBytes: (Math.random() * bytes) / 2, hungryMs: Math.random() < 0.5 ? 0 : Math.random() * 1e4,
       elapsedMs: Math.random() * 2e4, pathBps: Math.random() < 0.2 ? null : Math.random() * 1e8, firstByteMs: Math.random() * 500,
     }), NOW);
     assert.ok(told.start <= told.first && told.first <= told.end, JSON.stringify(told));
