@@ -4,7 +4,7 @@
 //   node build.mjs            everything
 //   node build.mjs --no-wasm  reuses dist/braidcast.wasm
 //
-// CARGO and RUSTC are honoured; WASM_CARGO_FLAGS is appended to the cargo call.
+// The core is compiled by scripts/wasm.sh; CARGO, CARGO_TARGET_DIR and BRAIDCAST_WASM are honoured.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -26,15 +26,11 @@ function run(program, args, options = {}) {
   }
 }
 
+/** Whichever compiler of this machine can: see scripts/wasm.sh. */
 function wasm() {
-  const target = "wasm32-unknown-unknown";
-  const flags = (process.env.WASM_CARGO_FLAGS ?? "").split(" ").filter(Boolean);
-  const args = ["build", "--package", "braidcast-web", "--profile", "wasm", "--target", target, ...flags];
-  // The vector instructions double the speed of the hash; every browser with WebRTC and WASM of the last years has them.
-  const env = { ...process.env, CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS: "-Ctarget-feature=+simd128" };
-  run(process.env.CARGO ?? "cargo", args, { cwd: root, env });
-  const out = process.env.CARGO_TARGET_DIR ?? join(root, "target");
-  copyFileSync(join(out, target, "wasm", "web.wasm"), join(dist, "braidcast.wasm"));
+  const { status, stdout } = spawnSync(join(root, "scripts/wasm.sh"), { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+  if (status !== 0) process.exit(status || 1);
+  copyFileSync(stdout.trim(), join(dist, "braidcast.wasm"));
 }
 
 const common = { bundle: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning", absWorkingDir: here };
