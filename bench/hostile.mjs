@@ -1,9 +1,17 @@
-// Five viewers of whom one forges, one withholds and one drips: `node bench/hostile.mjs`.
+// One viewer forges, one withholds, one drips what it sends: `node bench/hostile.mjs`.
 
+import { options } from "../e2e/lib/options.mjs";
 import { Report } from "../e2e/lib/report.mjs";
-import { hostile } from "../e2e/scenarios/hostile.mjs";
 import { LADDER } from "../e2e/lib/stage.mjs";
+import { hostile } from "../e2e/scenarios/hostile.mjs";
 
+const how = options("Five viewers, of whom three are hostile: node bench/hostile.mjs [option value]...", {
+    viewers: 5,
+    seconds: 60,
+    gapMs: 2000,
+    attackers: ["forger", "mute", "slow"],
+    ladder: LADDER,
+});
 const report = new Report("hostile");
-await hostile(report, { viewers: 5, attackers: ["forger", "mute", "slow"], seconds: 60, gapMs: 2000, ladder: LADDER });
+await hostile(report, how);
 report.close();

@@ -1,8 +1,15 @@
-// Ten viewers, a two-minute film, an origin without limits: `node bench/swarm.mjs`.
+// Viewers together against the same viewers each on their own, at an origin without limits: `node bench/swarm.mjs`.
 
+import { options } from "../e2e/lib/options.mjs";
 import { Report } from "../e2e/lib/report.mjs";
 import { swarm } from "../e2e/scenarios/swarm.mjs";
 
+const how = options("Ten viewers of a two-minute film: node bench/swarm.mjs [option value]...", {
+    viewers: 10,
+    seconds: 120,
+    gapMs: 2000,
+    copiesMax: 1.5,
+});
 const report = new Report("swarm");
-await swarm(report, { viewers: 10, seconds: 120, gapMs: 2000, copiesMax: 1.5 });
+await swarm(report, how);
 report.close();

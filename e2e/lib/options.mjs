@@ -1,0 +1,38 @@
+// Command lines of the benches: every number of a scenario is an option of the same name.
+
+import { parseArgs } from "node:util";
+
+/**
+ * @template {Record<string, number | string | string[] | boolean>} T
+ * @param {string} about what `--help` says
+ * @param {T} defaults
+ * @returns {T} with what the command line changed
+ */
+export function options(about, defaults) {
+    const names = Object.keys(defaults).filter((name) => typeof defaults[name] === "number");
+    const flag = (name) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const known = Object.fromEntries(names.map((name) => [flag(name), { type: "string" }]));
+    const usage = () => `${about}\n\n${names.map((name) => `  --${flag(name)} ${defaults[name]}`).join("\n")}`;
+    let values;
+    try {
+        ({ values } = parseArgs({ options: { ...known, help: { type: "boolean", short: "h" } } }));
+    } catch (error) {
+        console.error(`${error.message}\n\n${usage()}`);
+        process.exit(2);
+    }
+    if (values.help) {
+        console.log(usage());
+        process.exit(0);
+    }
+    const chosen = { ...defaults };
+    for (const name of names) {
+        const text = values[flag(name)];
+        if (text === undefined) continue;
+        if (!Number.isFinite(Number(text))) {
+            console.error(`--${flag(name)} is a number, not ${text}`);
+            process.exit(2);
+        }
+        chosen[name] = Number(text);
+    }
+    return chosen;
+}
