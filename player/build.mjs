@@ -7,7 +7,7 @@
 // The core is compiled by scripts/wasm.sh; CARGO, CARGO_TARGET_DIR and BRAIDCAST_WASM are honoured.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -15,8 +15,6 @@ const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..");
 const dist = join(here, "dist");
 mkdirSync(dist, { recursive: true });
-// Names of shared modules change with their contents: old ones would pile up.
-for (const name of readdirSync(dist)) if (name !== "braidcast.wasm") rmSync(join(dist, name), { recursive: true });
 
 function run(program, args, options = {}) {
   const { status, error } = spawnSync(program, args, { stdio: "inherit", ...options });
@@ -33,7 +31,7 @@ function wasm() {
   copyFileSync(stdout.trim(), join(dist, "braidcast.wasm"));
 }
 
-const common = { bundle: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning", absWorkingDir: here };
+const common = { bundle: true, metafile: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning", absWorkingDir: here };
 const esm = { ...common, format: "esm", define: { BRAIDCAST_SCRIPT_URL: "import.meta.url" } };
 // A classic script knows its address only while it first runs.
 const script = {
@@ -46,8 +44,9 @@ const script = {
   },
 };
 
+/** Returns the names of the files it has written. */
 async function scripts() {
-  await Promise.all([
+  const built = await Promise.all([
     build({ ...script, entryPoints: ["src/index.ts"], outfile: "dist/braidcast-player.js" }),
     build({
       ...esm,
@@ -62,11 +61,16 @@ async function scripts() {
     build({ ...common, format: "esm", entryPoints: { watch: "src/watch/watch.ts", catalogue: "src/watch/catalogue.ts" }, outdir: "dist" }),
     build({ ...common, entryPoints: ["src/watch/style.css"], outfile: "dist/style.css" }),
   ]);
-  for (const page of ["index.html", "watch.html", "icon.svg"]) copyFileSync(join(here, "src/watch", page), join(dist, page));
+  const pages = ["index.html", "watch.html", "icon.svg"];
+  for (const page of pages) copyFileSync(join(here, "src/watch", page), join(dist, page));
   copyFileSync(join(here, "node_modules/hls.js/LICENSE"), join(dist, "hls.js.LICENSE"));
+  const outputs = built.flatMap(({ metafile }) => Object.keys(metafile.outputs).map((path) => basename(path)));
+  return [...outputs, ...pages, "hls.js.LICENSE"];
 }
 
 if (!process.argv.includes("--no-wasm") || !existsSync(join(dist, "braidcast.wasm"))) wasm();
-await scripts();
+// What an earlier build left goes last: a server may be reading this folder.
+const fresh = new Set([...(await scripts()), "braidcast.wasm", "types"]);
+for (const name of readdirSync(dist)) if (!fresh.has(name)) rmSync(join(dist, name), { recursive: true });
 run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "--project", here, "--emitDeclarationOnly"], { cwd: here });
 console.log(`dist/braidcast-player.js ${readFileSync(join(dist, "braidcast-player.js")).length} bytes`);
