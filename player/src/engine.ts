@@ -11,7 +11,7 @@ import { compile } from "./core.js";
 import { Emitter } from "./emitter.js";
 import { renditionOf, segmentKey, sequenceOf, type SegmentKey } from "./ops.js";
 import { ForgedError, OriginError, fetchPlain, type Plain } from "./origin.js";
-import { dampened } from "./honest.js";
+import { pathOf } from "./honest.js";
 import { isMetered, stateOf, type PlayerState } from "./page.js";
 import { Playback } from "./playback.js";
 import { Meter, type Counters, type PeerStats, type RenditionInfo, type Stats } from "./stats.js";
@@ -75,8 +75,6 @@ export interface EngineEvents {
 const VERIFY_PATIENCE_MS = 500;
 const PLAYER_EVERY_MS = 250;
 const STATS_EVERY_MS = 1000;
-/** What the origin did longer ago says nothing about the path now. */
-const ORIGIN_SAMPLE_MS = 30_000;
 const DEFAULT_UPLOAD_KBPS = 20_000;
 
 /** A file of the package; `sequence` is `null` for `init.mp4`. */
@@ -113,6 +111,7 @@ export class Engine extends Emitter<EngineEvents> {
   #reason: string | null = null;
   #closed = false;
   #playerAt = 0;
+  #bufferedS = 0;
   #sharing: boolean;
   #uploadKbps: number;
   #origin: { bps: number; at: number } | null = null;
@@ -244,6 +243,7 @@ export class Engine extends Emitter<EngineEvents> {
         throw new Error(`no key: ${textOf(error)}`);
       }),
     ]);
+    if (!(wasm instanceof WebAssembly.Module)) this.#sampleFile(new URL(wasm, document.baseURI));
     const tracker = new URL(this.#options.tracker ?? new URL("/tracker", this.#base), document.baseURI);
     tracker.protocol = tracker.protocol.replace("http", "ws");
     const swarm = await Swarm.open(
@@ -307,21 +307,28 @@ export class Engine extends Emitter<EngineEvents> {
     this.#playerAt = performance.now();
     const state = this.player?.();
     if (state) {
+      this.#bufferedS = state.buffered;
       this.#wishes.look(state.buffered, state.rate);
       this.#swarm?.player(state.position, state.buffered, state.playing, state.rate);
     }
     this.#wishes.tell();
   }
 
-  /**
-   * What the path carries: peers and origin together as the core measures it, and never less than the origin alone did a
-   * moment ago, because all of that is there as soon as it is needed.
-   */
   #pathBps(): number | null {
-    const measured = this.#swarm?.snapshot().pathBps;
-    const path = measured ? dampened(measured, this.#counters.origin + this.#counters.peers) : 0;
-    const recent = this.#origin && performance.now() - this.#origin.at < ORIGIN_SAMPLE_MS ? this.#origin.bps : 0;
-    return Math.max(path, recent) || this.#origin?.bps || null;
+    return pathOf({
+      bothBps: this.#swarm?.snapshot().pathBps ?? null,
+      bytes: this.#counters.origin + this.#counters.peers,
+      bufferedS: this.#bufferedS,
+      origin: this.#origin && { bps: this.#origin.bps, ageMs: performance.now() - this.#origin.at },
+    });
+  }
+
+  /** The core's own file says something about the origin before the first segment does, if it lies there too. */
+  #sampleFile(url: URL): void {
+    const [entry] = performance.getEntriesByName(url.href, "resource") as PerformanceResourceTiming[];
+    if (url.origin !== this.#base.origin || !entry?.transferSize) return; // from a cache: says nothing
+    const ms = entry.responseEnd - entry.requestStart;
+    this.#sampled(entry.transferSize, ms, entry.responseStart - entry.requestStart);
   }
 
   #sampled(bytes: number, ms: number, firstByteMs: number): void {

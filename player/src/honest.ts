@@ -11,7 +11,7 @@
  *   has the lowest quality at hand gives it away in a moment; it says little about a higher one that it does not have;
  * - all other bytes, held before or waited for in comfort: what they take on the path.
  *
- * The *path* is the throughput over peers and origin, bytes by busy time; see {@link dampened}.
+ * The *path* is the throughput over peers and origin, bytes by busy time, within bounds: see {@link pathOf}.
  *
  * The report ends now and begins that long ago. The player's own rules (give up a slow load, count its own processing) then
  * work on it as on any other load, and a load in comfort is never taken for a slow one.
@@ -60,15 +60,45 @@ export function report(course: Course, now: number): Report {
   return { start, first: Math.min(start + firstByteMs, now), end: now };
 }
 
+/** What is known of the path. */
+export interface Measured {
+  /** Bytes by busy time over peers and origin, bits a second; `null` while unknown. */
+  bothBps: number | null;
+  /** All bytes that this rests on. */
+  bytes: number;
+  /** What fetches from the origin ran at, bits a second, and how long ago the last one ended; `null` before the first. */
+  origin: { bps: number; ageMs: number } | null;
+  /** What the player has left, seconds. */
+  bufferedS: number;
+}
+
 /** What a path is taken for before anything has come over it: what hls.js begins with, for a second. */
 const PRIOR_BITS = 500_000;
 const PRIOR_S = 1;
+/** What the origin did longer ago than this is no longer to be counted on. */
+const ORIGIN_LASTS_MS = 30_000;
+/** How far neighbours may lift the path above the origin: for a hungry player, how much further for every so many seconds
+ * of buffer above that, and in what time without the origin that doubles. */
+const LIFT = 1.5;
+const LIFT_EVERY_S = 10;
+const LIFT_DOUBLES_MS = 20_000;
 
 /**
- * The path as measured, held back while it rests on few bytes: a burst of a tenth of a second is no promise. The measure
- * counts as that of all `bytes` so far, beside {@link PRIOR_S} second of the prior.
+ * The path as the player's choice of quality may count on it.
+ *
+ * - While it rests on few bytes it is held back: a burst of a tenth of a second is no promise.
+ * - It is never less than what the origin alone did a moment ago: all of that is there as soon as it is needed, and no
+ *   viewer is to be worse off than with the origin alone.
+ * - It is not much more either. Neighbours give away what they hold in a moment, but the next quality up may be only at the
+ *   origin, which would have to carry it. The more the player has left, and the longer the origin was not needed, the more
+ *   is tried; if neighbours do have what is then asked for, it stays that way, and if not, the origin's own speed is
+ *   known anew while there is buffer to live on.
  */
-export function dampened(pathBps: number, bytes: number): number {
+export function pathOf({ bothBps, bytes, origin, bufferedS }: Measured): number | null {
   const bits = bytes * 8;
-  return (bits + PRIOR_BITS) / (bits / pathBps + PRIOR_S);
+  const both = bothBps ? (bits + PRIOR_BITS) / (bits / bothBps + PRIOR_S) : null;
+  if (!origin || !both) return both ?? origin?.bps ?? null;
+  const lift = LIFT + Math.max(0, bufferedS - HUNGRY_BELOW_S) / LIFT_EVERY_S;
+  const lifted = Math.min(both, origin.bps * lift * 2 ** (origin.ageMs / LIFT_DOUBLES_MS));
+  return origin.ageMs < ORIGIN_LASTS_MS ? Math.max(lifted, origin.bps) : lifted;
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { load } from "./lib/bundle.mjs";
 
-const { dampened, report } = await load("honest.ts");
+const { pathOf, report } = await load("honest.ts");
 const NOW = 100_000;
 const course = (changes) => ({ bytes: 1_000_000, hungryOriginBytes: 0, hungryPeerBytes: 0, hungryMs: 0, elapsedMs: 0, pathBps: 8_000_000, firstByteMs: 40, ...changes });
 /** What hls.js makes of it: bits by time, the time to the first byte taken out as far as it is usual. */
@@ -32,13 +32,35 @@ test("a quick origin is as quick as it is, a quick neighbour no quicker than the
   assert.equal(report(course({ elapsedMs: 100, hungryMs: 100, hungryPeerBytes: 1_000_000 }), NOW).start, NOW - 1000);
 });
 
+const path = (changes) => pathOf({ bothBps: null, bytes: 1e12, origin: null, bufferedS: 5, ...changes });
+const origin = (bps, ageMs = 0) => ({ origin: { bps, ageMs } });
+
 test("a path is believed the more the longer it has been seen", () => {
-  const told = [20_000, 160_000, 1e6, 1e7, 1e9].map((bytes) => dampened(50e6, bytes));
+  const told = [20_000, 160_000, 1e6, 1e7, 1e9].map((bytes) => path({ bothBps: 50e6, bytes }));
   assert.ok(told[0] < 0.7e6 && told[1] < 2e6 && told[4] > 49e6, `${told}`);
   assert.deepEqual(told, [...told].sort((a, b) => a - b));
   // A slow one is believed sooner: it takes longer to be seen.
-  assert.ok(dampened(1e6, 250_000) > 0.8e6);
+  assert.ok(path({ bothBps: 1e6, bytes: 250_000 }) > 0.8e6);
 });
+
+test("slow neighbours never make a path slower than the origin is", () => {
+  assert.equal(path({ bothBps: 1e6, ...origin(9e6) }), 9e6);
+  assert.equal(path(origin(9e6)), 9e6);
+  // What it did a while ago is no promise any more.
+  assert.ok(path({ bothBps: 1e6, ...origin(9e6, 31_000) }) < 1.01e6);
+});
+
+test("quick neighbours lift it by half, and by more only while the origin is not needed", () => {
+  const lifted = [0, 20_000, 40_000, 400_000].map((ageMs) => path({ bothBps: 50e6, ...origin(1e6, ageMs) }));
+  assert.deepEqual(lifted.map((bps) => Math.round(bps / 1e5)), [15, 30, 60, 500]);
+});
+
+test("a player with much left may try more", () => {
+  const lifted = [0, 10, 20, 40].map((bufferedS) => path({ bothBps: 50e6, bufferedS, ...origin(1e6) }));
+  assert.deepEqual(lifted.map((bps) => Math.round(bps / 1e5)), [15, 15, 25, 45]);
+});
+
+test("with nothing known nothing is told", () => assert.equal(path({}), null));
 
 test("what was held when hunger began is charged at the speed of the path", () => {
   const told = report(course({ elapsedMs: 900, hungryMs: 500, hungryOriginBytes: 250_000 }), NOW);
