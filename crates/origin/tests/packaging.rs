@@ -2,6 +2,7 @@
 
 mod common;
 
+use cmaf::ingest::{Event, FragmentReader};
 use common::{PICTURE_AND_TONE, clip, make, quick, secret};
 use manifest::{Index, digest};
 use origin::library::Library;
@@ -57,6 +58,29 @@ async fn a_film_becomes_a_ladder_whose_every_byte_is_in_the_signed_index() {
         assert!(fs::metadata(dir.join(file)).unwrap().len() > 0, "{file}");
     }
     assert_eq!(Record::read(&dir).unwrap().mode, Mode::Encoded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn encoded_sound_is_as_early_as_the_picture_and_ends_with_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let args = "-f lavfi -i testsrc2=size=128x72:rate=25:duration=20 -f lavfi -i sine=duration=20:sample_rate=48000 \
+        -c:v libx264 -preset ultrafast -c:a aac";
+    let film = clip(temp.path(), args, "f.mp4");
+    let library = Library::open(&temp.path().join("data")).unwrap();
+    let (dir, _) = make(&library, &film, &quick(), Tools::find().as_ref()).await.unwrap();
+    let mut reader = FragmentReader::new();
+    let mut track = None;
+    for file in ["a0/init.mp4", "a0/1.m4s"] {
+        for event in reader.push(&fs::read(dir.join(file)).unwrap()).unwrap() {
+            if let Event::Track(found) = event {
+                track = Some(found);
+            }
+        }
+    }
+    assert_eq!(track.unwrap().priming, 1024, "a frame of the encoder's delay is not part of the film");
+    for rendition in &index(&dir).renditions {
+        assert_eq!(rendition.segments.len(), 5, "{}: 20 s on a 4 s grid", rendition.id);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

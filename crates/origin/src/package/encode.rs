@@ -177,7 +177,8 @@ impl Args {
     }
 
     fn output(&mut self, ingest: &Ingest, id: &str) {
-        self.words("-map_metadata -1 -map_chapters -1 -f mp4 -movflags");
+        // With the edit list, which +cmaf leaves out: it alone says how much of the encoder's first sound is none.
+        self.words("-map_metadata -1 -map_chapters -1 -f mp4 -use_editlist 1 -movflags");
         self.words("+cmaf+frag_keyframe+empty_moov+default_base_moof+skip_sidx+skip_trailer+delay_moov");
         self.words("-frag_duration");
         self.word(FRAGMENT_TIME.as_micros().to_string());

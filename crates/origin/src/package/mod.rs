@@ -39,7 +39,7 @@ use std::time::Duration;
 use writer::Written;
 
 /// Version of the tree's layout and of how tracks are encoded; packages of another version are made again.
-pub const TREE_VERSION: u32 = 1;
+pub const TREE_VERSION: u32 = 2;
 
 /// Length of the pieces that peers exchange.
 const PIECE_LEN: u32 = 32 << 10;
