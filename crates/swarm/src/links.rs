@@ -9,6 +9,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use wire::{Message, Refusal, VERSION};
 
+/// A link that has stood for so long is not replaced by a second one to the same peer.
+const SETTLED: Duration = Duration::from_secs(5);
+/// How long a new link may say nothing.
+const GREETS_WITHIN: Duration = Duration::from_secs(8);
+/// How long a link may leave untouched what was given to it.
+const STUCK_AT_MOST: Duration = Duration::from_secs(15);
+
 impl Peer {
     pub(crate) fn link_up(
         &mut self,
@@ -23,7 +30,10 @@ impl Peer {
         if let Some((other, other_dialled)) = twin {
             // Both dialled: both sides keep the connection that the smaller id began.
             let mine = self.me < peer;
-            if dialled == other_dialled || other_dialled == mine {
+            // A newcomer never replaces a link that has stood or brought something: names are not proven.
+            let settled =
+                self.links.get(&other).is_some_and(|n| n.bytes_in > 0 || now.since(n.since) > SETTLED);
+            if dialled == other_dialled || other_dialled == mine || settled {
                 out.push(Output::Hangup(link, Hangup::Duplicate));
                 return;
             }
@@ -70,6 +80,10 @@ impl Peer {
 
     pub(crate) fn message(&mut self, now: Time, link: Link, message: Message, out: &mut Vec<Output>) {
         let (Some(film), Some(neighbour)) = (&self.film, self.links.get_mut(&link)) else { return };
+        if !neighbour.greeted && !matches!(message, Message::Hello(_) | Message::Goodbye) {
+            self.hang_up(link, Hangup::Stranger, out);
+            return;
+        }
         match message {
             Message::Hello(hello) => {
                 if hello.version != VERSION || hello.swarm != film.swarm {
@@ -80,7 +94,11 @@ impl Peer {
                 neighbour.greeted = true;
                 neighbour.upload_kbps = hello.upload_kbps;
             }
-            Message::Have(have) => neighbour.learn(film, now, &have),
+            Message::Have(have) => {
+                if !neighbour.learn(film, now, &have) {
+                    self.drop_forger(link, out);
+                }
+            }
             Message::Playing(playing) => neighbour.playing = Some(playing),
             Message::Request { id, segment, piece, within_ms, leaves } => {
                 let why = match () {
@@ -97,7 +115,8 @@ impl Peer {
                         segment,
                         piece,
                         leaves,
-                        bytes: film.piece_size(segment, piece),
+                        bytes: film.piece_size(segment, piece)
+                            + if leaves { 32 * film.pieces(segment) } else { 0 },
                         due: now + Duration::from_millis(u64::from(within_ms.min(600_000))),
                     }),
                 }
@@ -107,12 +126,27 @@ impl Peer {
                 let Some(asked) = neighbour.forget(id) else { return };
                 match why {
                     Refusal::Absent => neighbour.refused(asked.segment, asked.piece),
-                    Refusal::Busy => neighbour.rest_until = now + Duration::from_millis(300),
+                    Refusal::Busy => neighbour.busy(now),
                     Refusal::NotSharing => neighbour.upload_kbps = 0,
                 }
                 self.drop_if_useless(now, link, out);
             }
             Message::Goodbye => self.hang_up(link, Hangup::Full, out),
+        }
+    }
+
+    /// Closes links that have not greeted, and those that take nothing of what waits for them.
+    pub(crate) fn drop_silent(&mut self, now: Time, out: &mut Vec<Output>) {
+        let silent: Vec<Link> = self
+            .links
+            .iter()
+            .filter(|(_, n)| {
+                !n.greeted && now.since(n.since) > GREETS_WITHIN || n.stuck_for(now) > STUCK_AT_MOST
+            })
+            .map(|(&link, _)| link)
+            .collect();
+        for link in silent {
+            self.hang_up(link, Hangup::Unresponsive, out);
         }
     }
 

@@ -13,12 +13,16 @@ pub(crate) struct Meet {
     dials: BTreeMap<PeerId, Time>,
     shunned: BTreeMap<PeerId, Option<Time>>,
     announced: Option<Time>,
+    /// When the tracker was first asked.
+    begun: Option<Time>,
     asked_for: usize,
     /// Other viewers that the tracker knows of; `None` before its first answer.
     pub audience: Option<u32>,
 }
 
 const DIAL_PATIENCE: Duration = Duration::from_secs(20);
+/// In this time after the first announce most links that come at all have come.
+const HOPE: Duration = Duration::from_secs(4);
 const SHUNNED_MAX: usize = 1000;
 
 impl Meet {
@@ -51,11 +55,9 @@ impl Meet {
         self.dials.remove(peer);
     }
 
-    /// Whether links may still come of what has been begun.
+    /// Whether the first links may still come: peers that cannot be reached are not waited for again and again.
     pub fn is_hopeful(&self, now: Time) -> bool {
-        !self.dials.is_empty()
-            || !self.strangers.is_empty()
-            || self.announced.is_some_and(|at| now.since(at) < Duration::from_secs(3))
+        self.begun.is_none_or(|at| now.since(at) < HOPE)
     }
 
     /// The next peer to dial.
@@ -84,6 +86,7 @@ impl Meet {
             return None;
         }
         self.announced = Some(now);
+        self.begun.get_or_insert(now);
         self.asked_for = want;
         Some(want as u32)
     }

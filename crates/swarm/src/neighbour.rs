@@ -4,6 +4,7 @@
 
 use crate::film::Film;
 use crate::io::PeerId;
+use crate::talk::LINK_ROOM;
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -61,17 +62,26 @@ pub(crate) struct Neighbour {
     pub rest_until: Time,
     /// Pieces it did not bring in time: not asked of it again before it has brought another.
     late: BTreeSet<(SegmentId, u32)>,
-    /// Pieces it refused as absent: not asked of it again before it reports on the segment.
+    /// Pieces it refused as absent: not asked of it again before it reports anew.
     absent: BTreeSet<(SegmentId, u32)>,
 
     /// Bytes its link takes now.
     pub room: u32,
+    /// When what waits in its link last moved, if anything waits.
+    waiting_since: Option<Time>,
+    /// Times it said it was busy since it last brought a piece.
+    busy: u32,
+    /// Reports heard in the current two seconds.
+    reports: (Time, u32),
     pub bytes_in: u64,
     pub bytes_out: u64,
 }
 
 const FIRST_RESPONSE: Duration = Duration::from_millis(150);
 const MOST_FAILED: usize = 1024;
+/// Reports come every quarter of a second, and at once when a fetch begins or ends.
+const REPORTS_MAX: u32 = 200;
+const REPORTS_SPAN: Duration = Duration::from_secs(2);
 
 impl Neighbour {
     pub fn new(now: Time, peer: PeerId, dialled: bool, credit: u32) -> Self {
@@ -99,13 +109,21 @@ impl Neighbour {
             late: BTreeSet::new(),
             absent: BTreeSet::new(),
             room: 0,
+            waiting_since: None,
+            busy: 0,
+            reports: (now, 0),
             bytes_in: 0,
             bytes_out: 0,
         }
     }
 
-    /// Takes in a report. What does not fit the film is passed over.
-    pub fn learn(&mut self, film: &Film, now: Time, have: &Have) {
+    /// Takes in a report. What does not fit the film is passed over. `false`: no honest peer reports that often.
+    pub fn learn(&mut self, film: &Film, now: Time, have: &Have) -> bool {
+        let (since, count) = self.reports;
+        self.reports = if now.since(since) > REPORTS_SPAN { (now, 1) } else { (since, count + 1) };
+        if self.reports.1 > REPORTS_MAX {
+            return false;
+        }
         let runs = |runs: &[wire::Run]| -> Vec<SegmentId> {
             runs.iter()
                 .flat_map(|run| {
@@ -113,7 +131,7 @@ impl Neighbour {
                     (run.first.sequence.max(1)..end)
                         .map(|sequence| SegmentId::new(run.first.rendition, sequence))
                 })
-                .take(4 * manifest::MAX_SEGMENTS)
+                .take(film.segments())
                 .collect()
         };
         for segment in runs(&have.whole) {
@@ -124,12 +142,8 @@ impl Neighbour {
                 self.held.insert(partial.segment, Holding::Part(partial.pieces.clone()));
             }
         }
-        if !self.absent.is_empty() {
-            let whole = runs(&have.whole);
-            let told = |segment: &SegmentId| {
-                whole.contains(segment) || have.partial.iter().any(|partial| partial.segment == *segment)
-            };
-            self.absent.retain(|(segment, _)| !told(segment));
+        if !have.whole.is_empty() || !have.partial.is_empty() {
+            self.absent.clear();
         }
         for segment in runs(&have.gone) {
             self.held.remove(&segment);
@@ -139,8 +153,14 @@ impl Neighbour {
             self.fetching.insert(segment, before.get(&segment).copied().unwrap_or(now));
         }
         for segment in before.into_keys().filter(|s| !self.fetching.contains_key(s)) {
-            self.broken = if self.held.contains_key(&segment) { 0 } else { self.broken + 1 };
+            let kept = match self.held.get(&segment) {
+                Some(Holding::Whole) => true,
+                Some(Holding::Part(bits)) => bits.count() > 0,
+                None => false,
+            };
+            self.broken = if kept { 0 } else { self.broken + 1 };
         }
+        true
     }
 
     /// It turned out not to hold this piece.
@@ -149,6 +169,36 @@ impl Neighbour {
             self.absent.insert((segment, piece));
         }
         self.strikes += 1;
+    }
+
+    /// It has no time now. Whoever says so again and again is no help.
+    pub fn busy(&mut self, now: Time) {
+        self.rest_until = now + Duration::from_millis(300);
+        self.busy += 1;
+        if self.busy > 3 {
+            self.strikes += 1;
+        }
+    }
+
+    /// Bytes were handed to its link.
+    pub fn given(&mut self, now: Time, bytes: u32) {
+        self.room = self.room.saturating_sub(bytes);
+        self.waiting_since.get_or_insert(now);
+    }
+
+    /// Its link takes `room` bytes now.
+    pub fn drained(&mut self, now: Time, room: u32) {
+        if room >= LINK_ROOM {
+            self.waiting_since = None;
+        } else if room > self.room {
+            self.waiting_since = Some(now);
+        }
+        self.room = room;
+    }
+
+    /// For how long nothing of what waits in its link has moved.
+    pub fn stuck_for(&self, now: Time) -> Duration {
+        self.waiting_since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
     pub fn holds(&self, segment: SegmentId, piece: u32) -> bool {
@@ -220,6 +270,7 @@ impl Neighbour {
         self.sample(took);
         self.strikes = 0;
         self.late.clear();
+        self.busy = 0;
         self.delivered += u64::from(asked.bytes);
         self.fastest = if took < self.fastest { took } else { self.fastest + (took - self.fastest) / 100 };
         let rate = ((self.delivered - asked.delivered) * 1_000_000) / took.as_micros() as u64;

@@ -67,7 +67,7 @@ impl Origin {
             let rate = u64::from(fetch.bytes) * 1_000_000 / took;
             self.rate = (self.rate * 6 + rate * 4) / 10;
         } else {
-            self.failures = (self.failures + 1).min(6);
+            self.failures = (self.failures + 1).min(5);
             self.rest_until = now + Duration::from_millis(250 << self.failures);
         }
     }

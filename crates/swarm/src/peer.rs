@@ -6,6 +6,7 @@ use crate::io::{Input, Link, Output, PeerId, Source, Verdict};
 use crate::meet::Meet;
 use crate::neighbour::Neighbour;
 use crate::origin::{Origin, Path};
+use crate::plan::Urgent;
 use crate::store::Store;
 use crate::time::Time;
 use crate::uploads::Uploads;
@@ -14,7 +15,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::SegmentId;
-use wire::{Message, Playing};
+use wire::{Message, Playing, Refusal};
 
 /// One viewer's side of the swarm. See the crate's first page.
 #[derive(Debug)]
@@ -30,8 +31,12 @@ pub struct Peer {
     pub(crate) meet: Meet,
     pub(crate) uploads: Uploads,
     pub(crate) seed: u64,
-    /// Since when a segment has been needed that neighbours will not bring in time.
-    pub(crate) urgent_since: BTreeMap<SegmentId, Time>,
+    /// The segments that are needed so soon that the origin is thought of.
+    pub(crate) urgent: BTreeMap<SegmentId, Urgent>,
+    /// Since when nobody is known to hold or fetch a segment of the window.
+    pub(crate) orphaned: BTreeMap<SegmentId, Time>,
+    /// When plans were last made.
+    acted: Time,
     pub(crate) reported: Time,
     pub(crate) told: Option<(Time, Playing)>,
     pub(crate) fetching_changed: bool,
@@ -92,7 +97,9 @@ impl Peer {
             meet: Meet::default(),
             uploads: Uploads::new(&config),
             seed,
-            urgent_since: BTreeMap::new(),
+            urgent: BTreeMap::new(),
+            orphaned: BTreeMap::new(),
+            acted: Time::default(),
             reported: Time::default(),
             told: None,
             fetching_changed: false,
@@ -106,6 +113,15 @@ impl Peer {
     /// Never blocks, never fails.
     pub fn handle(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) -> Option<Time> {
         self.path.tick(now, self.is_busy());
+        let pressing = matches!(
+            input,
+            Input::Wake
+                | Input::Film(_)
+                | Input::Player(_)
+                | Input::Want(_)
+                | Input::LinkDown(_)
+                | Input::FetchEnded { .. }
+        );
         match input {
             Input::Wake => {}
             Input::Film(index) => self.film = Some(Film::new(index)),
@@ -122,7 +138,7 @@ impl Peer {
             Input::DialFailed(peer) => self.meet.dial_ended(&peer),
             Input::LinkRoom { link, room } => {
                 if let Some(neighbour) = self.links.get_mut(&link) {
-                    neighbour.room = room;
+                    neighbour.drained(now, room);
                 }
             }
             Input::LinkDown(link) => self.link_down(link),
@@ -136,7 +152,14 @@ impl Peer {
                 self.fetching_changed = true;
             }
         }
-        let next = self.act(now, out);
+        // Many small things happen in a moment, and plans are dear: they wait for each other a little.
+        let next = if pressing || now.since(self.acted) >= PAUSE {
+            self.acted = now;
+            self.act(now, out)
+        } else {
+            self.film.is_some().then(|| self.acted + PAUSE)
+        };
+        self.serve(now, out);
         self.path.tick(now, self.is_busy());
         next
     }
@@ -173,7 +196,7 @@ impl Peer {
         self.film.as_ref()?;
         self.expire_requests(now, out);
         let idle = self.plan(now, out);
-        self.serve(now, out);
+        self.drop_silent(now, out);
         self.report(now, out);
         self.gather(now, out);
         self.evict(out);
@@ -274,7 +297,16 @@ impl Peer {
                 return;
             };
             self.store.remove(film, segment);
+            let waiting = self.uploads.take_segment(segment);
+            out.extend(
+                waiting
+                    .into_iter()
+                    .map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::Absent })),
+            );
             out.push(Output::Evict(segment));
         }
     }
 }
+
+/// Between two rounds of planning, unless something pressing happens.
+const PAUSE: Duration = Duration::from_millis(8);

@@ -18,12 +18,22 @@ use wire::Message;
 /// Up to here ahead of the playhead pieces are asked for in order of time.
 const IN_ORDER: Duration = Duration::from_secs(15);
 /// Kept between a fetch that is expected to end and the moment the player runs dry.
-const MARGIN: Duration = Duration::from_millis(500);
+const MARGIN: Duration = Duration::from_millis(800);
 /// Fetches ahead of need that a peer and its neighbours have open: more would only delay the ones needed sooner.
 const EARLY_FETCHES: usize = 2;
 
+/// How long the elected peer, and then each backup in turn, may take to begin its part.
+const PART: Duration = Duration::from_secs(3);
 /// In this time a neighbour hears of a fetch that has begun.
-const HEARING: Duration = Duration::from_millis(200);
+const HEARING: Duration = Duration::from_millis(150);
+
+/// A segment that is needed so soon that the origin is thought of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Urgent {
+    since: Time,
+    /// Since when neighbours have not been expected to bring it.
+    left_alone: Option<Time>,
+}
 
 impl Peer {
     /// Asks peers and origin for what is missing; says whether nothing is.
@@ -38,18 +48,26 @@ impl Peer {
             .filter(|task| !self.store.is_whole(task.segment))
             .collect();
         self.drop_stale_fetches(&tasks, out);
-        self.urgent_since.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
+        self.orphaned.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
+        self.urgent.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
         let near: Vec<Task> =
             tasks.iter().filter(|t| t.wanted || self.start(t.segment) < window_end).copied().collect();
         self.ask_peers(now, &near, out);
-        let mut ahead =
-            self.origin.fetches.len() + self.links.values().map(|n| n.fetching.len()).sum::<usize>();
+        let mut ahead = tasks.iter().filter(|task| self.is_under_way(now, task.segment)).count();
         for task in &tasks {
             if task.wanted || ahead < EARLY_FETCHES {
                 ahead += usize::from(self.consider_origin(now, task, ahead, out));
             }
         }
         tasks.is_empty()
+    }
+
+    /// Whether this peer, or a neighbour that may be believed, is fetching the segment.
+    fn is_under_way(&self, now: Time, segment: SegmentId) -> bool {
+        let Some(film) = &self.film else { return false };
+        let estimate = self.origin.estimate(film.size(segment));
+        self.origin.fetches.contains_key(&segment)
+            || self.links.values().any(|n| n.serves() && n.promises(now, segment, estimate))
     }
 
     fn start(&self, segment: SegmentId) -> Duration {
@@ -140,15 +158,17 @@ impl Peer {
         let estimate = self.origin.estimate(bytes);
         let in_time = estimate * 3 / 2 + MARGIN;
 
+        let rank = self.rank(now, task.segment);
         if task.wanted && task.slack < in_time {
-            if self.peers_will_do(now, task, &missing, estimate) {
-                self.urgent_since.remove(&task.segment);
-                return false;
-            }
-            let since = *self.urgent_since.entry(task.segment).or_insert(now);
-            // Several may run out of time at once: the first in rank speaks up, and the others hear it.
-            let rank = self.rank(now, task.segment).unwrap_or(0);
-            if now.since(since) >= HEARING * rank.min(4) {
+            let will_do = self.peers_will_do(now, task, &missing, estimate);
+            let urgent = self.urgent.entry(task.segment).or_insert(Urgent { since: now, left_alone: None });
+            urgent.left_alone = if will_do { None } else { urgent.left_alone.or(Some(now)) };
+            // Several may run out of time at once: the first in rank speaks up, and the others hear it. Whatever
+            // neighbours say, that is all the time they get: they may be lying.
+            let rank = rank.unwrap_or(0).min(4);
+            let patience = in_time + in_time * rank / 2;
+            let heard = urgent.left_alone.is_some_and(|at| now.since(at) >= HEARING * rank);
+            if heard || now.since(urgent.since) > patience {
                 // Unless the origin is in doubt itself, what it brings need not come twice.
                 if !self.origin.is_failing() {
                     missing.iter().for_each(|&piece| self.withdraw(task.segment, piece, out));
@@ -164,12 +184,24 @@ impl Peer {
             })
         };
         let orphans: Vec<u32> = missing.iter().copied().filter(|&piece| !has_source(piece)).collect();
-        let (Some(&first), Some(&last)) = (orphans.first(), orphans.last()) else { return false };
-        let step_in = match self.rank(now, task.segment) {
+        let (Some(&first), Some(&last)) = (orphans.first(), orphans.last()) else {
+            self.orphaned.remove(&task.segment);
+            return false;
+        };
+        let in_turn = ahead < EARLY_FETCHES;
+        let since = self.orphaned.entry(task.segment).or_insert(now);
+        if !in_turn {
+            *since = now; // nobody's part yet
+        }
+        let waited = now.since(*since);
+        let step_in = match rank {
             // Elected: at once, for all, if it is its turn.
-            Some(0) => ahead < EARLY_FETCHES,
-            // A backup, for its own viewer: the nearer its rank the earlier.
-            Some(rank) => task.slack < in_time + self.config.step_in + self.config.step_in / rank,
+            Some(0) => in_turn,
+            // A backup, for its own viewer: when the elected one does not do its part, or time runs out.
+            Some(rank) => {
+                task.wanted && in_turn && waited > PART * rank.min(4)
+                    || task.slack < in_time + self.config.step_in + self.config.step_in / rank
+            }
             None => task.slack < in_time + self.config.step_in / 2,
         };
         if step_in && self.origin.fetches.len() < self.config.fetches_max {
@@ -195,7 +227,7 @@ impl Peer {
             match asked {
                 Some((n, at)) if now.since(at) > n.due() => return false, // overdue: no telling when it comes
                 Some((n, at)) => last = last.max(n.response().saturating_sub(now.since(at))),
-                None if helpers().any(|n| n.holds(segment, piece)) => {
+                None if helpers().any(|n| now >= n.rest_until && n.holds(segment, piece)) => {
                     not_asked += film.piece_size(segment, piece)
                 }
                 None => return false,

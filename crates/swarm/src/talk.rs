@@ -41,14 +41,16 @@ impl Peer {
         let in_flight_max = self.config.serve_in_flight_max;
         loop {
             let links = &self.links;
-            let in_flight: u32 = links.values().map(|n| LINK_ROOM.saturating_sub(n.room)).sum();
+            // What is stuck in one link is no reason to keep the others waiting.
+            let moving = links.values().filter(|n| n.stuck_for(now) < STUCK);
+            let in_flight: u32 = moving.map(|n| LINK_ROOM.saturating_sub(n.room)).sum();
             if in_flight >= in_flight_max {
                 return;
             }
             let takes = |w: &Waiting| links.get(&w.link).is_some_and(|n| n.room >= w.bytes);
             let Some(w) = self.uploads.next(now, takes) else { return };
             if let Some(neighbour) = self.links.get_mut(&w.link) {
-                neighbour.room -= w.bytes;
+                neighbour.given(now, w.bytes);
                 neighbour.bytes_out += u64::from(w.bytes);
             }
             let Waiting { link, id, segment, piece, leaves, .. } = w;
@@ -90,6 +92,9 @@ impl Peer {
 
 /// Room of a link that has nothing queued; drivers report room up to this.
 pub(crate) const LINK_ROOM: u32 = 128 * 1024;
+
+/// A link whose queue has not moved for so long is stuck.
+const STUCK: Duration = Duration::from_secs(2);
 
 fn millis(span: Duration) -> u32 {
     span.as_millis().min(u128::from(u32::MAX)) as u32

@@ -64,6 +64,13 @@ impl Uploads {
         self.queue.retain(|w| w.link != link);
     }
 
+    /// What waits for a segment that is about to go.
+    pub fn take_segment(&mut self, segment: SegmentId) -> Vec<Waiting> {
+        let (gone, kept) = self.queue.drain(..).partition(|w| w.segment == segment);
+        self.queue = kept;
+        gone
+    }
+
     /// Everything that waits, when sharing ends.
     pub fn drain(&mut self) -> Vec<Waiting> {
         core::mem::take(&mut self.queue)
@@ -73,7 +80,7 @@ impl Uploads {
     pub fn next(&mut self, now: Time, takes: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
         let limit = u64::from(self.limit?);
         let burst = (limit / 4).max(128 * 1024);
-        let earned = now.since(self.filled).as_micros() as u64 * limit / 1_000_000;
+        let earned = (now.since(self.filled).as_micros() as u64).saturating_mul(limit) / 1_000_000;
         if earned > 0 {
             self.tokens = (self.tokens + earned).min(burst);
             self.filled = now;

@@ -62,6 +62,10 @@ impl Viewer {
 
     /// The player has moved. After a jump nothing that was given before counts.
     pub fn moved(&mut self, player: Player) {
+        // Traces keep microseconds: what is decided here must not rest on more.
+        let micros = |span: Duration| Duration::from_micros(span.as_micros() as u64);
+        let player =
+            Player { position: micros(player.position), buffered: micros(player.buffered), ..player };
         let jumped = player.position.abs_diff(self.player.position) > JUMP;
         let reported = player.position + player.buffered;
         if jumped {
