@@ -36,6 +36,7 @@ export async function serve({ films, data, ladder, preset, port, args = [], onLi
     let child = null;
 
     const start = () => {
+        log.length = 0;
         child = spawn(braidcast(), ["serve", ...options, ...args, ...films], { stdio: ["ignore", "pipe", "pipe"] });
         running.add(child);
         const one = child;
@@ -59,7 +60,10 @@ export async function serve({ films, data, ladder, preset, port, args = [], onLi
         port,
         log,
         pid: () => child.pid,
-        /** The cards of the catalogue, once there are as many as films; fails when the server ends or after `ms`. */
+        /**
+         * The cards of the catalogue, once every film is said to be ready: one that is made anew is in the catalogue before,
+         * in its old form. Fails when the server ends or after `ms`.
+         */
         async streams(ms = 600_000) {
             const until = Date.now() + ms;
             for (;;) {
@@ -68,7 +72,8 @@ export async function serve({ films, data, ladder, preset, port, args = [], onLi
                 }
                 try {
                     const cards = await (await fetch(`${url}/api/v1/streams`)).json();
-                    if (cards.length >= films.length) return cards;
+                    const ready = log.filter((line) => line.startsWith("ready ")).length;
+                    if (ready >= films.length && cards.length >= films.length) return cards;
                 } catch {
                     // Not listening yet.
                 }
