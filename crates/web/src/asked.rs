@@ -8,6 +8,9 @@ use swarm::Link;
 /// Requests remembered per link, answered or not: more than the core ever has open.
 const MAX_PER_LINK: usize = 512;
 
+/// Bytes that nobody asked for, in all, before a neighbour is done with: an honest one sends none.
+const MAX_UNASKED_BYTES: u32 = 256 * 1024;
+
 /// One request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
@@ -21,6 +24,7 @@ pub(crate) struct Request {
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     links: BTreeMap<Link, VecDeque<(u32, Request)>>,
+    unasked: BTreeMap<Link, u32>,
 }
 
 impl Asked {
@@ -30,6 +34,7 @@ impl Asked {
 
     pub(crate) fn close(&mut self, link: Link) {
         self.links.remove(&link);
+        self.unasked.remove(&link);
     }
 
     pub(crate) fn is_open(&self, link: Link) -> bool {
@@ -52,6 +57,13 @@ impl Asked {
         let place =
             requests.iter().position(|(i, r)| *i == id && r.segment == segment && r.piece == piece)?;
         requests.remove(place).map(|(_, request)| request)
+    }
+
+    /// Counts bytes that nobody asked for; says whether that is more than an honest neighbour could send.
+    pub(crate) fn is_too_much(&mut self, link: Link, bytes: u32) -> bool {
+        let sum = self.unasked.entry(link).or_default();
+        *sum = sum.saturating_add(bytes);
+        *sum > MAX_UNASKED_BYTES
     }
 
     /// Whether leaves of `segment` were asked of `link`.

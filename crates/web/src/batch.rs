@@ -36,7 +36,7 @@ pub mod op {
     /// `link segment piece length`: a piece failed against the index and is to be forgotten; link [`ORIGIN`] for one
     /// from the origin.
     pub const REFUSED: u32 = 11;
-    /// `link length`: media nobody asked for, or that is here already, was dropped.
+    /// `link length`: media that is here already was dropped. What nobody asked for is not even counted.
     pub const DROPPED: u32 = 12;
 
     /// See [`STORE`].

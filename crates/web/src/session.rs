@@ -280,7 +280,10 @@ impl Session {
         let (id, segment, piece) = name;
         let len = payload.len() as u32;
         let Some(request) = self.asked.take(link, id, segment, piece) else {
-            return self.batch.push(&[op::DROPPED, link.0, len]);
+            if self.asked.is_too_much(link, len) {
+                self.garbage(now, link);
+            }
+            return;
         };
         let leaf = self.pieces.leaf_of(segment, piece, payload);
         let verdict = match self.pieces.admit(segment, piece, leaf) {

@@ -90,7 +90,7 @@ fn leaves_that_were_asked_for_and_left_out_end_the_link() {
 }
 
 #[test]
-fn what_nobody_asked_for_is_dropped_unread() {
+fn what_nobody_asked_for_is_dropped_unread_and_ends_the_link_if_it_goes_on() {
     let (index, media) = film(&[150_001]);
     let (mut full, mut empty) = pair(&index, &media);
     run(&mut full, &mut empty, 10, 300, |_| {});
@@ -98,7 +98,11 @@ fn what_nobody_asked_for_is_dropped_unread() {
     wire::put_leaves(&mut message, FIRST, &manifest::digest::leaves(&media[&FIRST], PIECE));
     wire::put_piece(&mut message, 77, FIRST, 0, &media[&FIRST][..PIECE as usize]);
     empty.receive(Time::from_millis(400), &message);
-    assert_eq!((empty.dropped, empty.store.len(), empty.hangups.len()), (PIECE, 0, 0));
+    assert_eq!((empty.dropped, empty.store.len(), empty.hangups.len()), (0, 0, 0));
+    for _ in 0..8 {
+        empty.receive(Time::from_millis(400), &message);
+    }
+    assert_eq!((empty.store.len(), &empty.hangups[..]), (0, &[2][..]));
 }
 
 #[test]
