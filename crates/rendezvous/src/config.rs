@@ -15,6 +15,8 @@ pub struct Config {
     pub answer_within: Duration,
     /// Longest message taken in, in bytes.
     pub message_bytes: usize,
+    /// Longest session description relayed, in bytes of the JSON string it comes as.
+    pub sdp_bytes: usize,
     /// Most connections at a time.
     pub connections: usize,
     /// Most swarms one connection may be in.
@@ -36,6 +38,8 @@ pub struct Config {
     pub messages: Rate,
     /// Announces and scrapes from one connection. Beyond it they are refused with an error.
     pub announces: Rate,
+    /// Directed offers from one connection. Beyond it they are refused with an error.
+    pub directed: Rate,
 }
 
 impl Config {
@@ -52,6 +56,7 @@ impl Default for Config {
             slack: Duration::from_secs(15),
             answer_within: Duration::from_secs(120),
             message_bytes: 64 * 1024,
+            sdp_bytes: 16 * 1024,
             connections: 20_000,
             swarms_per_connection: 32,
             members_per_swarm: 20_000,
@@ -62,6 +67,7 @@ impl Default for Config {
             scrape_all: None,
             messages: Rate { burst: 200, every: Duration::from_millis(50) },
             announces: Rate { burst: 40, every: Duration::from_secs(2) },
+            directed: Rate { burst: 20, every: Duration::from_millis(500) },
         }
     }
 }

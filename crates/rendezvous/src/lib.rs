@@ -39,4 +39,4 @@ pub use bucket::Rate;
 pub use config::Config;
 pub use id::{InfoHash, NotBinary, OfferId, PeerId};
 pub use swarm::Counts;
-pub use table::{ConnId, Full, Outgoing, Stats, Table, Verdict};
+pub use table::{Cause, ConnId, Full, Outgoing, Stats, Table, Verdict};

@@ -248,10 +248,10 @@ impl<'a> Fields<'a> {
     fn request(self, config: &Config) -> Result<Request<'a>, Refusal> {
         match text(self.action).as_deref() {
             Some("announce") if self.answer.is_some() => {
-                self.signal(self.answer, "answer", "answer").map(Request::Answer)
+                self.signal(self.answer, "answer", config).map(Request::Answer)
             }
             Some("announce") if self.offer.is_some() => {
-                self.signal(self.offer, "offer", "offer").map(Request::Directed)
+                self.signal(self.offer, "offer", config).map(Request::Directed)
             }
             Some("announce") => self.announce(config).map(Request::Announce),
             Some("scrape") => self.scrape(config).map(Request::Scrape),
@@ -279,7 +279,7 @@ impl<'a> Fields<'a> {
             .into_iter()
             .take(count)
             .enumerate()
-            .map(|(index, raw)| offer(raw).map_err(|why| Refusal::Offer { index, why: Box::new(why) }));
+            .map(|(index, raw)| offer(raw, config).map_err(|why| Refusal::Offer { index, why: Box::new(why) }));
         let offers = offers.collect::<Result<_, _>>()?;
         Ok(Announce { info_hash, peer_id, event, complete, want, offers })
     }
@@ -288,7 +288,7 @@ impl<'a> Fields<'a> {
         &self,
         raw: Option<&'a RawValue>,
         field: &'static str,
-        kind: &'static str,
+        config: &Config,
     ) -> Result<Signal<'a>, Refusal> {
         let info_hash = InfoHash(binary("info_hash", self.info_hash)?);
         let from = PeerId(binary("peer_id", self.peer_id)?);
@@ -297,7 +297,7 @@ impl<'a> Fields<'a> {
         let must = "an object {type, sdp}";
         let raw = raw.ok_or(Refusal::Missing(field))?;
         let raw = serde_json::from_str(raw.get()).map_err(|_| Refusal::Field { field, must })?;
-        Ok(Signal { info_hash, from, to, offer: Offer { id, sdp: sdp(raw, kind)? } })
+        Ok(Signal { info_hash, from, to, offer: Offer { id, sdp: sdp(raw, field, config)? } })
     }
 
     fn scrape(self, config: &Config) -> Result<Option<Vec<InfoHash>>, Refusal> {
@@ -312,19 +312,21 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn offer(raw: RawOffer<'_>) -> Result<Offer<'_>, Refusal> {
+fn offer<'a>(raw: RawOffer<'a>, config: &Config) -> Result<Offer<'a>, Refusal> {
     let id = OfferId(binary("offer_id", raw.offer_id)?);
-    Ok(Offer { id, sdp: sdp(raw.offer.ok_or(Refusal::Missing("offer"))?, "offer")? })
+    Ok(Offer { id, sdp: sdp(raw.offer.ok_or(Refusal::Missing("offer"))?, "offer", config)? })
 }
 
-/// The SDP as a raw JSON string. Nothing but its being a string is looked at.
-fn sdp<'a>(raw: Description<'a>, kind: &'static str) -> Result<&'a str, Refusal> {
+/// The SDP as a raw JSON string. Nothing but its being a string, and not too long, is looked at.
+fn sdp<'a>(raw: Description<'a>, kind: &'static str, config: &Config) -> Result<&'a str, Refusal> {
     if text(raw.kind).as_deref() != Some(kind) {
         let must = if kind == "offer" { "\"offer\"" } else { "\"answer\"" };
         return Err(Refusal::Field { field: "type", must });
     }
     let sdp = raw.sdp.map(RawValue::get).filter(|sdp| sdp.starts_with('"'));
-    sdp.ok_or(Refusal::Field { field: "sdp", must: "a string" })
+    let sdp = sdp.ok_or(Refusal::Field { field: "sdp", must: "a string" })?;
+    let limit = config.sdp_bytes;
+    if sdp.len() > limit { Err(Refusal::LongSdp { limit }) } else { Ok(sdp) }
 }
 
 fn binary(field: &'static str, raw: Option<&RawValue>) -> Result<[u8; 20], Refusal> {

@@ -30,6 +30,12 @@ pub(crate) enum Refusal {
     TooManyMessages,
     #[error("too many announces: on average one every {} s is taken", .every.as_secs_f64())]
     TooManyAnnounces { every: Duration },
+    #[error("too many directed offers: on average one every {} s is taken", .every.as_secs_f64())]
+    TooManyDirected { every: Duration },
+    #[error("sdp is longer than {limit} bytes")]
+    LongSdp { limit: usize },
+    #[error("that peer has too much waiting for it: try again later")]
+    Busy,
     #[error("this connection is in {limit} swarms already")]
     TooManySwarms { limit: usize },
     #[error("the swarm is full")]

@@ -26,6 +26,18 @@ pub struct Outgoing {
     pub to: ConnId,
     /// One JSON object: one WebSocket message.
     pub text: String,
+    /// Whose doing it is.
+    pub cause: Cause,
+}
+
+/// Whose doing a text is. It decides what happens to one that its receiver has no room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The receiver's: it asked for this reply. One that does not take its replies is to be closed.
+    Receiver,
+    /// Another peer's, so it must not harm the receiver: without room it is dropped, and the one that sent it is told so
+    /// with this text, if there is one.
+    Other(Option<String>),
 }
 
 /// Whether a connection may go on.
@@ -81,6 +93,7 @@ pub struct Table {
 struct Connection {
     messages: Bucket,
     announces: Bucket,
+    directed: Bucket,
     /// Under which name it is in which swarm: a handful, so searched from the front.
     memberships: Vec<(InfoHash, PeerId)>,
 }
@@ -140,7 +153,7 @@ impl Table {
         let (about, request) = message::parse(text, &self.config);
         let done = match request {
             Ok(Request::Announce(announce)) => self.announce(now, conn, announce, out),
-            Ok(Request::Directed(signal)) => self.directed(now, conn, signal, out),
+            Ok(Request::Directed(signal)) => self.directed(now, conn, about, signal, out),
             Ok(Request::Answer(signal)) => {
                 self.answer(now, conn, signal, out);
                 Ok(())
@@ -234,7 +247,7 @@ impl Table {
             self.check_name(conn, info_hash, peer_id)?;
             self.leave(conn, info_hash, peer_id);
             let text = reply::announced(info_hash, self.config.interval.as_secs(), self.counts(info_hash));
-            out.push(Outgoing { to: conn, text });
+            out.push(Outgoing { to: conn, text, cause: Cause::Receiver });
             self.stats.announces += 1;
             return Ok(());
         }
@@ -257,11 +270,11 @@ impl Table {
         if want > 0 {
             reply::add_candidates(&mut text, candidates.iter().map(|&place| swarm.members()[place].peer));
         }
-        out.push(Outgoing { to: conn, text });
+        out.push(Outgoing { to: conn, text, cause: Cause::Receiver });
         for (offer, &place) in offers.iter().zip(offered) {
             let to = swarm.members()[place].conn;
             let text = reply::relayed("offer", info_hash, peer_id, offer.id, offer.sdp);
-            out.push(Outgoing { to, text });
+            out.push(Outgoing { to, text, cause: Cause::Other(None) });
             stats.offers += 1;
             if let Some(member) = swarm.get_mut(peer_id) {
                 member.expected.add(now, offer.id, to, config.answer_within, config.outstanding_offers);
@@ -277,12 +290,17 @@ impl Table {
         &mut self,
         now: Duration,
         conn: ConnId,
+        about: About<'_>,
         signal: Signal<'_>,
         out: &mut Vec<Outgoing>,
     ) -> Result<(), Refusal> {
         let Signal { info_hash, from, to, offer } = signal;
         if !self.check_name(conn, info_hash, from)? {
             return Err(Refusal::NotMember);
+        }
+        let rate = self.config.directed;
+        if !self.connections.get_mut(&conn).is_some_and(|sender| sender.directed.take(now, rate)) {
+            return Err(Refusal::TooManyDirected { every: rate.every });
         }
         let Self { config, swarms, stats, .. } = self;
         let swarm = swarms.get_mut(&info_hash).ok_or(Refusal::NotMember)?;
@@ -293,7 +311,8 @@ impl Table {
         sender.expected.add(now, offer.id, receiver, config.answer_within, config.outstanding_offers);
         stats.offers += 1;
         let text = reply::relayed("offer", info_hash, from, offer.id, offer.sdp);
-        out.push(Outgoing { to: receiver, text });
+        let undelivered = reply::refused(about, &Refusal::Busy);
+        out.push(Outgoing { to: receiver, text, cause: Cause::Other(Some(undelivered)) });
         Ok(())
     }
 
@@ -314,7 +333,7 @@ impl Table {
             return;
         };
         let text = reply::relayed("answer", info_hash, from, offer.id, offer.sdp);
-        out.push(Outgoing { to, text });
+        out.push(Outgoing { to, text, cause: Cause::Other(None) });
         self.stats.answers += 1;
     }
 
@@ -341,13 +360,14 @@ impl Table {
                 reply::scraped(self.swarms.iter().map(|(&hash, swarm)| (hash, swarm.counts())), interval_secs)
             }
         };
-        out.push(Outgoing { to: conn, text });
+        out.push(Outgoing { to: conn, text, cause: Cause::Receiver });
         Ok(())
     }
 
     fn refuse(&mut self, conn: ConnId, about: About<'_>, refusal: &Refusal, out: &mut Vec<Outgoing>) {
         self.stats.refused += 1;
-        out.push(Outgoing { to: conn, text: reply::refused(about, refusal) });
+        let text = reply::refused(about, refusal);
+        out.push(Outgoing { to: conn, text, cause: Cause::Receiver });
     }
 
     fn join(

@@ -216,3 +216,31 @@ fn the_bytes_of_a_name_on_the_wire_are_the_shortest_json_has() {
     let wire = "\"\\u0000\\u0001\\u0002a\u{7f}\u{80}\u{a0}\u{ff}\\\"\\\\bbbbbbbbbb\"";
     assert!(text.contains(wire), "{text}");
 }
+
+#[test]
+fn directed_offers_are_taken_twenty_at_once_and_then_two_a_second() {
+    let mut rig = swarm(3);
+    let mut relayed = |count: u64, pass: u64| {
+        rig.pass(pass);
+        let all = (0..count).flat_map(|n| rig.say(0, directed(FILM, &name(0), &name(1 + n % 2), &name(50 + n))));
+        all.filter(|(to, _)| *to != 0).count()
+    };
+    assert_eq!(relayed(30, 0), 20);
+    assert_eq!(relayed(30, 5), 10);
+    let error = failure(&rig.say(0, directed(FILM, &name(0), &name(1), &name(99))), 0, FILM);
+    assert!(error.contains("one every 0.5 s"), "{error}");
+    assert_eq!(rig.say(1, directed(FILM, &name(1), &name(2), &name(50))).len(), 1, "others have their own");
+}
+
+#[test]
+fn session_descriptions_are_taken_up_to_16_kib() {
+    let mut rig = swarm(2);
+    let mut said = |sdp: usize| {
+        let mut message = directed(FILM, &name(0), &name(1), &name(50));
+        message["offer"]["sdp"] = "x".repeat(sdp - 2).into();
+        rig.say(0, message)
+    };
+    assert_eq!(said(16 * 1024)[0].0, 1);
+    let error = failure(&said(16 * 1024 + 1), 0, FILM);
+    assert!(error.contains("longer than 16384 bytes"), "{error}");
+}

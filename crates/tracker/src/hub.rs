@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rendezvous::{ConnId, Counts, InfoHash, Outgoing, Stats, Table, Verdict};
+use rendezvous::{Cause, ConnId, Counts, InfoHash, Outgoing, Stats, Table, Verdict};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -128,9 +128,17 @@ impl Membership {
         let now = state.now();
         let State { table, outboxes, out, .. } = &mut *state;
         let verdict = table.handle(now, self.id, text, out);
-        for Outgoing { to, text } in out.drain(..) {
-            if let Some(outbox) = outboxes.get(&to) {
-                outbox.push(text);
+        for Outgoing { to, text, cause } in out.drain(..) {
+            let Some(outbox) = outboxes.get(&to) else { continue };
+            match cause {
+                Cause::Receiver => outbox.push(text),
+                Cause::Other(undelivered) => {
+                    if !outbox.push_foreign(text)
+                        && let Some(undelivered) = undelivered
+                    {
+                        self.outbox.push(undelivered);
+                    }
+                }
             }
         }
         verdict
@@ -164,5 +172,49 @@ impl Drop for Membership {
         let mut state = self.hub.lock();
         state.table.disconnect(self.id);
         state.outboxes.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(number: u64) -> String {
+        format!("-BC0001-{number:012}")
+    }
+
+    #[test]
+    fn no_peer_can_close_the_connection_of_another() {
+        let mut config = Config { queue_bytes: 64 * 1024, ..Config::default() };
+        config.table.directed.burst = 1000;
+        let hub = Arc::new(Hub::new(config));
+        let (attacker, victim) = (hub.admit().unwrap().membership, hub.admit().unwrap().membership);
+        let announce = |peer| {
+            format!(r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}"}}"#, name(peer))
+        };
+        for (who, peer) in [(&attacker, 1), (&victim, 2)] {
+            assert_eq!(who.handle(announce(peer).as_bytes()), Verdict::Stay);
+        }
+        attacker.outbox().take().unwrap();
+        for offer in 0..150 {
+            let text = format!(
+                r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}","to_peer_id":"{}","offer_id":"{}","offer":{{"type":"offer","sdp":"{}"}}}}"#,
+                name(1),
+                name(2),
+                name(offer),
+                "x".repeat(8000)
+            );
+            assert_eq!(attacker.handle(text.as_bytes()), Verdict::Stay);
+        }
+        let told = attacker.outbox().take().unwrap();
+        assert!(told.len() > 140, "{} errors", told.len());
+        assert!(told[0].contains("too much waiting") && told[0].contains(&name(2)), "{}", told[0]);
+        // The victim has read nothing yet, and its own replies still fit.
+        for _ in 0..10 {
+            assert_eq!(victim.handle(announce(2).as_bytes()), Verdict::Stay);
+        }
+        let waiting = victim.outbox().take().expect("the victim stays");
+        assert!(waiting.len() > 10, "some offers came through");
+        assert!(waiting.iter().map(|text| text.len()).sum::<usize>() <= 64 * 1024);
     }
 }

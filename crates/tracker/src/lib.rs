@@ -22,10 +22,10 @@ mod connection;
 mod hub;
 mod outbox;
 
-use std::{sync::Arc, time::Duration};
+use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
@@ -52,7 +52,8 @@ pub struct Config {
     pub write_within: Duration,
     /// How long the other side has for its part of the closing.
     pub close_within: Duration,
-    /// Most that waits to be written to one connection, in bytes. More closes it.
+    /// Most that waits to be written to one connection, in bytes. Replies beyond it close the connection; what other
+    /// peers send it is dropped from half of it on, so that nobody closes another's connection.
     pub queue_bytes: usize,
 }
 
@@ -102,8 +103,27 @@ impl Tracker {
     }
 }
 
+/// Something to keep for as long as a WebSocket is open, such as its place in a count: put it into the request's
+/// extensions.
+#[derive(Clone)]
+pub struct Hold(#[expect(dead_code, reason = "kept only to be dropped")] Arc<dyn Any + Send + Sync>);
+
+impl Hold {
+    /// Keeps `held`, and drops it when the socket is closed, or was none.
+    pub fn new(held: impl Any + Send + Sync) -> Self {
+        Self(Arc::new(held))
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hold")
+    }
+}
+
 async fn upgrade(
     State(hub): State<Arc<Hub>>,
+    hold: Option<Extension<Hold>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let Ok(upgrade) = upgrade else {
@@ -120,5 +140,8 @@ async fn upgrade(
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_message_size(message_bytes)
         .max_frame_size(message_bytes)
-        .on_upgrade(move |socket| connection::serve(socket, guest))
+        .on_upgrade(async move |socket| {
+            connection::serve(socket, guest).await;
+            drop(hold);
+        })
 }

@@ -1,7 +1,8 @@
 //! What waits to be written to one connection.
 //!
-//! The invariant: never more than the limit in bytes. What would exceed it empties the box instead and marks it as
-//! overflown for good: the reader is too slow and its connection is to be closed.
+//! The invariant: never more than the limit in bytes. A reply that would exceed it empties the box instead and marks it
+//! as overflown for good: the reader is too slow and its connection is to be closed. What other peers send has half of
+//! the box and is left out beyond that: strangers can neither overflow it nor take the room that replies need.
 
 use std::{
     collections::VecDeque,
@@ -49,6 +50,20 @@ impl Outbox {
         }
         drop(queue);
         self.changed.notify_one();
+    }
+
+    /// Takes in what another peer sends, if there is room for it.
+    pub(crate) fn push_foreign(&self, text: String) -> bool {
+        let mut queue = self.lock();
+        let bytes = queue.bytes + text.len();
+        if queue.overflown || bytes > self.limit_bytes / 2 {
+            return false;
+        }
+        queue.bytes = bytes;
+        queue.texts.push_back(text.into());
+        drop(queue);
+        self.changed.notify_one();
+        true
     }
 
     /// Waits until something was pushed or the box overflew. One task may wait at a time.

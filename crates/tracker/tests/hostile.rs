@@ -144,29 +144,44 @@ async fn a_flood_of_messages_or_pings_is_cut_off() {
     still_serves(&server).await;
 }
 
-#[tokio::test]
-async fn a_reader_too_slow_for_its_queue_is_dropped_and_the_others_are_served() {
-    let mut config = Config { close_within: Duration::from_millis(100), ..Config::default() };
-    config.table.messages = Rate { burst: 1_000_000, every: Duration::from_nanos(1) };
-    config.table.announces = config.table.messages;
-    let server = Server::start(config).await;
-
+/// A member that reads nothing, and one that sends it offers.
+async fn slow_and_eager(server: &Server) -> (Client, Client) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let socket = socket.connect(server.address.parse().unwrap()).await.unwrap();
     let (slow, _) = client_async(server.url(), MaybeTlsStream::Plain(socket)).await.unwrap();
     let mut slow = Client(slow);
     slow.ask(announce(&name(1))).await;
-
     let mut eager = server.client().await;
     eager.ask(announce(&name(2))).await;
-    let sdp = "x".repeat(60_000);
+    (slow, eager)
+}
+
+/// A long directed offer of the eager one.
+fn offer(number: u64) -> serde_json::Value {
+    let description = json!({"type": "offer", "sdp": "x".repeat(16_000)});
+    announce_with(
+        &name(2),
+        json!({"to_peer_id": name(1), "offer_id": name(number), "offer": description}),
+    )
+}
+
+fn unlimited(mut config: Config) -> Config {
+    config.table.messages = Rate { burst: 1_000_000, every: Duration::from_nanos(1) };
+    config.table.announces = config.table.messages;
+    config.table.directed = config.table.messages;
+    config
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_dropped_and_the_others_are_served() {
+    let times = Duration::from_millis(300);
+    let config = Config { close_within: times, write_within: times, ..Config::default() };
+    let server = Server::start(unlimited(config)).await;
+    let (_slow, mut eager) = slow_and_eager(&server).await;
     // Far more than the system's own buffers take.
     for n in 0..2000 {
-        let offer = json!({
-            "to_peer_id": name(1), "offer_id": name(n), "offer": {"type": "offer", "sdp": sdp},
-        });
-        eager.say(announce_with(&name(2), offer)).await;
+        eager.say(offer(n)).await;
         if server.tracker.stats().members == 1 {
             break;
         }
@@ -175,4 +190,20 @@ async fn a_reader_too_slow_for_its_queue_is_dropped_and_the_others_are_served() 
     // What was refused since then waits before the reply.
     eager.say(announce_with(&name(2), json!({"event": "completed"}))).await;
     while eager.hear().await["complete"] != 1 {}
+}
+
+#[tokio::test]
+async fn a_flood_of_offers_does_not_throw_out_the_one_it_is_for() {
+    let config = Config { write_within: PATIENCE, ..Config::default() };
+    let server = Server::start(unlimited(config)).await;
+    let (mut slow, mut eager) = slow_and_eager(&server).await;
+    for n in 0..1000 {
+        eager.say(offer(n)).await;
+    }
+    let told = eager.hear().await;
+    assert_eq!((&told["to_peer_id"], &told["info_hash"]), (&json!(name(1)), &json!(FILM)));
+    assert!(told["failure reason"].as_str().unwrap().contains("too much waiting"), "{told}");
+    // The victim reads again, and is still there.
+    slow.say(announce_with(&name(1), json!({"event": "completed"}))).await;
+    while slow.hear().await["complete"] != 1 {}
 }
