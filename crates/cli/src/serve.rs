@@ -7,7 +7,7 @@ use crate::progress::Screen;
 use crate::{Wrong, links, stop};
 use anyhow::{Context, Result, bail};
 use manifest::SecretKey;
-use origin::http::{Limits, Origin, serve};
+use origin::http::{Limits, Origin, TrackerConfig, serve};
 use origin::library::Library;
 use origin::package::{self, Settings};
 use origin::tools::Tools;
@@ -26,7 +26,8 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
     let key = key::read_or_create(&file.key(args.making.key.as_ref()).unwrap_or_else(|| library.key_path()))?;
     let cache_mib = args.cache_mib.or(file.cache_mib);
     let cache_bytes = cache_mib.map_or(http::DEFAULT_CACHE_BYTES, |mib| mib.clamp(1, 1 << 20) << 20);
-    let origin = Origin::new(key.public(), cache_bytes, Default::default());
+    let (limits, tracker) = limits(&args, file, screen);
+    let origin = Origin::new(key.public(), cache_bytes, tracker);
 
     let films = if args.files.is_empty() {
         publish_all(&library, &origin, &key, screen)?;
@@ -44,11 +45,6 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
         .map_err(Wrong::wrap)?;
     let public_url = args.public_url.as_ref().or(file.public_url.as_ref());
     let bases = links::bases(listener.local_addr()?, public_url.map(String::as_str));
-    let mut limits = Limits::default();
-    limits.connections =
-        args.connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);
-    let per_net = args.connections_per_net.or(file.connections_per_net);
-    limits.per_neighbourhood = per_net.unwrap_or(limits.per_neighbourhood).max(1);
     announce(&origin, &films, &bases, &key);
 
     let (stop_serving, stopped) = oneshot::channel::<()>();
@@ -72,6 +68,27 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
         Some(code) => Ok(code),
         None => bail!("no film could be packaged, so there is nothing to serve"),
     }
+}
+
+/// What the settings and the system's limit of open files allow together.
+fn limits(args: &Serve, file: &File, screen: &Screen) -> (Limits, TrackerConfig) {
+    let (mut limits, mut tracker) = (Limits::default(), TrackerConfig::default());
+    limits.connections =
+        args.connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);
+    if let Some(per_net) = args.connections_per_net.or(file.connections_per_net) {
+        limits.per_neighbourhood = per_net.max(1);
+        limits.sockets_per_neighbourhood = per_net.max(1).saturating_mul(4);
+    }
+    if let Some(files) = http::raise_file_limit()
+        && limits.fit_into(files, &mut tracker)
+    {
+        screen.line(&format!(
+            "the system allows {files} open files: at most {} connections and {} viewers at the tracker are taken. \
+             Raise the limit for more (`ulimit -n`, or LimitNOFILE= of systemd)",
+            limits.connections, tracker.table.connections
+        ));
+    }
+    (limits, tracker)
 }
 
 fn publish_all(library: &Library, origin: &Origin, key: &SecretKey, screen: &Screen) -> Result<()> {

@@ -173,3 +173,27 @@ fn a_second_process_on_the_same_data_is_refused() {
     assert!(text(&second.stderr).contains("in use by another braidcast"), "{}", text(&second.stderr));
     assert_eq!(second.status.code(), Some(1));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limit_of_open_files_is_raised_and_connections_stay_below_it() {
+    let place = Place::new();
+    place.clip("f.mp4", 2);
+    for (ulimit, warned, soft) in [("-S -n 300", None, None), ("-n 800", Some("800 open files"), Some("800"))] {
+        let mut command = std::process::Command::new("sh");
+        let serve = format!("ulimit {ulimit}; exec {} serve f.mp4 {SMALL}", env!("CARGO_BIN_EXE_braidcast"));
+        command.args(["-c", &serve]).current_dir(place.temp.path()).env("HOME", place.temp.path());
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut running = common::Running::new(command);
+        running.wait_for("catalogue");
+        let limits = fs::read_to_string(format!("/proc/{}/limits", running.child.id())).unwrap();
+        let line = limits.lines().find(|l| l.starts_with("Max open files")).unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[3], words[4], "{line}");
+        assert!(soft.is_none_or(|soft| words[3] == soft), "{line}");
+        if let Some(warned) = warned {
+            let told = running.wait_for(warned);
+            assert!(told.contains("at most 83 connections and 205 viewers"), "{told}");
+        }
+    }
+}

@@ -4,10 +4,11 @@ mod common;
 
 use common::web::{Reply, raw, site};
 use manifest::digest;
-use origin::http::Limits;
+use origin::http::{Limits, Origin, serve};
 use serde_json::Value;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 fn json(reply: &Reply) -> Value {
@@ -206,6 +207,53 @@ async fn the_tracker_is_behind_the_same_port() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(site.origin.tracker().stats().connections, 1);
+}
+
+/// Asks for a WebSocket; gives the socket and the status.
+fn knock(address: SocketAddr) -> (TcpStream, String) {
+    let request = "GET /tracker/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut start = [0; 12];
+    socket.read_exact(&mut start).unwrap();
+    (socket, String::from_utf8(start[9..].to_vec()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_network_cannot_take_all_places_at_the_tracker() {
+    let limits =
+        Limits { sockets_per_neighbourhood: 3, loopback_exempt: false, ..Limits::default() };
+    let site = site(limits).await;
+    let address = site.address;
+    tokio::task::spawn_blocking(move || {
+        let mut open: Vec<_> = (0..3).map(|_| knock(address)).collect();
+        assert!(open.iter().all(|(_, status)| status == "101"), "{open:?}");
+        assert_eq!(knock(address).1, "503", "all three places are held after the upgrade too");
+        open.pop();
+        let begun = Instant::now();
+        while knock(address).1 != "101" {
+            assert!(begun.elapsed() < Duration::from_secs(10), "the place of a closed socket is free again");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(site.get("/healthz", &[]).await.status, 200, "other connections are counted apart");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_house_can_be_told_to_stop() {
+    let origin = Origin::new(common::secret().public(), 1 << 20, Default::default());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let limits = Limits { connections: 1, ..Limits::default() };
+    let server = tokio::spawn(serve(listener, origin.clone(), limits, async { drop(stopped.await) }));
+    let _held = TcpStream::connect(address).unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), server).await.expect("it stops").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 //! It lacks TLS and HTTP/2: a reverse proxy or a CDN in front brings them.
 
 mod counted;
+mod files;
 mod metrics;
 mod names;
 mod pages;
@@ -12,9 +13,11 @@ mod reply;
 mod serve;
 mod store;
 
+pub use files::{RESERVED_FILES, raise_file_limit};
 pub use metrics::Metrics;
 pub use names::{Class, Folder, FolderKind, Name};
 pub use serve::{Limits, serve};
+pub use tracker::Config as TrackerConfig;
 pub use store::{Hot, Missing, Store, Stream};
 
 use crate::package::PackageError;
@@ -99,7 +102,7 @@ impl Origin {
             .layer(middleware::from_fn(only_reading))
             .with_state(self.clone());
         Router::new()
-            .nest("/tracker", self.0.tracker.router())
+            .nest_service("/tracker", self.0.tracker.router().layer(middleware::from_fn(serve::hold_place)))
             .merge(pages)
             .layer(middleware::from_fn_with_state(self.clone(), every_answer))
     }

@@ -4,8 +4,10 @@
 use super::Origin;
 use super::patience::{GRACE, Patient};
 use axum::Router;
-use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::BTreeMap;
@@ -23,8 +25,12 @@ use tower::ServiceExt;
 pub struct Limits {
     /// Open connections; WebSockets of the tracker count with the tracker, not here.
     pub connections: usize,
-    /// Open connections from one neighbourhood: an IPv4 /24 or an IPv6 /48. Loopback is exempt, for a proxy may be there.
+    /// Open connections from one neighbourhood: an IPv4 /24 or an IPv6 /48.
     pub per_neighbourhood: usize,
+    /// WebSockets of the tracker from one neighbourhood, beside the connections.
+    pub sockets_per_neighbourhood: usize,
+    /// Whether loopback is no neighbourhood, for a proxy may be there.
+    pub loopback_exempt: bool,
     /// Within this time a request's headers must have come, from the moment the connection is free for one.
     pub header_time: Duration,
     /// How long a write may stand still.
@@ -36,6 +42,8 @@ impl Default for Limits {
         Self {
             connections: 8192,
             per_neighbourhood: 256,
+            sockets_per_neighbourhood: 1024,
+            loopback_exempt: true,
             header_time: Duration::from_secs(15),
             write_grace: GRACE,
         }
@@ -46,12 +54,16 @@ impl Default for Limits {
 pub async fn serve(listener: TcpListener, origin: Origin, limits: Limits, stop: impl Future<Output = ()>) {
     let router = origin.router();
     let room = Arc::new(Semaphore::new(limits.connections));
-    let neighbourhoods = Arc::new(Neighbourhoods { most: limits.per_neighbourhood, open: Mutex::default() });
+    let neighbourhoods = Neighbourhoods::new(limits.per_neighbourhood, limits.loopback_exempt);
+    let sockets = Neighbourhoods::new(limits.sockets_per_neighbourhood, limits.loopback_exempt);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let permit = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let next = async {
+            let permit = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
+            (permit, listener.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            next = next => next,
             () = &mut stop => break,
         };
         let (socket, address) = match accepted {
@@ -72,10 +84,11 @@ pub async fn serve(listener: TcpListener, origin: Origin, limits: Limits, stop: 
         }
         let counted = origin.metrics().connected();
         let router = router.clone();
+        let from = From { address, sockets: Arc::clone(&sockets) };
         tokio::spawn(async move {
             let _held = (permit, place, counted);
             let socket = TokioIo::new(Patient::new(socket, limits.write_grace));
-            connection(socket, router, address, limits).await;
+            connection(socket, router, from, limits).await;
         });
     }
     let goodbye = tokio::time::timeout(Duration::from_secs(2), origin.tracker().shutdown());
@@ -84,9 +97,29 @@ pub async fn serve(listener: TcpListener, origin: Origin, limits: Limits, stop: 
     }
 }
 
-async fn connection(socket: TokioIo<Patient>, router: Router, address: SocketAddr, limits: Limits) {
+/// Where a request comes from, for [`hold_place`].
+#[derive(Clone, Debug)]
+struct From {
+    address: SocketAddr,
+    sockets: Arc<Neighbourhoods>,
+}
+
+/// Gives a request that becomes a WebSocket a place in its neighbourhood, which it keeps until the socket closes: the
+/// connection's own place ends with the upgrade.
+pub(super) async fn hold_place(mut request: Request<Body>, next: Next) -> Response<Body> {
+    if let Some(From { address, sockets }) = request.extensions().get() {
+        let Some(place) = sockets.enter(address.ip()) else {
+            let text = "Too many connections come from your network.\n";
+            return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
+        };
+        request.extensions_mut().insert(tracker::Hold::new(place));
+    }
+    next.run(request).await
+}
+
+async fn connection(socket: TokioIo<Patient>, router: Router, from: From, limits: Limits) {
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(address));
+        request.extensions_mut().insert(from.clone());
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
     let served = hyper::server::conn::http1::Builder::new()
@@ -110,13 +143,18 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 #[derive(Debug)]
 struct Neighbourhoods {
     most: usize,
+    loopback_exempt: bool,
     open: Mutex<BTreeMap<IpAddr, usize>>,
 }
 
 impl Neighbourhoods {
+    fn new(most: usize, loopback_exempt: bool) -> Arc<Self> {
+        Arc::new(Self { most, loopback_exempt, open: Mutex::default() })
+    }
+
     fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let address = address.to_canonical();
-        if address.is_loopback() {
+        if address.is_loopback() && self.loopback_exempt {
             return Some(Place(None));
         }
         let prefix = match address {
@@ -134,6 +172,7 @@ impl Neighbourhoods {
 }
 
 /// A connection's place in its neighbourhood.
+#[derive(Debug)]
 struct Place(Option<(Arc<Neighbourhoods>, IpAddr)>);
 
 impl Drop for Place {
