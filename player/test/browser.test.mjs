@@ -211,6 +211,20 @@ test("an origin that breaks off and comes back is found again", async () => {
   }
 });
 
+test("an index that does not come holds nothing up", async () => {
+  const { open, close } = await scene({ origin: { delayMs: (path) => (path.endsWith("index.bci") ? 60_000 : 0) } });
+  try {
+    const page = await open();
+    await plays(page, 2);
+    const seen = await stats(page);
+    assert.equal(seen.state, "starting");
+    assert.ok(seen.startupMs < 3000, `${seen.startupMs}`);
+    assert.equal(seen.stalls, 0);
+  } finally {
+    close();
+  }
+});
+
 test("the start is as quick as that of hls.js alone", async () => {
   const plain = `<!doctype html><video muted autoplay playsinline></video><script type="module">
     const begun = performance.now();
