@@ -56,8 +56,15 @@ impl fmt::Display for Finding {
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
-        write!(f, "{severity}: {}: {}", self.place, self.what)
+        write!(f, "{severity}: {}: {}", printable(&self.place), printable(&self.what))
     }
+}
+
+/// `text` from a stranger as a terminal may show it: what moves the cursor, changes colours or turns the direction of
+/// writing becomes a replacement character.
+pub fn printable(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Checks a package as this crate writes it: `master.m3u8` and `manifest.mpd` and all they name.
@@ -240,5 +247,22 @@ pub fn fuzz(resource: &[u8]) {
         media::segment(resource, &init, &mut ignore);
         // Either verdict is right.
         let _ = media::iframe(resource, &init);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_cannot_write_over_the_terminal() {
+        let finding = Finding {
+            severity: Severity::Error,
+            place: "v0/\u{1b}[2Jmedia.m3u8".to_owned(),
+            what: "line\r\nbreaks \u{202e}and \u{9b}more \u{7}".to_owned(),
+        };
+        let shown = finding.to_string();
+        assert!(!shown.contains(|c: char| c.is_control() || c == '\u{202e}'), "{shown:?}");
+        assert!(shown.contains("media.m3u8: line"));
     }
 }

@@ -8,6 +8,8 @@ use std::rc::Rc;
 
 /// Lines of one playlist.
 const MAX_LINES: usize = 1 << 20;
+/// Complaints after which a playlist is not read on; its last line may add a few.
+const MAX_COMPLAINTS: usize = 1000;
 /// Bytes of one line.
 const MAX_LINE: usize = 8 << 10;
 
@@ -156,6 +158,10 @@ impl Playlist {
             let number = at + 1;
             if number > MAX_LINES {
                 list.complain(number, true, "too many lines; the rest was not read".to_owned());
+                break;
+            }
+            if list.complaints.len() >= MAX_COMPLAINTS {
+                list.complain(number, true, "too many mistakes; the rest was not read".to_owned());
                 break;
             }
             if line.len() > MAX_LINE {
@@ -390,6 +396,13 @@ mod tests {
         );
         assert_eq!(list.complaints, []);
         assert_eq!(list.entries.iter().map(|e| e.range).collect::<Vec<_>>(), [Some((5, 10)), Some((15, 7))]);
+    }
+
+    #[test]
+    fn a_playlist_full_of_mistakes_is_not_read_to_its_end() {
+        let found = complaints(&format!("#EXTM3U\n{}", "#EXT-X-NONSENSE\n".repeat(100_000)));
+        assert!(found.len() < MAX_COMPLAINTS + 5, "{}", found.len());
+        assert!(found.contains(&"1002: too many mistakes; the rest was not read".to_owned()));
     }
 
     #[test]
