@@ -64,7 +64,7 @@ pub struct Serve {
     /// Most HTTP connections at a time [default: 8192].
     #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS")]
     pub connections: Option<usize>,
-    /// Most HTTP connections at a time from one IPv4 /24 or IPv6 /48 [default: 256]. Raise it behind a CDN.
+    /// Most HTTP connections at a time from one IPv4 /24 or IPv6 /48 [default: 256]; the tracker takes four times as many. Raise it behind a CDN.
     #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
     pub connections_per_net: Option<usize>,
     #[command(flatten)]
@@ -92,7 +92,7 @@ pub struct Making {
     /// Send the film's own tracks (H.264 and AAC in MP4 or MOV) instead of encoding a ladder.
     #[arg(long, env = "BRAIDCAST_NO_TRANSCODE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_transcode: Option<bool>,
-    /// Qualities as HEIGHT:BITRATE,... [default: 3 or 4 that suit the film].
+    /// Qualities as HEIGHT:BITRATE,... [default: up to four that suit the film].
     #[arg(long, value_name = "LADDER", env = "BRAIDCAST_LADDER")]
     pub ladder: Option<String>,
     /// Speed of the encoder: ultrafast ... veryslow [default: veryfast].

@@ -3,6 +3,7 @@
 use crate::Wrong;
 use crate::args::Check;
 use crate::progress::Screen;
+use crate::say;
 use anyhow::{Context, Result};
 use manifest::PublicKey;
 use origin::check::{self, Target};
@@ -14,15 +15,15 @@ pub fn run(args: Check, screen: &Screen) -> Result<ExitCode> {
     let spinner = screen.spinner();
     let found = check::run(&target, key.as_ref(), &mut |name| {
         tracing::debug!(name, "fetching");
-        spinner.set_message(name.to_owned());
+        spinner.set_message(check::printable(name));
     });
     spinner.finish_and_clear();
     for finding in &found.findings {
-        println!("{finding}");
+        say!("{finding}");
     }
     let mib = found.bytes as f64 / f64::from(1 << 20);
     let count = found.findings.len();
-    println!(
+    say!(
         "{} segments, {mib:.1} MiB read: {}",
         found.segments,
         if count == 0 { "nothing wrong".to_owned() } else { format!("{count} findings") }

@@ -4,7 +4,7 @@ use crate::progress::Screen;
 use anyhow::Result;
 use manifest::SecretKey;
 use origin::library::Library;
-use origin::package::{self, PackageError, Record, Settings, Stamp};
+use origin::package::{self, PackageError, Placed, Record, Settings, Stamp};
 use origin::slug::{Slug, title_of_file};
 use origin::tools::Tools;
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ pub async fn make(
     tools: Option<&Tools>,
     key: &SecretKey,
     screen: &Screen,
-) -> Result<PathBuf, PackageError> {
+) -> Result<Placed, PackageError> {
     let into = library.begin(&film.slug)?;
     let (_bar, report) = screen.film(&film.title);
     package::make(&film.source, &film.slug, settings, tools, key, into, report).await

@@ -2,12 +2,14 @@
 
 use crate::args::{KeyPlace, Keys};
 use crate::config::File;
+use crate::progress::Screen;
+use crate::say;
 use anyhow::Result;
 use origin::key;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub fn run(verb: Keys, file: &File) -> Result<ExitCode> {
+pub fn run(verb: Keys, file: &File, screen: &Screen) -> Result<ExitCode> {
     let path = |place: &KeyPlace| -> PathBuf {
         file.key(place.key.as_ref()).unwrap_or_else(|| file.data(place.data.as_ref()).join("publisher.key"))
     };
@@ -16,13 +18,13 @@ pub fn run(verb: Keys, file: &File) -> Result<ExitCode> {
         Keys::New(place) => {
             let path = path(&place);
             let key = key::create(&path)?;
-            eprintln!(
+            screen.line(&format!(
                 "made {}; keep it secret and keep a copy: films signed with it cannot be replaced without it",
                 path.display()
-            );
+            ));
             key
         }
     };
-    println!("{}", key.public());
+    say!("{}", key.public());
     Ok(ExitCode::SUCCESS)
 }

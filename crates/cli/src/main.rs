@@ -11,6 +11,7 @@ mod keys;
 mod links;
 mod package;
 mod progress;
+mod say;
 mod serve;
 mod stop;
 
@@ -42,7 +43,7 @@ fn run(cli: Cli, screen: &Screen) -> Result<ExitCode> {
     match cli.verb {
         Verb::Serve(args) => runtime()?.block_on(serve::run(args, &file, screen)),
         Verb::Package(args) => runtime()?.block_on(package::run(args, &file, screen)),
-        Verb::Keys(verb) => keys::run(verb, &file),
+        Verb::Keys(verb) => keys::run(verb, &file, screen),
         Verb::Check(args) => check::run(args, screen),
     }
 }
@@ -82,12 +83,6 @@ impl std::fmt::Display for Wrong {
 impl std::error::Error for Wrong {}
 
 fn exit_code(error: &anyhow::Error) -> u8 {
-    use PackageError::{Empty, NotAFile, Occupied, Probe, Source};
-    let input = matches!(
-        error.downcast_ref(),
-        Some(
-            Source { .. } | NotAFile(_) | Empty(_) | Probe { .. } | Occupied(_) | PackageError::Remux { .. }
-        )
-    );
+    let input = error.downcast_ref().is_some_and(PackageError::is_input);
     if input || error.is::<Wrong>() { 2 } else { 1 }
 }

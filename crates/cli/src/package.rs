@@ -3,6 +3,7 @@
 use crate::args::Package;
 use crate::config::File;
 use crate::progress::Screen;
+use crate::say;
 use crate::{Wrong, stop};
 use anyhow::Result;
 use origin::package::{self, PackageError, Partial, Record, Stamp};
@@ -23,7 +24,7 @@ pub async fn run(args: Package, file: &File, screen: &Screen) -> Result<ExitCode
     if let Some(record) = Record::read(&out) {
         if record.is_current(&Stamp::of(&source)?, &settings, tools.is_some()) {
             package::resign(&out, &key)?;
-            println!("{} is up to date", out.display());
+            say!("{} is up to date", out.display());
             return Ok(ExitCode::SUCCESS);
         }
     } else if fs::read_dir(&out).is_ok_and(|mut entries| entries.next().is_none()) {
@@ -32,13 +33,13 @@ pub async fn run(args: Package, file: &File, screen: &Screen) -> Result<ExitCode
         return Err(PackageError::Occupied(out).into());
     }
     let slug = Slug::of_file(&source);
-    let into = Partial::begin(&out)?;
+    let into = Partial::begin_among_others(&out)?;
     let (bar, report) = screen.film(&title_of_file(&source));
     let made = tokio::select! {
         made = package::make(&source, &slug, &settings, tools.as_ref(), &key, into, report) => made,
         code = stop::requested() => return Ok(code),
     };
     drop(bar);
-    println!("{}\nkey {}", made?.display(), key.public());
+    say!("{}\nkey {}", made?.dir().display(), key.public());
     Ok(ExitCode::SUCCESS)
 }

@@ -25,7 +25,8 @@ impl Screen {
 
     /// Writes a line above all bars.
     pub fn line(&self, text: &str) {
-        self.bars.suspend(|| eprintln!("{text}"));
+        // Where stderr is gone there is nobody to tell.
+        self.bars.suspend(|| writeln!(io::stderr(), "{text}").ok());
     }
 
     /// A line that changes, for work of unknown length; nothing where there is no terminal.
@@ -60,7 +61,7 @@ impl Screen {
                     if last.elapsed() >= LINE_EVERY {
                         *last = Instant::now();
                         let percent = done.as_secs_f64() / length.as_secs_f64() * 100.0;
-                        eprintln!("{title}: {percent:.0} % {speed}");
+                        writeln!(io::stderr(), "{title}: {percent:.0} % {speed}").ok(); // as above
                     }
                 }
             }

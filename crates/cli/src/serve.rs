@@ -4,8 +4,9 @@ use crate::args::Serve;
 use crate::config::File;
 use crate::films::{self, Film};
 use crate::progress::Screen;
+use crate::say;
 use crate::{Wrong, links, stop};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
 use manifest::SecretKey;
 use origin::http::{Limits, Origin, TrackerConfig, serve};
 use origin::library::Library;
@@ -52,22 +53,23 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
         stopped.await.ok(); // dropped or sent: both mean stop
     }));
     let work = async {
-        make_all(&films, &library, &settings, tools.as_ref(), &key, &origin, &bases[0], screen).await;
+        let inputs_at_fault =
+            make_all(&films, &library, &settings, tools.as_ref(), &key, &origin, &bases[0], screen).await;
         if origin.store().all().is_empty() && !films.is_empty() {
-            return;
+            return inputs_at_fault;
         }
-        std::future::pending::<()>().await;
+        std::future::pending().await
     };
     let code = tokio::select! {
-        code = stop::requested() => Some(code),
-        () = work => None,
+        code = stop::requested() => Ok(code),
+        inputs_at_fault = work => {
+            let error = anyhow!("no film could be packaged, so there is nothing to serve");
+            Err(if inputs_at_fault { Wrong::wrap(error) } else { error })
+        }
     };
     drop(stop_serving);
     server.await.ok(); // it has nothing to say
-    match code {
-        Some(code) => Ok(code),
-        None => bail!("no film could be packaged, so there is nothing to serve"),
-    }
+    code
 }
 
 /// What the settings and the system's limit of open files allow together.
@@ -99,9 +101,7 @@ fn publish_all(library: &Library, origin: &Origin, key: &SecretKey, screen: &Scr
         }
     }
     if origin.store().all().is_empty() {
-        return Err(Wrong::wrap(anyhow::anyhow!(
-            "nothing was packaged yet; name a film: braidcast serve film.mp4"
-        )));
+        return Err(Wrong::wrap(anyhow!("nothing was packaged yet; name a film: braidcast serve film.mp4")));
     }
     Ok(())
 }
@@ -118,6 +118,7 @@ fn publish_packaged(mut film: Film, origin: &Origin, key: &SecretKey, screen: &S
     film
 }
 
+/// Says whether all that failed did so because of the films.
 #[allow(clippy::too_many_arguments)] // all of them are what a run consists of
 async fn make_all(
     films: &[Film],
@@ -128,37 +129,40 @@ async fn make_all(
     origin: &Origin,
     base: &str,
     screen: &Screen,
-) {
+) -> bool {
+    let mut inputs_at_fault = true;
     // One after the other: the encoder uses every core by itself.
     for film in films.iter().filter(|film| !film.current) {
         let made = films::make(film, library, settings, tools, key, screen).await;
-        match made.and_then(|dir| origin.publish(&dir, &film.slug)) {
-            Ok(()) => println!("ready      {}  {base}/watch/{}", film.title, film.slug),
-            Err(error) => screen.line(&format!("error: {error}")),
+        // The package that is replaced is deleted at the end of this, when nobody is sent to it any more.
+        match made.and_then(|placed| origin.publish(placed.dir(), &film.slug).map(|()| placed)) {
+            Ok(_placed) => say!("ready      {}  {base}/watch/{}", film.title, film.slug),
+            Err(error) => {
+                inputs_at_fault &= error.is_input();
+                screen.line(&format!("error: {error}"));
+            }
         }
     }
+    inputs_at_fault
 }
 
 fn announce(origin: &Origin, films: &[Film], bases: &[String], key: &SecretKey) {
     let base = &bases[0];
-    println!("Braidcast {}", env!("CARGO_PKG_VERSION"));
+    say!("Braidcast {}", env!("CARGO_PKG_VERSION"));
     for base in bases {
-        println!("catalogue  {base}/");
+        say!("catalogue  {base}/");
     }
-    println!("key        {}", key.public());
+    say!("key        {}", key.public());
     let ready = origin.store().all();
     for stream in &ready {
-        println!("ready      {}  {base}/watch/{}", stream.card.title, stream.slug);
+        say!("ready      {}  {base}/watch/{}", stream.card.title, stream.slug);
     }
     for film in films.iter().filter(|film| !film.current) {
         let how = if film.packaged { "updating " } else { "packaging" };
-        println!("{how}  {}  {base}/watch/{}", film.title, film.slug);
+        say!("{how}  {}  {base}/watch/{}", film.title, film.slug);
     }
     let slug = ready.first().map(|s| &s.slug).or(films.first().map(|f| &f.slug));
     if let Some(slug) = slug {
-        println!(
-            "\nTo show it in a page of your own:\n{}\n",
-            links::embed(base, slug.as_str(), &key.public())
-        );
+        say!("\nTo show it in a page of your own:\n{}\n", links::embed(base, slug.as_str(), &key.public()));
     }
 }

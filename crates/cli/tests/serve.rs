@@ -4,6 +4,7 @@ mod common;
 
 use common::{Place, encoders_of, eventually, get, text};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -130,7 +131,7 @@ fn one_film_that_fails_does_not_stop_the_others() {
     serve.wait_for("ready      good");
     drop(serve);
     let alone = place.run(&format!("serve bad.mp4 {SMALL}"));
-    assert_eq!(alone.status.code(), Some(1));
+    assert_eq!(alone.status.code(), Some(2), "the film is at fault");
     assert!(text(&alone.stderr).contains("nothing to serve"), "{}", text(&alone.stderr));
 }
 
@@ -142,9 +143,13 @@ fn what_cannot_work_is_said_at_once_with_advice() {
     let port = taken.local_addr().unwrap().port();
     fs::write(place.path("empty.mp4"), "").unwrap();
     for (args, code, advice) in [
-        ("serve none.mp4".to_owned(), 2, "cannot read none.mp4"),
+        (
+            "serve none.mp4".to_owned(),
+            2,
+            "cannot read none.mp4: No such file or directory (os error 2); check the name",
+        ),
         ("serve .".to_owned(), 2, "is not a file; give the path of a film"),
-        ("serve empty.mp4".to_owned(), 2, "empty.mp4 is empty"),
+        ("serve empty.mp4".to_owned(), 2, "empty.mp4 is empty: copy the film again"),
         ("serve".to_owned(), 2, "braidcast serve film.mp4"),
         (format!("serve f.mp4 --no-transcode --listen 127.0.0.1:{port}"), 2, "choose another with --listen"),
         ("serve f.mp4 --listen nonsense".to_owned(), 2, "--listen ADDRESS:PORT"),
@@ -179,7 +184,8 @@ fn a_second_process_on_the_same_data_is_refused() {
 fn the_limit_of_open_files_is_raised_and_connections_stay_below_it() {
     let place = Place::new();
     place.clip("f.mp4", 2);
-    for (ulimit, warned, soft) in [("-S -n 300", None, None), ("-n 800", Some("800 open files"), Some("800"))] {
+    for (ulimit, warned, soft) in [("-S -n 300", None, None), ("-n 800", Some("800 open files"), Some("800"))]
+    {
         let mut command = std::process::Command::new("sh");
         let serve = format!("ulimit {ulimit}; exec {} serve f.mp4 {SMALL}", env!("CARGO_BIN_EXE_braidcast"));
         command.args(["-c", &serve]).current_dir(place.temp.path()).env("HOME", place.temp.path());
@@ -196,4 +202,26 @@ fn the_limit_of_open_files_is_raised_and_connections_stay_below_it() {
             assert!(told.contains("at most 83 connections and 205 viewers"), "{told}");
         }
     }
+}
+
+#[test]
+fn nobody_listening_to_it_ends_nothing() {
+    let place = Place::new();
+    place.clip("f.mp4", 4);
+    let mut child = place.command(&format!("serve f.mp4 {SMALL} --log info")).spawn().unwrap();
+    drop(child.stderr.take());
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    while !line.contains("catalogue") {
+        line.clear();
+        assert!(out.read_line(&mut line).unwrap() > 0, "it says where it is");
+    }
+    drop(out);
+    let base = line.split_whitespace().last().unwrap().trim_end_matches('/').to_owned();
+    eventually("the film", || get(&format!("{base}/s/f/master.m3u8")).0 == 200);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(get(&format!("{base}/healthz")).0, 200, "it said `ready` to nobody, and serves on");
+    assert!(child.try_wait().unwrap().is_none());
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

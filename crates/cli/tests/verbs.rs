@@ -43,6 +43,56 @@ fn package_does_not_touch_a_folder_of_something_else() {
 }
 
 #[test]
+fn package_deletes_nothing_that_it_has_not_made() {
+    let place = Place::new();
+    place.clip("f.mp4", 2);
+    assert!(place.run("package f.mp4 --out film --no-transcode").status.success());
+    let replace = "package f.mp4 --out film --preset ultrafast --ladder 90:100k";
+    for foreign in ["notes.txt", "v0/notes.txt", "extra/notes.txt", "v0/x/notes.txt"] {
+        let path = place.path("film").join(foreign);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "precious").unwrap();
+        let output = place.run(replace);
+        assert_eq!(output.status.code(), Some(2), "{foreign}");
+        assert!(text(&output.stderr).contains("move it elsewhere"), "{}", text(&output.stderr));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+        fs::remove_file(&path).unwrap();
+        for folder in ["extra", "v0/x"] {
+            fs::remove_dir(place.path("film").join(folder)).ok(); // where this round made it
+        }
+    }
+    assert!(place.run(replace).status.success(), "its own package it replaces");
+    assert!(place.path("film/poster.jpg").exists());
+}
+
+#[test]
+fn what_a_killed_package_left_goes_with_the_next() {
+    let place = Place::new();
+    place.clip("f.mp4", 2);
+    let long = place.clip("long.mp4", 120);
+    let names = || {
+        let mut names: Vec<String> = fs::read_dir(place.temp.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("out"))
+            .collect();
+        names.sort();
+        names
+    };
+    let mut killed = place.start("package long.mp4 --out out --preset veryslow");
+    eventually("an encoder", || encoders_of(&long) > 0);
+    for kept in ["out.partial-mine", "out2.partial-0123abcd"] {
+        fs::create_dir(place.path(kept)).unwrap();
+    }
+    assert!(place.run("package f.mp4 --out out2 --no-transcode").status.success());
+    assert!(names().iter().filter(|n| n.starts_with("out.partial-")).count() == 2, "{:?}", names());
+    killed.signal("KILL");
+    killed.ended();
+    assert!(place.run("package f.mp4 --out out --no-transcode").status.success());
+    assert_eq!(names(), ["out", "out.partial-mine", "out2"]);
+}
+
+#[test]
 fn ctrl_c_stops_package_without_a_trace() {
     let place = Place::new();
     let film = place.clip("long.mp4", 120);

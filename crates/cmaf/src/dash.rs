@@ -25,12 +25,13 @@ pub fn mpd(presentation: &Presentation) -> String {
         ),
     );
     let mut set = 0;
+    let query = presentation.query();
     let videos: Vec<&Rendition> = presentation.videos().collect();
     if !videos.is_empty() {
-        adaptation_set(&mut out, &mut set, &videos);
+        adaptation_set(&mut out, &mut set, &videos, &query);
     }
     for audio in presentation.audios() {
-        adaptation_set(&mut out, &mut set, &[audio]);
+        adaptation_set(&mut out, &mut set, &[audio], &query);
     }
     for subtitle in &presentation.subtitles {
         text(&mut out, &mut set, subtitle);
@@ -47,7 +48,7 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 /// A set of renditions of one kind that a player may switch between.
-fn adaptation_set(out: &mut String, set: &mut u32, renditions: &[&Rendition]) {
+fn adaptation_set(out: &mut String, set: &mut u32, renditions: &[&Rendition], query: &str) {
     let Some(first) = renditions.first() else { return };
     let kind = match first.track.kind {
         Kind::Video => "video",
@@ -70,12 +71,12 @@ fn adaptation_set(out: &mut String, set: &mut u32, renditions: &[&Rendition]) {
     }
     out.push_str("      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n");
     for rendition in renditions {
-        representation(out, rendition);
+        representation(out, rendition, query);
     }
     out.push_str("    </AdaptationSet>\n");
 }
 
-fn representation(out: &mut String, rendition: &Rendition) {
+fn representation(out: &mut String, rendition: &Rendition, query: &str) {
     let track = &rendition.track;
     let id = escape(&rendition.id);
     put(
@@ -112,8 +113,8 @@ fn representation(out: &mut String, rendition: &Rendition) {
     put(
         out,
         format_args!(
-            "        <SegmentTemplate timescale=\"{}\" initialization=\"{id}/init.mp4\" \
-             media=\"{id}/$Number$.m4s\" startNumber=\"1\">\n          <SegmentTimeline>\n",
+            "        <SegmentTemplate timescale=\"{}\" initialization=\"{id}/init.mp4{query}\" \
+             media=\"{id}/$Number$.m4s{query}\" startNumber=\"1\">\n          <SegmentTimeline>\n",
             track.timescale
         ),
     );

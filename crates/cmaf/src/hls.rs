@@ -53,35 +53,37 @@ pub fn master(presentation: &Presentation) -> String {
     out
 }
 
-/// `media.m3u8` of a rendition; its URIs are relative to the rendition's folder.
-pub fn media(rendition: &Rendition) -> String {
+/// `media.m3u8` of a rendition of `presentation`; its URIs are relative to the rendition's folder.
+pub fn media(presentation: &Presentation, rendition: &Rendition) -> String {
+    let query = presentation.query();
     let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:7\n");
     line(&mut out, format_args!("#EXT-X-TARGETDURATION:{}\n", rendition.target_duration_s()));
     out.push_str("#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n");
-    out.push_str("#EXT-X-MAP:URI=\"init.mp4\"\n");
+    line(&mut out, format_args!("#EXT-X-MAP:URI=\"init.mp4{query}\"\n"));
     for (at, segment) in rendition.segments.iter().enumerate() {
         let extinf = seconds(segment.duration, rendition.track.timescale);
-        line(&mut out, format_args!("#EXTINF:{extinf},\n{}.m4s\n", at + 1));
+        line(&mut out, format_args!("#EXTINF:{extinf},\n{}.m4s{query}\n", at + 1));
     }
     out.push_str("#EXT-X-ENDLIST\n");
     out
 }
 
-/// `iframes.m3u8` of a video rendition: a byte range for each picture that stands alone, for fast seeking.
-pub fn iframes(rendition: &Rendition) -> String {
+/// `iframes.m3u8` of a video rendition of `presentation`: a byte range for each picture that stands alone, for fast seeking.
+pub fn iframes(presentation: &Presentation, rendition: &Rendition) -> String {
+    let query = presentation.query();
     let mut out = String::from("#EXTM3U\n#EXT-X-VERSION:7\n");
     let longest = iframe_ranges(rendition).map(|i| i.ticks).max().unwrap_or(0);
     let scale = u64::from(rendition.track.timescale.max(1));
     let target = (longest.saturating_add(scale / 2) / scale).max(1);
     line(&mut out, format_args!("#EXT-X-TARGETDURATION:{target}\n"));
     out.push_str("#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-I-FRAMES-ONLY\n");
-    out.push_str("#EXT-X-MAP:URI=\"init.mp4\"\n");
+    line(&mut out, format_args!("#EXT-X-MAP:URI=\"init.mp4{query}\"\n"));
     for iframe in iframe_ranges(rendition) {
         let extinf = seconds(iframe.ticks, rendition.track.timescale);
         line(
             &mut out,
             format_args!(
-                "#EXTINF:{extinf},\n#EXT-X-BYTERANGE:{}@{}\n{}.m4s\n",
+                "#EXTINF:{extinf},\n#EXT-X-BYTERANGE:{}@{}\n{}.m4s{query}\n",
                 iframe.len, iframe.offset, iframe.sequence
             ),
         );

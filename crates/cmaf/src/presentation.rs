@@ -18,6 +18,9 @@ pub struct Presentation {
     pub thumbnails: Option<Thumbnails>,
     /// How long the film plays. Zero means "as long as the longest rendition".
     pub duration: Duration,
+    /// What tells the segments from those of another version under the same names: letters and digits that manifests
+    /// append to every address as `?v=`. Empty for nothing.
+    pub version: String,
 }
 
 impl Presentation {
@@ -29,6 +32,12 @@ impl Presentation {
     /// The audio renditions, in order.
     pub fn audios(&self) -> impl Iterator<Item = &Rendition> {
         self.renditions.iter().filter(|r| r.track.kind == Kind::Audio)
+    }
+
+    /// What is appended to the addresses of init and media segments.
+    pub(crate) fn query(&self) -> String {
+        let plain: String = self.version.chars().filter(char::is_ascii_alphanumeric).collect();
+        if plain.is_empty() { plain } else { format!("?v={plain}") }
     }
 
     /// How long the film plays: as given, else the longest rendition.

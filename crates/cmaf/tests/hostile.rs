@@ -28,7 +28,7 @@ fn corpus() -> &'static Corpus {
         Corpus {
             film: std::fs::read(&path).expect("written"),
             stream: cuts[0].whole(),
-            playlist: cmaf::hls::iframes(&cuts[0].rendition).into_bytes(),
+            playlist: cmaf::hls::iframes(&presentation, &cuts[0].rendition).into_bytes(),
             mpd: cmaf::dash::mpd(&presentation).into_bytes(),
         }
     })

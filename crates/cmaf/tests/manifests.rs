@@ -61,6 +61,7 @@ fn film() -> Presentation {
             bytes: 9000,
         }),
         duration: Duration::ZERO,
+        version: String::new(),
     }
 }
 
@@ -113,8 +114,8 @@ fn media_playlists_list_times_to_the_microsecond() {
 3.m4s
 #EXT-X-ENDLIST
 ";
-    assert_eq!(hls::media(&film.renditions[2]), expected);
-    let iframes = hls::iframes(&film.renditions[0]);
+    assert_eq!(hls::media(&film, &film.renditions[2]), expected);
+    let iframes = hls::iframes(&film, &film.renditions[0]);
     assert!(
         iframes.contains("#EXT-X-I-FRAMES-ONLY\n") && iframes.contains("#EXT-X-BYTERANGE:1000@28\n3.m4s\n")
     );
@@ -154,6 +155,24 @@ fn the_mpd_has_one_set_for_the_rungs_and_one_for_each_sound() {
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
+}
+
+#[test]
+fn hls_and_dash_name_the_same_version_of_every_segment() {
+    let mut film = film();
+    film.version = "0123abcd".to_owned();
+    let video = &film.renditions[0];
+    for text in [hls::media(&film, video), hls::iframes(&film, video)] {
+        assert!(
+            text.contains("URI=\"init.mp4?v=0123abcd\"\n") && text.contains("\n2.m4s?v=0123abcd\n"),
+            "{text}"
+        );
+        assert_eq!(text.matches(".m4s").count(), text.matches(".m4s?v=0123abcd\n").count());
+    }
+    let mpd = dash::mpd(&film);
+    let part = "initialization=\"v0/init.mp4?v=0123abcd\" media=\"v0/$Number$.m4s?v=0123abcd\"";
+    assert!(mpd.contains(part), "{mpd}");
+    assert_eq!(mpd.matches(".m4s").count(), mpd.matches("?v=0123abcd\" startNumber").count());
 }
 
 #[test]

@@ -13,6 +13,8 @@ use std::time::Duration;
 use thiserror::Error;
 use ureq::Agent;
 
+pub use cmaf::check::printable;
+
 /// Largest resource that is fetched.
 const MAX_RESOURCE_BYTES: u64 = 128 << 20;
 /// How long a request may take.
@@ -198,7 +200,7 @@ impl Seals {
         let Some((size, root, seen)) = self.expected.get_mut(plain) else {
             let media = Name::parse(plain).is_some_and(|name| name.class() == Class::Media);
             if media && !self.expected.is_empty() {
-                self.findings.push(error(url, "is not in the index: no viewer can get it from another"));
+                self.findings.push(error(plain, "is not in the index: no viewer can get it from another"));
             }
             return;
         };
@@ -207,9 +209,9 @@ impl Seals {
         }
         if size.is_some_and(|size| size as usize != bytes.len()) {
             let what = format!("has {} bytes, the index says {}", bytes.len(), size.unwrap_or_default());
-            self.findings.push(error(url, &what));
+            self.findings.push(error(plain, &what));
         } else if digest::root(bytes) != *root {
-            self.findings.push(error(url, "is not the bytes that the index was made of"));
+            self.findings.push(error(plain, "is not the bytes that the index was made of"));
         }
     }
 

@@ -107,12 +107,10 @@ impl Library {
                     continue;
                 }
                 let base = Slug::of_file(path);
-                names[i] =
-                    (1..1000).map(|n| base.nth(n)).take_while(|s| self.package(s).exists()).find(|slug| {
-                        let free = !names.iter().flatten().any(|taken| taken == slug);
-                        free && Record::read(&self.package(slug))
-                            .is_some_and(|record| matches(&record, stamp))
-                    });
+                names[i] = (1..1000).map(|n| base.nth(n)).filter(|s| self.package(s).exists()).find(|slug| {
+                    let free = !names.iter().flatten().any(|taken| taken == slug);
+                    free && Record::read(&self.package(slug)).is_some_and(|record| matches(&record, stamp))
+                });
             }
         }
         for (i, (path, _)) in sources.iter().enumerate() {

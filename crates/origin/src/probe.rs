@@ -41,7 +41,7 @@ pub enum ProbeError {
         source: io::Error,
     },
     /// ffprobe says that this is no film.
-    #[error("this is no film that ffmpeg can read: {0}")]
+    #[error("this is no film that ffmpeg can read: {0}. Does it play elsewhere? `ffprobe FILE` says more")]
     Unreadable(String),
     /// ffprobe took longer than a minute.
     #[error("ffprobe found no end in this file within {} s", PROBE_TIME.as_secs())]

@@ -49,13 +49,19 @@ async fn a_good_package_has_no_findings_and_each_planted_fault_one() {
         *bytes.last_mut().unwrap() ^= 1;
         bytes
     };
+    let without_last = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).unwrap();
+        let kept: Vec<&str> =
+            text.lines().filter(|l| !l.contains("0.400000") && !l.contains("3.m4s")).collect();
+        (kept.join("\n") + "\n").into_bytes()
+    };
     plant("v0/2.m4s", &flip_last, "v0/2.m4s: is not the bytes");
     plant("v0/init.mp4", &flip_last, "v0/init.mp4: is not the bytes");
     plant("a0/1.m4s", &|bytes| [bytes, vec![0]].concat(), "the index says");
     plant("v1/1.m4s", &|bytes| bytes[..bytes.len() / 2].to_vec(), "v1/1.m4s");
     plant("v0/media.m3u8", &text("#EXTINF:4.000000", "#EXTINF:3.000000"), "v0");
-    plant("v0/media.m3u8", &text("3.m4s", "4.m4s"), "v0/4.m4s: cannot be read");
-    plant("v0/media.m3u8", &text("#EXTINF:0.400000,\n3.m4s\n", ""), "lists 3 segments, but v0/media.m3u8 2");
+    plant("v0/media.m3u8", &text("3.m4s", "4.m4s"), "v0/4.m4s?v=");
+    plant("v0/media.m3u8", &without_last, "lists 3 segments, but v0/media.m3u8 2");
     plant("manifest.mpd", &text("PT8.4", "PT9.4"), "manifest.mpd");
     plant("stream.json", &text("8.4", "84.0"), "stream.json: says 84.");
     plant("stream.json", &text("\"v1\"", "\"v7\""), "other renditions");

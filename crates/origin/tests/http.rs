@@ -29,8 +29,9 @@ async fn segments_and_manifests_come_with_type_tag_and_lifetime() {
         ("v0/1.m4s", "video/mp4", "public, max-age=31536000, immutable"),
         ("a0/3.m4s", "audio/mp4", "public, max-age=31536000, immutable"),
     ];
+    let query = version(&site);
     for (name, media_type, cache) in expected {
-        let reply = site.get(&format!("/s/film/{name}"), &[]).await;
+        let reply = site.get(&format!("/s/film/{name}{query}"), &[]).await;
         assert_eq!((reply.status, &reply.body), (200, &site.file(name)), "{name}");
         assert_eq!(reply.header("content-type"), Some(media_type), "{name}");
         assert_eq!(reply.header("cache-control"), Some(cache), "{name}");
@@ -42,6 +43,43 @@ async fn segments_and_manifests_come_with_type_tag_and_lifetime() {
         let head = site.ask("HEAD", &format!("/s/film/{name}"), &[]).await;
         assert_eq!((head.status, head.body.len()), (200, 0), "{name}");
         assert_eq!(head.header("content-length"), Some(&*reply.body.len().to_string()), "{name}");
+    }
+}
+
+/// The query that a playlist of the film gives its segments.
+fn version(site: &common::web::Site) -> String {
+    let text = String::from_utf8(site.file("v0/media.m3u8")).unwrap();
+    let line = text.lines().find(|l| l.starts_with("1.m4s?v=")).expect("segments have a version");
+    line.strip_prefix("1.m4s").unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_can_never_change_is_immutable() {
+    let site = site(Limits::default()).await;
+    let query = version(&site);
+    assert_eq!(query.len(), "?v=".len() + 8);
+    let cache = async |path: String| {
+        let reply = site.get(&path, &[]).await;
+        (reply.status, reply.header("cache-control").unwrap().to_owned())
+    };
+    for name in ["v0/init.mp4", "v0/1.m4s"] {
+        let immutable = (200, "public, max-age=31536000, immutable".to_owned());
+        assert_eq!(cache(format!("/s/film/{name}{query}")).await, immutable);
+        assert_eq!(cache(format!("/s/film/{name}{query}&token=x")).await, immutable);
+        for plain in ["", "?", "?x=1"] {
+            assert_eq!(cache(format!("/s/film/{name}{plain}")).await, (200, "public, max-age=5".to_owned()));
+        }
+        for other in ["?v=", "?v=00000000", "?x=1&v=1", "?v=../../x"] {
+            assert_eq!(
+                cache(format!("/s/film/{name}{other}")).await,
+                (404, "no-store".to_owned()),
+                "{other}"
+            );
+        }
+    }
+    for name in ["poster.jpg", "index.bci", "master.m3u8"] {
+        let (_, cache) = cache(format!("/s/film/{name}{query}")).await;
+        assert!(!cache.contains("immutable"), "{name} keeps its name when the film is replaced");
     }
 }
 
@@ -83,7 +121,7 @@ async fn ranges_give_the_bytes_they_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn conditions_compare_content_hashes() {
     let site = site(Limits::default()).await;
-    let path = "/s/film/v0/1.m4s";
+    let path = &format!("/s/film/v0/1.m4s{}", version(&site));
     let whole = site.file("v0/1.m4s");
     let tag = format!("\"{}\"", digest::root(&whole));
     for same in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
@@ -222,8 +260,7 @@ fn knock(address: SocketAddr) -> (TcpStream, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_network_cannot_take_all_places_at_the_tracker() {
-    let limits =
-        Limits { sockets_per_neighbourhood: 3, loopback_exempt: false, ..Limits::default() };
+    let limits = Limits { sockets_per_neighbourhood: 3, loopback_exempt: false, ..Limits::default() };
     let site = site(limits).await;
     let address = site.address;
     tokio::task::spawn_blocking(move || {

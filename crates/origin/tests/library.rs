@@ -54,7 +54,15 @@ fn a_folder_gets_its_name_only_when_it_is_committed() {
     for content in ["1", "2"] {
         let partial = Partial::begin(&target).unwrap();
         fs::write(partial.path().join(content), content).unwrap();
-        partial.commit().unwrap();
+        let placed = partial.commit().unwrap();
+        assert_eq!(placed.dir(), target);
+        let left = entries(temp.path()).len();
+        assert_eq!(
+            left,
+            if content == "1" { 1 } else { 2 },
+            "the old one stays until the new one is turned to"
+        );
+        drop(placed);
         assert_eq!(entries(&target), [content], "the old contents are replaced as a whole");
         assert_eq!(entries(temp.path()), ["film"]);
     }
@@ -81,6 +89,10 @@ async fn a_film_keeps_its_name_whatever_the_order_and_wherever_it_moves() {
     fs::rename(&first, &moved).unwrap();
     assert_eq!(names(&[&second, &moved]), ["film-2", "film"]);
     assert_eq!(library.packages().unwrap().len(), 1);
+    // A gap in the numbers hides nothing that comes after it.
+    let streams = temp.path().join("data/streams");
+    fs::rename(streams.join("film"), streams.join("film-3")).unwrap();
+    assert_eq!(names(&[&moved]), ["film-3"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,12 +5,15 @@ mod common;
 use cmaf::ingest::{Event, FragmentReader};
 use common::{PICTURE_AND_TONE, clip, make, quick, secret};
 use manifest::{Index, digest};
+use origin::http::{Limits, Origin, serve};
 use origin::library::Library;
 use origin::package::{Card, Mode, Record};
+use origin::slug::Slug;
 use origin::tools::Tools;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use tokio::net::TcpListener;
+use tokio::process::Command;
 
 fn card(dir: &Path) -> Card {
     serde_json::from_slice(&fs::read(dir.join("stream.json")).unwrap()).unwrap()
@@ -89,12 +92,18 @@ async fn ffmpeg_plays_what_was_packaged_to_the_end() {
     let film = clip(temp.path(), PICTURE_AND_TONE, "f.mp4");
     let library = Library::open(&temp.path().join("data")).unwrap();
     let (dir, _) = make(&library, &film, &quick(), Tools::find().as_ref()).await.unwrap();
+    let origin = Origin::new(secret().public(), 64 << 20, Default::default());
+    origin.publish(&dir, &Slug::parse("f").unwrap()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, origin, Limits::default(), std::future::pending()));
     for manifest in ["master.m3u8", "manifest.mpd"] {
         let output = Command::new("ffmpeg")
-            .args("-v warning -nostdin -allowed_extensions ALL -i".split(' '))
-            .arg(dir.join(manifest))
+            .args("-v warning -nostdin -i".split(' '))
+            .arg(format!("http://{address}/s/f/{manifest}"))
             .args("-map 0:v -map 0:a -f framemd5 -".split(' '))
             .output()
+            .await
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8(output.stdout).unwrap();
@@ -149,6 +158,21 @@ async fn sound_tracks_and_subtitles_keep_their_languages() {
     }
     let vtt = fs::read_to_string(dir.join("t0/subs.vtt")).unwrap();
     assert!(vtt.starts_with("WEBVTT") && vtt.contains("Hello there"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sound_track_without_sound_is_left_out_and_the_publisher_is_told() {
+    let temp = tempfile::tempdir().unwrap();
+    let args = "-f lavfi -i testsrc2=size=128x72:rate=25:duration=5 -f lavfi -i sine=duration=5 \
+        -filter_complex [1:a]asplit[x][y];[y]atrim=start=100[z] -map 0 -map [x] -map [z] \
+        -c:v libx264 -preset ultrafast -c:a pcm_s16le";
+    let film = clip(temp.path(), args, "f.mkv");
+    let library = Library::open(&temp.path().join("data")).unwrap();
+    let (dir, notes) = make(&library, &film, &quick(), Tools::find().as_ref()).await.unwrap();
+    assert!(notes.len() == 1 && notes[0].contains("empty and left out"), "{notes:?}");
+    let ids: Vec<String> = card(&dir).renditions.iter().map(|r| r.id.clone()).collect();
+    assert_eq!(ids, ["v0", "a0"]);
+    assert!(!dir.join("a1").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

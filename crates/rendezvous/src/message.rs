@@ -275,11 +275,9 @@ impl<'a> Fields<'a> {
         let want = want.ok_or(Refusal::Want { limit })?;
         let offers = self.offers.map_or(Vec::new(), |offers| offers.0);
         let count = self.numwant.and_then(integer).unwrap_or(offers.len()).min(config.offers_per_announce);
-        let offers = offers
-            .into_iter()
-            .take(count)
-            .enumerate()
-            .map(|(index, raw)| offer(raw, config).map_err(|why| Refusal::Offer { index, why: Box::new(why) }));
+        let offers = offers.into_iter().take(count).enumerate().map(|(index, raw)| {
+            offer(raw, config).map_err(|why| Refusal::Offer { index, why: Box::new(why) })
+        });
         let offers = offers.collect::<Result<_, _>>()?;
         Ok(Announce { info_hash, peer_id, event, complete, want, offers })
     }

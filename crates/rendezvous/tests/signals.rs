@@ -222,7 +222,8 @@ fn directed_offers_are_taken_twenty_at_once_and_then_two_a_second() {
     let mut rig = swarm(3);
     let mut relayed = |count: u64, pass: u64| {
         rig.pass(pass);
-        let all = (0..count).flat_map(|n| rig.say(0, directed(FILM, &name(0), &name(1 + n % 2), &name(50 + n))));
+        let all =
+            (0..count).flat_map(|n| rig.say(0, directed(FILM, &name(0), &name(1 + n % 2), &name(50 + n))));
         all.filter(|(to, _)| *to != 0).count()
     };
     assert_eq!(relayed(30, 0), 20);

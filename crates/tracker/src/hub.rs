@@ -190,7 +190,10 @@ mod tests {
         let hub = Arc::new(Hub::new(config));
         let (attacker, victim) = (hub.admit().unwrap().membership, hub.admit().unwrap().membership);
         let announce = |peer| {
-            format!(r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}"}}"#, name(peer))
+            format!(
+                r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}"}}"#,
+                name(peer)
+            )
         };
         for (who, peer) in [(&attacker, 1), (&victim, 2)] {
             assert_eq!(who.handle(announce(peer).as_bytes()), Verdict::Stay);

@@ -160,10 +160,7 @@ async fn slow_and_eager(server: &Server) -> (Client, Client) {
 /// A long directed offer of the eager one.
 fn offer(number: u64) -> serde_json::Value {
     let description = json!({"type": "offer", "sdp": "x".repeat(16_000)});
-    announce_with(
-        &name(2),
-        json!({"to_peer_id": name(1), "offer_id": name(number), "offer": description}),
-    )
+    announce_with(&name(2), json!({"to_peer_id": name(1), "offer_id": name(number), "offer": description}))
 }
 
 fn unlimited(mut config: Config) -> Config {

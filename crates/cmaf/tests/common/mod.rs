@@ -120,9 +120,9 @@ pub fn write_package(root: &Path, cuts: &[Cut]) -> Presentation {
         for segment in &cut.segments {
             write(format!("{id}/{}.m4s", segment.sequence), &segment.bytes);
         }
-        write(format!("{id}/media.m3u8"), cmaf::hls::media(&cut.rendition).as_bytes());
+        write(format!("{id}/media.m3u8"), cmaf::hls::media(&presentation, &cut.rendition).as_bytes());
         if cut.rendition.track.kind == Kind::Video {
-            write(format!("{id}/iframes.m3u8"), cmaf::hls::iframes(&cut.rendition).as_bytes());
+            write(format!("{id}/iframes.m3u8"), cmaf::hls::iframes(&presentation, &cut.rendition).as_bytes());
         }
     }
     write("master.m3u8".to_owned(), cmaf::hls::master(&presentation).as_bytes());

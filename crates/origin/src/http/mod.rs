@@ -17,8 +17,8 @@ pub use files::{RESERVED_FILES, raise_file_limit};
 pub use metrics::Metrics;
 pub use names::{Class, Folder, FolderKind, Name};
 pub use serve::{Limits, serve};
-pub use tracker::Config as TrackerConfig;
 pub use store::{Hot, Missing, Store, Stream};
+pub use tracker::Config as TrackerConfig;
 
 use crate::package::PackageError;
 use crate::slug::Slug;
@@ -167,6 +167,13 @@ async fn package_file(
     let Some((stream, name)) = found else {
         return problem(StatusCode::NOT_FOUND, "There is no such film or file.");
     };
+    let cache = match (name.class(), version_in(&uri)) {
+        (Class::Media, Some(version)) if version == stream.version => IMMUTABLE,
+        (Class::Media, Some(_)) => {
+            return problem(StatusCode::NOT_FOUND, "This film was replaced by another version of it.");
+        }
+        _ => SHORT,
+    };
     let hot = match origin.0.store.load(&stream, name).await {
         Ok(hot) => hot,
         Err(Missing::NotFound) => return problem(StatusCode::NOT_FOUND, "There is no such film or file."),
@@ -180,7 +187,7 @@ async fn package_file(
         gzip: hot.gzip,
         etag: hot.etag.to_string(),
         media_type: name.media_type(),
-        cache: if name.class() == Class::Media { IMMUTABLE } else { SHORT },
+        cache,
     };
     let metrics = Arc::clone(&origin.0.metrics);
     let mut response = respond(&method, &headers, content, |bytes| {
@@ -188,6 +195,11 @@ async fn package_file(
     });
     open_to_all(response.headers_mut());
     response
+}
+
+/// The `v` in a query.
+fn version_in(uri: &Uri) -> Option<&str> {
+    uri.query()?.split('&').find_map(|part| part.strip_prefix("v="))
 }
 
 async fn streams(State(origin): State<Origin>) -> Response<Body> {

@@ -2,7 +2,7 @@
 //! have the digest that the signed index gives them.
 
 use super::names::{Folder, Name};
-use crate::package::{Card, PackageError};
+use crate::package::{self, Card, PackageError};
 use crate::slug::Slug;
 use bytes::Bytes;
 use flate2::Compression;
@@ -34,6 +34,8 @@ pub struct Stream {
     pub card: Card,
     /// Its signed index.
     pub index: Index,
+    /// What its playlists append to the addresses of segments.
+    pub version: String,
     dir: PathBuf,
     /// Tells two packages of one name apart in the cache.
     generation: Hash,
@@ -49,7 +51,15 @@ impl Stream {
         let mut card: Card =
             serde_json::from_slice(&read(Name::Card)?).map_err(|e| damaged(format!("stream.json: {e}")))?;
         card.slug = slug.to_string(); // the folder may have been renamed
-        Ok(Self { slug: slug.clone(), card, index, dir: dir.to_owned(), generation: digest::root(&sealed) })
+        let version = package::version(&index);
+        Ok(Self {
+            slug: slug.clone(),
+            card,
+            index,
+            version,
+            dir: dir.to_owned(),
+            generation: digest::root(&sealed),
+        })
     }
 
     /// The digest that the index gives `name`; `None` for what is not in it.

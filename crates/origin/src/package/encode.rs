@@ -33,7 +33,7 @@ pub(crate) async fn encode(
     settings: &Settings,
     root: &Path,
     report: &(dyn Fn(Step) + Send + Sync),
-) -> Result<Vec<Written>, PackageError> {
+) -> Result<(Vec<Written>, Vec<String>), PackageError> {
     let ladder = settings.ladder_for(&film.video.picture);
     let tracks = expected_tracks(film, &ladder);
     let ingest = Ingest::open(root.to_owned(), &tracks).await?;
@@ -62,11 +62,15 @@ pub(crate) async fn encode(
         child.start_kill().ok(); // it may have ended by itself meanwhile
         child.wait().await.ok();
     }
-    let (mut written, mut errors) = (Vec::new(), Vec::new());
+    let (mut written, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     let complete = ended.as_ref().is_some_and(|(status, _)| status.as_ref().is_ok_and(|s| s.success()));
-    for result in ingest.finish(complete).await {
+    for (result, track) in ingest.finish(complete).await.into_iter().zip(&tracks) {
         match result {
-            Ok(track) => written.push(track),
+            Ok(Some(track)) => written.push(track),
+            Ok(None) if complete && track.id.starts_with('a') => {
+                notes.push(format!("sound track {} is empty and left out", track.name));
+            }
+            Ok(None) => errors.push(PackageError::CutShort(track.id.clone())),
             Err(error) => errors.push(error),
         }
     }
@@ -87,7 +91,7 @@ pub(crate) async fn encode(
                     });
                 }
             }
-            first.map_or(Ok(written), Err)
+            first.map_or(Ok((written, notes)), Err)
         }
     }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum PackageError {
     /// The source cannot be read.
-    #[error("cannot read {path}: {source}", path = .path.display())]
+    #[error("cannot read {path}: {source}{advice}", path = .path.display(), advice = advice(source))]
     Source {
         /// As the publisher named it.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum PackageError {
     #[error("{} is not a file; give the path of a film", .0.display())]
     NotAFile(PathBuf),
     /// The source has no bytes.
-    #[error("{} is empty", .0.display())]
+    #[error("{} is empty: copy the film again, or wait until whatever writes it is done", .0.display())]
     Empty(PathBuf),
     /// ffprobe cannot make sense of the source.
     #[error("{path}: {source}", path = .path.display())]
@@ -83,6 +83,9 @@ pub enum PackageError {
     /// The folder that the package should go to holds something else.
     #[error("{} is there already and is no Braidcast package; choose another folder", .0.display())]
     Occupied(PathBuf),
+    /// The package that would be replaced has something in it that is none of ours.
+    #[error("{entry} is no part of a Braidcast package, and replacing the package would delete it: move it elsewhere, or choose another folder", entry = .0.display())]
+    Foreign(PathBuf),
     /// A package on disk cannot be read back.
     #[error("the package {path} is damaged: {reason}. Delete the folder to have it made again", path = .path.display())]
     Damaged {
@@ -96,7 +99,26 @@ pub enum PackageError {
     Random(getrandom::Error),
 }
 
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; check the name and the folder",
+        io::ErrorKind::PermissionDenied => {
+            "; allow it with `chmod +r` (and `+x` for its folders), or run as a user who may"
+        }
+        _ => "",
+    }
+}
+
 impl PackageError {
+    /// Whether the source or the folder named by the publisher is at fault, and not this program or the machine.
+    pub fn is_input(&self) -> bool {
+        use PackageError::{Empty, Foreign, NotAFile, Occupied, Probe, Remux, Source};
+        matches!(
+            self,
+            Source { .. } | NotAFile(_) | Empty(_) | Probe { .. } | Occupied(_) | Foreign(_) | Remux { .. }
+        )
+    }
+
     /// For `map_err` after writing to `path`.
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
         |source| Self::Write { path: path.to_owned(), source }

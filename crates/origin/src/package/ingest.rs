@@ -47,7 +47,7 @@ pub(crate) struct Ingest {
     door: Arc<Door>,
     server: JoinHandle<()>,
     failed: Arc<Notify>,
-    packers: Vec<(String, JoinHandle<Result<Written, PackageError>>)>,
+    packers: Vec<(String, JoinHandle<Packed>)>,
 }
 
 #[derive(Debug)]
@@ -55,6 +55,9 @@ struct Door {
     token: String,
     tracks: Mutex<BTreeMap<String, mpsc::Sender<Chunk>>>,
 }
+
+/// What became of a track; one that ended properly without a sample is `None`.
+pub(crate) type Packed = Result<Option<Written>, PackageError>;
 
 #[derive(Debug)]
 enum Chunk {
@@ -104,7 +107,7 @@ impl Ingest {
 
     /// Call when the encoder has ended: what became of each track, in the order given to [`Ingest::open`]. `complete` says that it
     /// sent all it had.
-    pub async fn finish(mut self, complete: bool) -> Vec<Result<Written, PackageError>> {
+    pub async fn finish(mut self, complete: bool) -> Vec<Packed> {
         // On a busy machine a short track may be sent whole before its connection is looked at.
         let until = Instant::now() + LATE;
         while complete && !self.door.lock().is_empty() && Instant::now() < until {
@@ -164,11 +167,7 @@ async fn pass_on(mut body: Body, sender: mpsc::Sender<Chunk>) -> StatusCode {
 }
 
 /// Runs on a thread of its own: parsing, hashing and writing.
-fn pack(
-    root: PathBuf,
-    expected: Expected,
-    mut chunks: mpsc::Receiver<Chunk>,
-) -> Result<Written, PackageError> {
+fn pack(root: PathBuf, expected: Expected, mut chunks: mpsc::Receiver<Chunk>) -> Packed {
     let refused = |reason: String| PackageError::Track { track: expected.id.clone(), reason };
     let mut reader = FragmentReader::new();
     let mut writer: Option<Writer> = None;
@@ -194,7 +193,7 @@ fn pack(
         }
     }
     reader.finish().map_err(|e| refused(e.to_string()))?;
-    writer.ok_or(PackageError::CutShort(expected.id))?.finish()
+    writer.map_or(Ok(None), Writer::finish)
 }
 
 /// 128 random bits as hex.

@@ -19,7 +19,7 @@ mod writer;
 
 pub use card::{Card, CardRendition};
 pub use error::PackageError;
-pub use partial::Partial;
+pub use partial::{Partial, Placed};
 pub use record::{Mode, Record, Stamp};
 pub use settings::{DEFAULT_AUDIO_BITRATE_BPS, DEFAULT_PRESET, PRESETS, Settings};
 pub use writer::SEGMENT_TIME;
@@ -94,7 +94,7 @@ pub async fn make(
     key: &SecretKey,
     into: Partial,
     report: Report,
-) -> Result<PathBuf, PackageError> {
+) -> Result<Placed, PackageError> {
     let stamp = Stamp::of(source)?;
     let root = into.path().to_owned();
     let made = match tools {
@@ -142,6 +142,11 @@ pub fn resign(dir: &Path, key: &SecretKey) -> Result<(), PackageError> {
     fs::rename(&unfinished, &path).map_err(PackageError::write(&path))
 }
 
+/// What playlists append to the addresses of segments (`?v=`): another text for other bytes in any segment.
+pub(crate) fn version(index: &Index) -> String {
+    index.swarm_id()[..4].iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// All of a film but the texts that describe it.
 struct Made {
     written: Vec<Written>,
@@ -171,9 +176,10 @@ async fn with_ffmpeg(
     }
     report(Step::Extras);
     let mut extras = extras::make(tools, source, &film, root).await;
-    let written = encode::encode(tools, source, &film, settings, root, &**report).await?;
+    let (written, mut left_out) = encode::encode(tools, source, &film, settings, root, &**report).await?;
     let Film { mut notes, .. } = film;
     notes.append(&mut extras.notes);
+    notes.append(&mut left_out);
     Ok(Made { written, extras, notes })
 }
 
@@ -209,21 +215,25 @@ fn write_tree(
     presentation.duration = presentation.play_time();
     let duration = presentation.duration;
     presentation.subtitles.iter_mut().for_each(|s| s.duration = duration);
+    let largest = indexed.iter().flat_map(|r| &r.segments).map(|s| s.size).max().unwrap_or(0);
+    let usual = manifest::digest::piece_count(largest, PIECE_LEN) <= manifest::MAX_PIECES;
+    let index = Index { piece_len: if usual { PIECE_LEN } else { LARGE_PIECE_LEN }, renditions: indexed };
+    index.validate().map_err(PackageError::Index)?;
+    presentation.version = version(&index);
     put("master.m3u8", cmaf::hls::master(&presentation).as_bytes())?;
     put("manifest.mpd", cmaf::dash::mpd(&presentation).as_bytes())?;
     for rendition in &presentation.renditions {
-        put(&format!("{}/media.m3u8", rendition.id), cmaf::hls::media(rendition).as_bytes())?;
+        put(&format!("{}/media.m3u8", rendition.id), cmaf::hls::media(&presentation, rendition).as_bytes())?;
         if rendition.track.kind == cmaf::Kind::Video {
-            put(&format!("{}/iframes.m3u8", rendition.id), cmaf::hls::iframes(rendition).as_bytes())?;
+            put(
+                &format!("{}/iframes.m3u8", rendition.id),
+                cmaf::hls::iframes(&presentation, rendition).as_bytes(),
+            )?;
         }
     }
     for subtitle in &presentation.subtitles {
         put(&format!("{}/media.m3u8", subtitle.id), cmaf::hls::subtitle(subtitle).as_bytes())?;
     }
-    let largest = indexed.iter().flat_map(|r| &r.segments).map(|s| s.size).max().unwrap_or(0);
-    let usual = manifest::digest::piece_count(largest, PIECE_LEN) <= manifest::MAX_PIECES;
-    let index = Index { piece_len: if usual { PIECE_LEN } else { LARGE_PIECE_LEN }, renditions: indexed };
-    index.validate().map_err(PackageError::Index)?;
     put("index.bci", &index.seal(key))?;
     let card = Card::of(slug, title, &presentation, extras.poster);
     put("stream.json", &serde_json::to_vec_pretty(&card).expect("a card has string keys only"))

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Samples between two looks at the clock and at whether all this is still wanted.
 const SAMPLES_A_TURN: u64 = 256;
@@ -92,13 +93,39 @@ fn remux_blocking(
                     return Err(PackageError::CutShort(id.clone()));
                 }
                 let in_track = cmaf::ticks_to_duration(sample.dts, timescale);
-                let done = (duration.mul_f64(turn as f64) + in_track).mul_f64(share);
-                report(Step::Encoding { done: done.min(duration), length: duration, speed: None });
+                let done = done(duration, turn, in_track, share);
+                report(Step::Encoding { done, length: duration, speed: None });
             }
             count += 1;
             writer.push(sample)?;
         }
-        written.push(writer.finish()?);
+        match writer.finish()? {
+            Some(track) => written.push(track),
+            None if *n == video => return Err(refused("there is no picture in its video track".into())),
+            None => notes.push(format!("sound track {name} is empty and left out")),
+        }
     }
     Ok(Remuxed { written, notes })
+}
+
+/// What of the whole work is done at `in_track` of track number `turn`, each of which is a `share`. A file can claim any
+/// length: nothing here may overflow.
+fn done(duration: Duration, turn: usize, in_track: Duration, share: f64) -> Duration {
+    let seconds = (duration.as_secs_f64() * turn as f64 + in_track.as_secs_f64()) * share;
+    Duration::try_from_secs_f64(seconds).unwrap_or(duration).min(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_film_of_any_claimed_length_has_progress() {
+        let endless = Duration::MAX;
+        assert_eq!(done(endless, 7, endless, 1.0), endless);
+        assert!(done(endless, 1, Duration::ZERO, 0.5) <= endless);
+        assert_eq!(done(Duration::ZERO, 3, endless, 0.1), Duration::ZERO);
+        let minute = Duration::from_secs(60);
+        assert_eq!(done(minute, 1, Duration::from_secs(30), 0.5), Duration::from_secs(45));
+    }
 }

@@ -59,13 +59,14 @@ impl Writer {
         cut.map_or(Ok(()), |segment| self.store(segment))
     }
 
-    /// Writes what is left; a rendition without a single segment is [`PackageError::CutShort`].
-    pub fn finish(mut self) -> Result<Written, PackageError> {
+    /// Writes what is left. A rendition without a single segment is `None`, and its folder goes.
+    pub fn finish(mut self) -> Result<Option<Written>, PackageError> {
         if let Some(last) = self.segmenter.finish() {
             self.store(last)?;
         }
         if self.infos.is_empty() {
-            return Err(PackageError::CutShort(self.id));
+            fs::remove_dir_all(&self.dir).map_err(PackageError::write(&self.dir))?;
+            return Ok(None);
         }
         let kind = match self.track.kind {
             cmaf::Kind::Video => manifest::Kind::Video,
@@ -80,7 +81,7 @@ impl Writer {
             init: self.init,
             segments: self.hashed,
         };
-        Ok(Written { rendition, indexed })
+        Ok(Some(Written { rendition, indexed }))
     }
 
     fn store(&mut self, segment: Segment) -> Result<(), PackageError> {

@@ -61,7 +61,8 @@ pub async fn make(
         }
     });
     let into = library.begin(&slug)?;
-    let dir = package::make(&source, &slug, settings, tools, &secret(), into, report).await?;
+    let placed = package::make(&source, &slug, settings, tools, &secret(), into, report).await?;
+    let dir = placed.dir().to_owned();
     let notes = notes.lock().unwrap().clone();
     Ok((dir, notes))
 }
