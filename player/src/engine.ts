@@ -71,8 +71,16 @@ export interface EngineEvents {
   error: { message: string };
 }
 
-/** What plain loads wait for the index and the module, once they have their bytes. */
+/** What plain loads wait for the index and the module once they have their bytes, all of them together. */
 const VERIFY_PATIENCE_MS = 500;
+/** The same where a publisher's key is given: then nothing goes to the player unchecked before it has been said. */
+const KEYED_PATIENCE_MS = 4000;
+/** What the index, the module and the key may take. */
+const START_PATIENCE_MS = 20_000;
+/** No path is taken to be faster: 100 Mbit/s. */
+const MOST_BYTES_PER_MS = 12_500;
+/** Busy time over which what the origin did is averaged. */
+const SAMPLES_LAST_MS = 1000;
 const PLAYER_EVERY_MS = 250;
 const STATS_EVERY_MS = 1000;
 const DEFAULT_UPLOAD_KBPS = 20_000;
@@ -110,11 +118,12 @@ export class Engine extends Emitter<EngineEvents> {
   #swarm: Swarm | null = null;
   #reason: string | null = null;
   #closed = false;
+  #patience: Promise<void> | null = null;
   #playerAt = 0;
   #bufferedS = 0;
   #sharing: boolean;
   #uploadKbps: number;
-  #origin: { bps: number; at: number } | null = null;
+  #origin: { bps: number; weightMs: number; at: number } | null = null;
   #firstByteMs = 50;
 
   constructor(options: EngineOptions) {
@@ -134,6 +143,16 @@ export class Engine extends Emitter<EngineEvents> {
     if (!target || !this.#swarm) return target !== null;
     const rendition = this.#swarm.film.renditions.find(({ id }) => id === target.id);
     return rendition !== undefined && (target.sequence ?? 0) <= rendition.sizes.length;
+  }
+
+  /** Whether everything that plays is to be the publisher's: a key was given, and its index is there. Then an adapter lets no
+   * media pass that is no part of the film. */
+  get isStrict(): boolean {
+    return this.#isKeyed && this.#swarm !== null;
+  }
+
+  get #isKeyed(): boolean {
+    return this.#options.key !== undefined;
   }
 
   /** Brings a file that {@link Engine.matches}. Fails with {@link OriginError}, {@link ForgedError} or an `AbortError`. */
@@ -234,7 +253,7 @@ export class Engine extends Emitter<EngineEvents> {
     if (p2p === false) return this.#fallBack("switched off", true);
     if (typeof RTCPeerConnection === "undefined") throw new Error("this browser has no WebRTC");
     const indexUrl = new URL(index, document.baseURI).href;
-    const [module, file, publisher] = await Promise.all([
+    const parts = Promise.all([
       wasm instanceof WebAssembly.Module ? wasm : compile(wasm),
       fetchPlain(indexUrl, { fresh: false, urgent: false }).catch((error: unknown) => {
         throw new Error(`no index: ${textOf(error)}`);
@@ -243,6 +262,12 @@ export class Engine extends Emitter<EngineEvents> {
         throw new Error(`no key: ${textOf(error)}`);
       }),
     ]);
+    const late = new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new Error("the index or the engine does not come")), START_PATIENCE_MS);
+    });
+    const [module, file, publisher] = await Promise.race([parts, late]);
+    // A key that turns out empty must not mean that anything goes.
+    if (this.#isKeyed && !publisher) throw new Error("the publisher's key is empty");
     if (!(wasm instanceof WebAssembly.Module)) this.#sampleFile(new URL(wasm, document.baseURI));
     const tracker = new URL(this.#options.tracker ?? new URL("/tracker", this.#base), document.baseURI);
     tracker.protocol = tracker.protocol.replace("http", "ws");
@@ -272,11 +297,12 @@ export class Engine extends Emitter<EngineEvents> {
         },
         sampled: (bytes, ms, firstByteMs) => this.#sampled(bytes, ms, firstByteMs),
         peer: (id, connected) => this.emit("peer", { id, connected }),
+        broken: (error) => this.#broken(error),
         isUrgent: (segment) => this.#wishes.has(segment),
         tick: () => performance.now() - this.#playerAt >= PLAYER_EVERY_MS && this.#reportPlayer(),
       },
     );
-    if (this.#closed) return swarm.close();
+    if (this.#closed || this.#reason !== null) return swarm.close();
     this.#swarm = swarm;
     swarm.join();
     // Sharing may have been switched while the index was on its way.
@@ -291,6 +317,15 @@ export class Engine extends Emitter<EngineEvents> {
     if (!quietly) console.warn(`braidcast: playing from the origin alone: ${reason}`);
     // After this turn: whoever made the engine may not have begun to listen.
     queueMicrotask(() => this.emit("fallback", { reason }));
+  }
+
+  /** The engine itself has failed: the film goes on without it. */
+  #broken(error: Error): void {
+    const swarm = this.#swarm;
+    this.#swarm = null;
+    this.#fallBack(`the engine failed: ${error.message}`);
+    swarm?.close();
+    this.#wishes.failAll(new OriginError(0, "a segment"));
   }
 
   readonly #leave = (event: PageTransitionEvent): void => {
@@ -334,8 +369,12 @@ export class Engine extends Emitter<EngineEvents> {
   #sampled(bytes: number, ms: number, firstByteMs: number): void {
     this.#firstByteMs = firstByteMs;
     if (bytes < 32 * 1024) return; // says more about the delay than about the path
-    const bps = (bytes * 8000) / Math.max(1, ms - firstByteMs / 2);
-    this.#origin = { bps: this.#origin ? (this.#origin.bps + bps) / 2 : bps, at: performance.now() };
+    // What comes out of the browser's cache comes faster than any path; and a moment says less than a second does.
+    const busyMs = Math.max(1, ms - firstByteMs / 2, bytes / MOST_BYTES_PER_MS);
+    const before = this.#origin ?? { bps: 0, weightMs: 0 };
+    const weightMs = before.weightMs + busyMs;
+    const bps = (before.bps * before.weightMs + bytes * 8000) / weightMs;
+    this.#origin = { bps, weightMs: Math.min(weightMs, SAMPLES_LAST_MS), at: performance.now() };
   }
 
   // ---- Loads -------------------------------------------------------------------------------------------------------
@@ -399,7 +438,11 @@ export class Engine extends Emitter<EngineEvents> {
       const { bytes } = plain;
       this.#sampled(bytes.length, performance.now() - startedAt, plain.firstByteMs);
       const loaded = { bytes: bytes.buffer, timing: timing(bytes.length, bytes.length) };
-      await Promise.race([this.ready, new Promise((resolve) => setTimeout(resolve, VERIFY_PATIENCE_MS))]);
+      this.#patience ??= new Promise((resolve) =>
+        setTimeout(resolve, this.#isKeyed ? KEYED_PATIENCE_MS : VERIFY_PATIENCE_MS),
+      );
+      await Promise.race([this.ready, this.#patience]);
+      if (this.#isKeyed && !this.#swarm) this.#fallBack("the signed index does not come");
       if (signal?.aborted) throw aborted();
       if (this.#isGood(target, bytes)) return loaded;
       this.#counters.refused += bytes.length;
@@ -413,17 +456,23 @@ export class Engine extends Emitter<EngineEvents> {
   }
 
   /** Checks what came straight from the origin, and shares it. Without an index there is nothing to check it against, and
-   * it is taken as any player takes it. */
+   * it is taken as any player takes it: where a key was given, that has been said by then. */
   #isGood(target: Target, bytes: Uint8Array<ArrayBuffer>): boolean {
     const swarm = this.#swarm;
     const rendition = this.#renditionOf(target);
-    if (!swarm || rendition < 0) return true;
-    if (target.sequence === null) return swarm.isInit(rendition, bytes);
-    const segment = segmentKey(rendition, target.sequence);
-    if (swarm.sizeOf(segment) === 0) return true; // beyond the index: no segment of the film
-    const good = swarm.adopt(segment, bytes);
-    if (good) swarm.store.markDelivered(segment);
-    return good;
+    if (!swarm) return true;
+    if (rendition < 0) return !this.#isKeyed; // beyond the index: no part of the film
+    try {
+      if (target.sequence === null) return swarm.isInit(rendition, bytes);
+      const segment = segmentKey(rendition, target.sequence);
+      if (swarm.sizeOf(segment) === 0) return !this.#isKeyed;
+      const good = swarm.adopt(segment, bytes);
+      if (good) swarm.store.markDelivered(segment);
+      return good;
+    } catch (error) {
+      this.#broken(error instanceof Error ? error : new Error(String(error)));
+      return true;
+    }
   }
 }
 

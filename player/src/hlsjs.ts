@@ -98,6 +98,12 @@ export function loaderFor(engine: BaseEngine): HlsConfig["fLoader"] {
     ): void {
       this.context = context;
       this.#callbacks = callbacks;
+      const isMedia = context.frag?.type !== "subtitle";
+      if (engine.isStrict && isMedia && (context.rangeEnd || !engine.matches(context.url))) {
+        // Playlists are not signed: what they name beyond the index has nobody's word.
+        callbacks.onError({ code: 0, text: "no part of the signed film" }, context, null, this.stats);
+        return;
+      }
       if (context.rangeEnd || context.part || !engine.matches(context.url)) {
         this.#plain = new this.#config.loader(this.#config) as FragmentLoader;
         // hls.js holds on to the figures it got from this loader before it began.

@@ -22,6 +22,8 @@ export interface SwarmEvents {
   /** A fetch from the origin went well. */
   sampled(bytes: number, ms: number, firstByteMs: number): void;
   peer(link: number, connected: boolean): void;
+  /** The core has failed and is not to be called again. */
+  broken(error: Error): void;
   /** Whether the player waits for a segment. */
   isUrgent(segment: SegmentKey): boolean;
   /** Called before the core thinks: the moment to tell it where the player is. */
@@ -220,9 +222,15 @@ export class Swarm implements Carrier {
   /** Calls the core, carries out, and sets the one timer. */
   #run(call: (core: Core) => void): void {
     if (this.#closed) return;
-    this.#options.meter.run(() => call(this.#core));
     clearTimeout(this.#wake);
-    const wait = this.#core.wakeAt() - performance.now();
+    let wait: number;
+    try {
+      this.#options.meter.run(() => call(this.#core));
+      wait = this.#core.wakeAt() - performance.now();
+    } catch (error) {
+      // After a trap nothing in the module can be relied on.
+      return this.#events.broken(error instanceof Error ? error : new Error(String(error)));
+    }
     if (Number.isFinite(wait)) {
       this.#wake = setTimeout(() => {
         this.#events.tick();

@@ -110,6 +110,11 @@ export class Wishes {
     for (const wish of this.#wishes.get(segment) ?? []) this.#end(segment, wish, error);
   }
 
+  /** None of what is wished for will come. */
+  failAll(error: Error): void {
+    for (const segment of [...this.#wishes.keys()]) this.failed(segment, error);
+  }
+
   /** Nothing will come any more. */
   close(): void {
     for (const all of this.#wishes.values()) all.forEach(({ reject }) => reject(aborted()));

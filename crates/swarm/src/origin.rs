@@ -38,11 +38,10 @@ impl Origin {
         !self.is_failing() && self.fetches.get(&segment).is_some_and(|f| (f.first..f.end).contains(&piece))
     }
 
-    /// A piece has come from the origin.
-    pub fn arrived(&mut self, segment: SegmentId) {
-        if let Some(fetch) = self.fetches.get_mut(&segment) {
-            fetch.left = fetch.left.saturating_sub(1);
-        }
+    /// A piece has come from the origin; says whether by a fetch of ours: a driver may bring others.
+    pub fn arrived(&mut self, segment: SegmentId) -> bool {
+        let fetch = self.fetches.get_mut(&segment);
+        fetch.map(|fetch| fetch.left = fetch.left.saturating_sub(1)).is_some()
     }
 
     /// Whether the last fetch that ended had failed.

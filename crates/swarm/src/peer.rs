@@ -239,9 +239,10 @@ impl Peer {
             neighbour.answered(now, &asked, self.config.credit_start, self.config.credit_max);
             neighbour.bytes_in += u64::from(bytes);
         }
-        if from == Source::Origin {
-            self.origin.arrived(segment);
-        }
+        let asked_for = match from {
+            Source::Origin => self.origin.arrived(segment),
+            Source::Peer(_) => true,
+        };
         if verdict == Verdict::Forged {
             self.refused += 1;
             if let Source::Peer(link) = from {
@@ -253,7 +254,9 @@ impl Peer {
             self.duplicates += u64::from(bytes);
             return;
         }
-        self.path.arrived(bytes);
+        if asked_for {
+            self.path.arrived(bytes);
+        }
         if self.viewer.is_wanted(segment) && self.store.is_whole(segment) {
             self.viewer.delivered(film, segment);
             out.push(Output::Deliver(segment));
