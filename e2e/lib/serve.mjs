@@ -72,8 +72,7 @@ export async function serve({ films, data, ladder, preset, port, args = [], onLi
                 }
                 try {
                     const cards = await (await fetch(`${url}/api/v1/streams`)).json();
-                    const ready = log.filter((line) => line.startsWith("ready ")).length;
-                    if (ready >= films.length && cards.length >= films.length) return cards;
+                    if (cards.length >= films.length && made(log)) return cards;
                 } catch {
                     // Not listening yet.
                 }
@@ -100,6 +99,14 @@ export async function serve({ films, data, ladder, preset, port, args = [], onLi
         restart: start,
     };
     return server;
+}
+
+/** Whether everything that it said it would package or update has been said to be ready since. */
+function made(log) {
+    if (!log.some((line) => line.startsWith("To show it"))) return false;
+    const begun = log.map((line, at) => (/^(?:packaging|updating) /.test(line) ? at : -1)).filter((at) => at >= 0);
+    const ready = log.filter((line, at) => line.startsWith("ready ") && at > (begun.at(-1) ?? -1));
+    return ready.length >= begun.length;
 }
 
 /** @param {number} ms */
