@@ -63,7 +63,7 @@ fn with_other_settings_the_old_package_is_served_until_the_new_one_is_ready() {
     eventually("the new package", || get(&format!("{base}/s/f/index.bci")).1 != old);
     assert_eq!(get(&format!("{base}/s/f/v1/1.m4s")).0, 404, "there is one rung now");
     assert_eq!(get(&format!("{base}/s/f/v0/1.m4s")).0, 200);
-    assert_eq!(place.streams(), ["f"]);
+    eventually("the old package's end", || place.streams() == ["f"]);
 }
 
 #[test]
