@@ -312,6 +312,11 @@ impl Neighbour {
         self.response
     }
 
+    /// By when an answer has come nearly always.
+    pub fn expected(&self) -> Duration {
+        self.response + self.deviation * 2
+    }
+
     /// How long an answer takes if all is well.
     pub fn due(&self) -> Duration {
         self.response * 3 / 2 + self.deviation

@@ -6,6 +6,7 @@
 
 use crate::election;
 use crate::io::{Link, Output};
+use crate::neighbour::Neighbour;
 use crate::origin::Fetch;
 use crate::peer::Peer;
 use crate::time::Time;
@@ -210,14 +211,19 @@ impl Peer {
         true
     }
 
-    /// Whether to leave a segment that is needed now to the neighbours: one of them is fetching it, or they hold all of
-    /// it and by what they have shown will bring it before the player runs dry or the origin could.
+    /// Whether to leave a segment that is needed now to the neighbours. They get it only while there would still be time
+    /// for the origin if they failed, or where they are sooner than the origin anyway, by what they have shown.
     fn peers_will_do(&self, now: Time, task: &Task, missing: &[u32], origin: Duration) -> bool {
         let Some(film) = &self.film else { return false };
         let segment = task.segment;
         let helpers = || self.links.values().filter(|n| n.serves() && n.strikes == 0);
-        // A second fetch beside one that has begun would come later and slow both down.
-        if helpers().any(|n| n.promises(now, segment, origin)) {
+        // A second fetch beside one that has begun would come later and slow both down; but what one has that never brought
+        // anything, or brings it slowly, is no nearer for that.
+        let passes_on = |n: &Neighbour| {
+            let passing = Duration::from_micros(u64::from(film.size(segment)) * 1_000_000 / n.rate().max(1));
+            passing < task.slack.max(origin) && (n.bytes_in > 0 || task.slack > origin)
+        };
+        if helpers().any(|n| n.promises(now, segment, origin) && passes_on(n)) {
             return true;
         }
         let mut last = Duration::ZERO;
@@ -226,7 +232,7 @@ impl Peer {
             let asked = helpers().find_map(|n| n.find(segment, piece).map(|id| (n, n.asked[&id].at)));
             match asked {
                 Some((n, at)) if now.since(at) > n.due() => return false, // overdue: no telling when it comes
-                Some((n, at)) => last = last.max(n.response().saturating_sub(now.since(at))),
+                Some((n, at)) => last = last.max(n.expected().saturating_sub(now.since(at))),
                 None if helpers().any(|n| now >= n.rest_until && n.holds(segment, piece)) => {
                     not_asked += film.piece_size(segment, piece)
                 }
@@ -236,14 +242,14 @@ impl Peer {
         if not_asked > 0 {
             let holders = helpers().filter(|n| now >= n.rest_until && n.holds_any(segment));
             let (rate, response) = holders.fold((0, Duration::MAX), |(rate, response), n| {
-                (rate + n.rate(), response.min(n.response()))
+                (rate + n.rate(), response.min(n.expected()))
             });
             if rate == 0 {
                 return false;
             }
             last = last.max(response + Duration::from_micros(u64::from(not_asked) * 1_000_000 / rate));
         }
-        last * 5 / 4 < task.slack.max(origin)
+        last + origin < task.slack || last * 5 / 4 < origin
     }
 
     /// This peer's place in the order in which the segment's candidates fetch it; `None` while it is not known who
