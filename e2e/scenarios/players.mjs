@@ -2,8 +2,9 @@
 
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { viewer } from "../lib/browser.mjs";
 import { clip } from "../lib/clip.mjs";
 import { braidcast, cache } from "../lib/paths.mjs";
@@ -131,15 +132,30 @@ async function remuxed(report, seconds) {
     rmSync(folder, { recursive: true, force: true });
     const packaged = await run(braidcast(), ["package", source, "--out", folder, "--no-transcode", "--data", cache("data", "remuxed")]);
     report.holds("the film is packaged without encoding", packaged.code === 0, packaged.code === 0 ? "yes" : packaged.err.trim());
+    const web = await anyWebServer(folder);
     for (const [kind, stream] of [["pictures", "0:v:0"], ["sound", "0:a:0"]]) {
         const expected = await frames(source, stream);
         for (const manifest of ["master.m3u8", "manifest.mpd"]) {
-            const got = await frames(join(folder, manifest), stream);
+            const got = await frames(`${web.base}/${manifest}`, stream);
             const same = expected.length > 0 && got.length === expected.length && got.every((frame, at) => frame === expected[at]);
             report.holds(`${kind} of ${manifest} are the source's`, same, `${got.length} frames, ${expected.length} in the source`);
         }
     }
+    web.close();
     rmSync(folder, { recursive: true, force: true });
+}
+
+/** What any web server does with a package: the file at the path, whatever the query. */
+function anyWebServer(folder) {
+    const server = createServer((request, response) => {
+        const path = new URL(request.url, "http://localhost").pathname;
+        const file = join(folder, basename(dirname(path)), basename(path));
+        if (!existsSync(file)) return response.writeHead(404).end();
+        response.end(readFileSync(file));
+    });
+    return new Promise((resolve) => {
+        server.listen(0, "127.0.0.1", () => resolve({ base: `http://127.0.0.1:${server.address().port}`, close: () => server.close() }));
+    });
 }
 
 /**

@@ -37,6 +37,10 @@ pub struct Library {
     _lock: File,
 }
 
+/// How often, and how far apart, the lock of a data folder is tried.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
 impl Library {
     /// Takes `root`, making it where there is none, and clears away what killed processes left.
     pub fn open(root: &Path) -> Result<Self, LibraryError> {
@@ -53,10 +57,16 @@ impl Library {
             .write(true)
             .open(&path)
             .map_err(io_error(&path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LibraryError::InUse(root.to_owned())),
-            Err(TryLockError::Error(e)) => return Err(io_error(&path)(e)),
+        // One that was killed a moment ago may live on for a moment in a child that was just being started.
+        let mut patience = LOCK_TRIES;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if patience > 0 => patience -= 1,
+                Err(TryLockError::WouldBlock) => return Err(LibraryError::InUse(root.to_owned())),
+                Err(TryLockError::Error(e)) => return Err(io_error(&path)(e)),
+            }
+            std::thread::sleep(LOCK_PAUSE);
         }
         crate::package::clean(&streams).map_err(io_error(&streams))?;
         let root = fs::canonicalize(root).map_err(io_error(root))?;
