@@ -85,7 +85,7 @@ test("the same trace replays natively", () => {
   writeFileSync(file, trace);
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const { status, stdout, stderr } = spawnSync(process.env.CARGO ?? "cargo",
-    ["run", "--quiet", "--package", "braidcast-web", "--example", "replay", "--", file], { cwd: root, encoding: "utf8" });
+    ["run", "--quiet", "--package", "braidcast-swarm", "--example", "replay", "--", file], { cwd: root, encoding: "utf8" });
   assert.equal(status, 0, stderr);
   assert.equal(Number(stdout), replay(trace));
 });
