@@ -159,14 +159,13 @@ impl Peer {
         let estimate = self.origin.estimate(bytes);
         let in_time = estimate * 3 / 2 + MARGIN;
 
-        let rank = self.rank(now, task.segment);
         if task.wanted && task.slack < in_time {
             let will_do = self.peers_will_do(now, task, &missing, estimate);
+            let rank = self.rank(now, task.segment).unwrap_or(0).min(4);
             let urgent = self.urgent.entry(task.segment).or_insert(Urgent { since: now, left_alone: None });
             urgent.left_alone = if will_do { None } else { urgent.left_alone.or(Some(now)) };
             // Several may run out of time at once: the first in rank speaks up, and the others hear it. Whatever
             // neighbours say, that is all the time they get: they may be lying.
-            let rank = rank.unwrap_or(0).min(4);
             let patience = in_time + in_time * rank / 2;
             let heard = urgent.left_alone.is_some_and(|at| now.since(at) >= HEARING * rank);
             if heard || now.since(urgent.since) > patience {
@@ -195,7 +194,7 @@ impl Peer {
             *since = now; // nobody's part yet
         }
         let waited = now.since(*since);
-        let step_in = match rank {
+        let step_in = match self.rank(now, task.segment) {
             // Elected: at once, for all, if it is its turn.
             Some(0) => in_turn,
             // A backup, for its own viewer: when the elected one does not do its part, or time runs out.
