@@ -6,11 +6,13 @@
  * It never makes anybody wait for itself: until it is ready, and whenever it cannot be, segments come straight from the
  * origin. Every decision is the core's; `swarm.ts` carries them out.
  */
+import type { EngineEvents, EngineOptions, LoadRequest } from "./api.js";
 import { assetUrl } from "./assets.js";
 import { compile } from "./core.js";
 import { Emitter } from "./emitter.js";
 import { renditionOf, segmentKey, sequenceOf, type SegmentKey } from "./ops.js";
 import { ForgedError, OriginError, fetchPlain, type Plain } from "./origin.js";
+import { OriginRate } from "./rate.js";
 import { pathOf } from "./honest.js";
 import { isMetered, stateOf, type PlayerState } from "./page.js";
 import { Playback } from "./playback.js";
@@ -18,58 +20,11 @@ import { Meter, type Counters, type PeerStats, type RenditionInfo, type Stats } 
 import { Swarm } from "./swarm.js";
 import { Wishes, aborted, type Loaded, type Progress } from "./wishes.js";
 
+export type { EngineEvents, EngineOptions, LoadRequest } from "./api.js";
 export { ForgedError, OriginError } from "./origin.js";
 export { isMetered, stateOf, type PlayerState } from "./page.js";
 export type { Loaded, Progress } from "./wishes.js";
 export type { PeerStats, RenditionInfo, Stats } from "./stats.js";
-
-/** How an engine is made. Only `index` is needed. */
-export interface EngineOptions {
-  /** Address of `index.bci`; the segments lie beside it. */
-  index: string;
-  /** Address of the tracker; default: `/tracker` on the host of the index. */
-  tracker?: string | undefined;
-  /** The publisher's public key (43 characters), or where it will come from. With it, an index that it has not signed means:
-   * origin only. */
-  key?: string | Promise<string> | undefined;
-  /** Another name for the swarm, 40 hexadecimal digits; only viewers given the same one meet. */
-  swarm?: string | undefined;
-  /** `false`: origin only, and nothing is loaded or sent beyond what the player asks for. */
-  p2p?: boolean | undefined;
-  /** STUN or TURN servers. None by default, and nobody's in particular: who runs one learns of the viewers. */
-  iceServers?: RTCIceServer[] | undefined;
-  /** Whether to upload. Default: yes, unless the browser reports a metered connection. */
-  sharing?: boolean | undefined;
-  /** Most to upload, kbit/s. */
-  uploadKbps?: number | undefined;
-  /** Record what the core is told and wants, for {@link Engine.exportTrace}. */
-  record?: boolean | undefined;
-  /** Address of `braidcast.wasm`, or the compiled module. Default: beside this script. */
-  wasm?: string | URL | WebAssembly.Module | undefined;
-}
-
-/** What the player asks for. */
-export interface LoadRequest {
-  /** Address of a segment or `init.mp4` for which {@link Engine.matches} holds. */
-  url: string;
-  signal?: AbortSignal;
-  /** Hears how it goes, as the player's estimator should see it. */
-  onProgress?(progress: Progress): void;
-}
-
-/** What the engine reports. */
-export interface EngineEvents {
-  /** The index is checked and the swarm joined. */
-  ready: Engine;
-  /** Once a second. */
-  stats: Stats;
-  /** A viewer has come or gone. */
-  peer: { id: number; connected: boolean };
-  /** It goes on with the origin alone. */
-  fallback: { reason: string };
-  /** Something failed that a viewer may notice. */
-  error: { message: string };
-}
 
 /** What plain loads wait for the index and the module once they have their bytes, all of them together. */
 const VERIFY_PATIENCE_MS = 500;
@@ -77,10 +32,6 @@ const VERIFY_PATIENCE_MS = 500;
 const KEYED_PATIENCE_MS = 4000;
 /** What the index, the module and the key may take. */
 const START_PATIENCE_MS = 20_000;
-/** No path is taken to be faster: 100 Mbit/s. */
-const MOST_BYTES_PER_MS = 12_500;
-/** Busy time over which what the origin did is averaged. */
-const SAMPLES_LAST_MS = 1000;
 const PLAYER_EVERY_MS = 250;
 const STATS_EVERY_MS = 1000;
 const DEFAULT_UPLOAD_KBPS = 20_000;
@@ -111,7 +62,7 @@ export class Engine extends Emitter<EngineEvents> {
       total: this.#swarm?.sizeOf(segment) ?? 0,
     }),
     copy: (segment) => this.#swarm?.store.copy(segment, this.#swarm.sizeOf(segment)) ?? null,
-    path: () => ({ pathBps: this.#pathBps(), firstByteMs: this.#firstByteMs }),
+    path: () => ({ pathBps: this.#pathBps(), firstByteMs: this.#rate.firstByteMs }),
     unwant: (segment) => this.#swarm?.unwant(segment),
   });
   readonly #statsTimer: ReturnType<typeof setInterval>;
@@ -123,8 +74,7 @@ export class Engine extends Emitter<EngineEvents> {
   #bufferedS = 0;
   #sharing: boolean;
   #uploadKbps: number;
-  #origin: { bps: number; weightMs: number; at: number } | null = null;
-  #firstByteMs = 50;
+  readonly #rate = new OriginRate();
 
   constructor(options: EngineOptions) {
     super();
@@ -268,7 +218,7 @@ export class Engine extends Emitter<EngineEvents> {
     const [module, file, publisher] = await Promise.race([parts, late]);
     // A key that turns out empty must not mean that anything goes.
     if (this.#isKeyed && !publisher) throw new Error("the publisher's key is empty");
-    if (!(wasm instanceof WebAssembly.Module)) this.#sampleFile(new URL(wasm, document.baseURI));
+    if (!(wasm instanceof WebAssembly.Module)) this.#rate.sampleFile(new URL(wasm, document.baseURI), this.#base);
     const tracker = new URL(this.#options.tracker ?? new URL("/tracker", this.#base), document.baseURI);
     tracker.protocol = tracker.protocol.replace("http", "ws");
     const swarm = await Swarm.open(
@@ -295,7 +245,7 @@ export class Engine extends Emitter<EngineEvents> {
           if (error instanceof ForgedError) this.emit("error", { message: error.message });
           this.#wishes.failed(segment, error);
         },
-        sampled: (bytes, ms, firstByteMs) => this.#sampled(bytes, ms, firstByteMs),
+        sampled: (bytes, ms, firstByteMs) => this.#rate.sample(bytes, ms, firstByteMs),
         peer: (id, connected) => this.emit("peer", { id, connected }),
         broken: (error) => this.#broken(error),
         isUrgent: (segment) => this.#wishes.has(segment),
@@ -350,31 +300,9 @@ export class Engine extends Emitter<EngineEvents> {
   }
 
   #pathBps(): number | null {
-    return pathOf({
-      bothBps: this.#swarm?.snapshot().pathBps ?? null,
-      bytes: this.#counters.origin + this.#counters.peers,
-      bufferedS: this.#bufferedS,
-      origin: this.#origin && { bps: this.#origin.bps, ageMs: performance.now() - this.#origin.at },
-    });
-  }
-
-  /** The core's own file says something about the origin before the first segment does, if it lies there too. */
-  #sampleFile(url: URL): void {
-    const [entry] = performance.getEntriesByName(url.href, "resource") as PerformanceResourceTiming[];
-    if (url.origin !== this.#base.origin || !entry?.transferSize) return; // from a cache: says nothing
-    const ms = entry.responseEnd - entry.requestStart;
-    this.#sampled(entry.transferSize, ms, entry.responseStart - entry.requestStart);
-  }
-
-  #sampled(bytes: number, ms: number, firstByteMs: number): void {
-    this.#firstByteMs = firstByteMs;
-    if (bytes < 32 * 1024) return; // says more about the delay than about the path
-    // What comes out of the browser's cache comes faster than any path; and a moment says less than a second does.
-    const busyMs = Math.max(1, ms - firstByteMs / 2, bytes / MOST_BYTES_PER_MS);
-    const before = this.#origin ?? { bps: 0, weightMs: 0 };
-    const weightMs = before.weightMs + busyMs;
-    const bps = (before.bps * before.weightMs + bytes * 8000) / weightMs;
-    this.#origin = { bps, weightMs: Math.min(weightMs, SAMPLES_LAST_MS), at: performance.now() };
+    const bothBps = this.#swarm?.snapshot().pathBps ?? null;
+    const bytes = this.#counters.origin + this.#counters.peers;
+    return pathOf({ bothBps, bytes, bufferedS: this.#bufferedS, origin: this.#rate.measured() });
   }
 
   // ---- Loads -------------------------------------------------------------------------------------------------------
@@ -416,7 +344,7 @@ export class Engine extends Emitter<EngineEvents> {
     const startedAt = performance.now();
     const timing = (loaded: number, total: number): Progress => {
       const now = performance.now();
-      return { start: startedAt, first: Math.min(startedAt + this.#firstByteMs, now), end: now, loaded, total };
+      return { start: startedAt, first: Math.min(startedAt + this.#rate.firstByteMs, now), end: now, loaded, total };
     };
     for (let attempt = 0; ; attempt++) {
       let seen = 0;
@@ -436,7 +364,7 @@ export class Engine extends Emitter<EngineEvents> {
         continue;
       }
       const { bytes } = plain;
-      this.#sampled(bytes.length, performance.now() - startedAt, plain.firstByteMs);
+      this.#rate.sample(bytes.length, performance.now() - startedAt, plain.firstByteMs);
       const loaded = { bytes: bytes.buffer, timing: timing(bytes.length, bytes.length) };
       this.#patience ??= new Promise((resolve) =>
         setTimeout(resolve, this.#isKeyed ? KEYED_PATIENCE_MS : VERIFY_PATIENCE_MS),

@@ -1,7 +1,8 @@
 // Real Chromium pages, a real origin, real data channels.
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { after, before, test } from "node:test";
-import { makeFilm } from "./lib/film.mjs";
+import { makeFilm, signIndex } from "./lib/film.mjs";
 import { startOrigin } from "./lib/server.mjs";
 import { startTracker } from "./lib/tracker.mjs";
 import { openPage, startChromium, until } from "./lib/chromium.mjs";
@@ -45,7 +46,9 @@ test("two viewers exchange segments, and nobody stalls", async () => {
     const second = await open();
     await until(second, () => player.engine?.stats().bytesFromPeers > 200_000);
     await plays(second, 8);
-    const [a, b] = [await stats(first), await stats(second)];
+    // The receiver is read first: what comes between the two readings was sent, too.
+    const b = await stats(second);
+    const a = await stats(first);
     assert.equal(b.state, "p2p");
     assert.equal(b.reason, null);
     assert.ok(a.bytesToPeers >= b.bytesFromPeers, `${a.bytesToPeers} sent, ${b.bytesFromPeers} received`);
@@ -206,6 +209,59 @@ test("an origin that breaks off and comes back is found again", async () => {
     await new Promise((resolve) => setTimeout(resolve, 5000));
     broken = false;
     await until(page, () => player.video.currentTime > 54, 30_000);
+  } finally {
+    close();
+  }
+});
+
+test("under a key, a playlist cannot lead to media that the publisher did not sign", async () => {
+  const pair = generateKeyPairSync("ed25519");
+  const change = (path, body) => {
+    if (path.endsWith("index.bci")) return signIndex(body, pair);
+    // From the fourth segment on, somebody else's.
+    return path.endsWith("media.m3u8") ? Buffer.from(String(body).replaceAll(/^([4-9]|1\d)\.m4s/gm, "other/$1.m4s")) : body;
+  };
+  const { origin, open, close } = await scene({ origin: { change } });
+  try {
+    const page = await open(`key=${pair.publicKey.export({ format: "jwk" }).x}`);
+    await plays(page, 10);
+    await until(page, () => window.events.some(([name]) => name === "error"));
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const seen = await stats(page);
+    assert.equal(seen.state, "p2p");
+    assert.ok(seen.playedSeconds < 12.5, `${seen.playedSeconds}`);
+    assert.deepEqual(origin.state.requests.filter(({ path }) => path.includes("other/")), []);
+  } finally {
+    close();
+  }
+});
+
+test("when the core traps, the film goes on from the origin, and the page says why", async () => {
+  const trap = `<script>
+    const instantiate = WebAssembly.instantiate;
+    WebAssembly.instantiate = async (...args) => {
+      const { exports } = await instantiate(...args);
+      const braidcast_want = (...args) => {
+        if (window.trapped) throw new WebAssembly.RuntimeError("unreachable");
+        return exports.braidcast_want(...args);
+      };
+      return { exports: { ...exports, braidcast_want } };
+    };
+  </script>`;
+  const { origin, open, close } = await scene({ origin: { pages: { "/page": trap + PAGE } } });
+  try {
+    const page = await open();
+    await until(page, () => player.engine?.stats().state === "p2p");
+    await plays(page, 2);
+    const before = origin.state.requests.length;
+    await page.evaluate(() => { window.trapped = true; player.video.currentTime = 50; });
+    await until(page, () => player.video.currentTime > 55, 30_000);
+    const seen = await stats(page);
+    assert.equal(seen.state, "origin-only");
+    assert.match(seen.reason, /engine failed: unreachable/);
+    assert.match((await events(page, "fallback"))[0].reason, /unreachable/);
+    assert.ok(origin.state.requests.length > before);
+    assert.deepEqual(page.problems, []);
   } finally {
     close();
   }

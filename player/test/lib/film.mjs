@@ -1,5 +1,6 @@
 // A short film as `braidcast` packages it, made with ffmpeg, and the index over any set of segments.
 import { spawnSync } from "node:child_process";
+import { sign } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +23,14 @@ export function sealIndex(renditions) {
     for (const { ms, bytes } of segments) parts.push(u32(ms), u32(bytes.length), blake3(bytes));
   }
   return Buffer.concat(parts);
+}
+
+/** The same index signed with `key`, an Ed25519 pair of `node:crypto`. */
+export function signIndex(index, { publicKey, privateKey }) {
+  const body = index.subarray(6);
+  const signature = sign(null, Buffer.concat([Buffer.from("braidcast index v1\n"), body]), privateKey);
+  const head = Buffer.from("BCIX\x01\x01", "latin1");
+  return Buffer.concat([head, Buffer.from(publicKey.export({ format: "jwk" }).x, "base64url"), signature, body]);
 }
 
 const SECONDS = 64;

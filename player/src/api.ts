@@ -1,0 +1,52 @@
+/** What an engine is given, and what it reports: the part of it that a page or an adapter sees besides {@link Engine}. */
+import type { Engine } from "./engine.js";
+import type { Stats } from "./stats.js";
+import type { Progress } from "./wishes.js";
+
+/** How an engine is made. Only `index` is needed. */
+export interface EngineOptions {
+  /** Address of `index.bci`; the segments lie beside it. */
+  index: string;
+  /** Address of the tracker; default: `/tracker` on the host of the index. */
+  tracker?: string | undefined;
+  /** The publisher's public key (43 characters), or where it will come from. With it, an index that it has not signed means:
+   * origin only. */
+  key?: string | Promise<string> | undefined;
+  /** Another name for the swarm, 40 hexadecimal digits; only viewers given the same one meet. */
+  swarm?: string | undefined;
+  /** `false`: origin only, and nothing is loaded or sent beyond what the player asks for. */
+  p2p?: boolean | undefined;
+  /** STUN or TURN servers. None by default, and nobody's in particular: who runs one learns of the viewers. */
+  iceServers?: RTCIceServer[] | undefined;
+  /** Whether to upload. Default: yes, unless the browser reports a metered connection. */
+  sharing?: boolean | undefined;
+  /** Most to upload, kbit/s. */
+  uploadKbps?: number | undefined;
+  /** Record what the core is told and wants, for {@link Engine.exportTrace}. */
+  record?: boolean | undefined;
+  /** Address of `braidcast.wasm`, or the compiled module. Default: beside this script. */
+  wasm?: string | URL | WebAssembly.Module | undefined;
+}
+
+/** What the player asks for. */
+export interface LoadRequest {
+  /** Address of a segment or `init.mp4` for which {@link Engine.matches} holds. */
+  url: string;
+  signal?: AbortSignal;
+  /** Hears how it goes, as the player's estimator should see it. */
+  onProgress?(progress: Progress): void;
+}
+
+/** What the engine reports. */
+export interface EngineEvents {
+  /** The index is checked and the swarm joined. */
+  ready: Engine;
+  /** Once a second. */
+  stats: Stats;
+  /** A viewer has come or gone. */
+  peer: { id: number; connected: boolean };
+  /** It goes on with the origin alone. */
+  fallback: { reason: string };
+  /** Something failed that a viewer may notice. */
+  error: { message: string };
+}

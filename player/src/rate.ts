@@ -1,0 +1,40 @@
+/** What fetches from the origin ran at. */
+
+/** No origin is taken to be faster: 100 Mbit/s. */
+const MOST_BYTES_PER_MS = 12_500;
+/** Busy time over which what the origin did is averaged. */
+const SAMPLES_LAST_MS = 1000;
+/** What is smaller says more about the delay than about the rate. */
+const LEAST_BYTES = 32 * 1024;
+
+/** An average over the last second of fetching. */
+export class OriginRate {
+  #average: { bps: number; weightMs: number; at: number } | null = null;
+  /** Time from the last request to its first byte. */
+  firstByteMs = 50;
+
+  /** The rate in bits a second, and how long ago a fetch last showed it; `null` before the first. */
+  measured(): { bps: number; ageMs: number } | null {
+    return this.#average && { bps: this.#average.bps, ageMs: performance.now() - this.#average.at };
+  }
+
+  /** A fetch has ended. */
+  sample(bytes: number, ms: number, firstByteMs: number): void {
+    this.firstByteMs = firstByteMs;
+    if (bytes < LEAST_BYTES) return;
+    // What comes out of the browser's cache comes faster than any path; and a moment says less than a second does.
+    const busyMs = Math.max(1, ms - firstByteMs / 2, bytes / MOST_BYTES_PER_MS);
+    const before = this.#average ?? { bps: 0, weightMs: 0 };
+    const weightMs = before.weightMs + busyMs;
+    const bps = (before.bps * before.weightMs + bytes * 8000) / weightMs;
+    this.#average = { bps, weightMs: Math.min(weightMs, SAMPLES_LAST_MS), at: performance.now() };
+  }
+
+  /** A file that the browser has fetched by itself says something before the first segment does, if it came from the origin
+   * that `base` is on. */
+  sampleFile(url: URL, base: URL): void {
+    const [entry] = performance.getEntriesByName(url.href, "resource") as PerformanceResourceTiming[];
+    if (url.origin !== base.origin || !entry?.transferSize) return; // from a cache: says nothing
+    this.sample(entry.transferSize, entry.responseEnd - entry.requestStart, entry.responseStart - entry.requestStart);
+  }
+}
