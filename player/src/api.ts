@@ -39,7 +39,7 @@ export interface LoadRequest {
 
 /** What the engine reports. */
 export interface EngineEvents {
-  /** The index is checked and the swarm joined. */
+  /** The index is checked: other viewers can take part. */
   ready: Engine;
   /** Once a second. */
   stats: Stats;

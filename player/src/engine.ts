@@ -32,6 +32,9 @@ const VERIFY_PATIENCE_MS = 500;
 const KEYED_PATIENCE_MS = 4000;
 /** What the index, the module and the key may take. */
 const START_PATIENCE_MS = 20_000;
+/** Others are met once the picture moves, but no later than this after the engine is ready: connections cost time on both
+ * sides, and the start is from the origin anyway. */
+const MEET_WITHIN_MS = 1000;
 const PLAYER_EVERY_MS = 250;
 const STATS_EVERY_MS = 1000;
 const DEFAULT_UPLOAD_KBPS = 20_000;
@@ -254,7 +257,8 @@ export class Engine extends Emitter<EngineEvents> {
     );
     if (this.#closed || this.#reason !== null) return swarm.close();
     this.#swarm = swarm;
-    swarm.join();
+    swarm.begin();
+    setTimeout(() => swarm.meet(), MEET_WITHIN_MS);
     // Sharing may have been switched while the index was on its way.
     swarm.share(this.#upload());
     this.#reportPlayer();
@@ -296,6 +300,7 @@ export class Engine extends Emitter<EngineEvents> {
       this.#wishes.look(state.buffered, state.rate);
       this.#swarm?.player(state.position, state.buffered, state.playing, state.rate);
     }
+    if (this.#playback.figures.startupMs !== null) this.#swarm?.meet();
     this.#wishes.tell();
   }
 

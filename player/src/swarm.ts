@@ -78,6 +78,9 @@ export class Swarm implements Carrier {
   /** The message that the core is looking at. */
   #message: Uint8Array<ArrayBuffer> | null = null;
   #closed = false;
+  #met = false;
+  /** How many others the core last asked for. */
+  #wanted: number | null = null;
   /** Query of the player's last request: a token, perhaps, that the origin wants to see. */
   query = "";
   /** Other viewers, as the tracker says. */
@@ -97,8 +100,8 @@ export class Swarm implements Carrier {
     return swarm;
   }
 
-  /** Joins the swarm: before that nothing leaves this side. */
-  join(): void {
+  /** Lets the core begin. It asks the origin only, until {@link Swarm.meet}. */
+  begin(): void {
     this.#links = new Links(
       {
         up: (link, peer, dialled) => this.#linkUp(link, peer, dialled),
@@ -130,6 +133,13 @@ export class Swarm implements Carrier {
       },
     );
     this.#run((core) => core.flush());
+  }
+
+  /** Joins the swarm: before that nobody hears of this viewer. */
+  meet(): void {
+    if (this.#met || this.#closed) return;
+    this.#met = true;
+    if (this.#wanted !== null) this.#tracker.announce(this.#wanted);
   }
 
   get film(): Film {
@@ -370,7 +380,8 @@ export class Swarm implements Carrier {
   }
 
   announce(want: number): void {
-    this.#tracker.announce(want);
+    this.#wanted = want;
+    if (this.#met) this.#tracker.announce(want);
   }
 
   keep(segment: SegmentKey, piece: number, offset: number | null, length: number): void {
