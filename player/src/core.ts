@@ -14,6 +14,7 @@ interface Exports {
   braidcast_unwant(now: number, rendition: number, sequence: number): void;
   braidcast_sharing(now: number, upload: number): void;
   braidcast_audience(now: number, others: number): void;
+  braidcast_origin_rate(now: number, bytesPerS: number): void;
   braidcast_strangers(now: number, count: number): void;
   braidcast_link_up(now: number, link: number, dialled: number): void;
   braidcast_link_down(now: number, link: number): void;
@@ -179,6 +180,12 @@ export class Core {
 
   audience(others: number): void {
     this.#wasm.braidcast_audience(performance.now(), others);
+    this.flush();
+  }
+
+  /** What the origin was seen to send by fetches that the core did not order. */
+  originRate(bytesPerS: number): void {
+    this.#wasm.braidcast_origin_rate(performance.now(), Math.min(Math.round(bytesPerS), 0xffff_ffff));
     this.flush();
   }
 

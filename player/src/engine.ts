@@ -32,8 +32,8 @@ const VERIFY_PATIENCE_MS = 500;
 const KEYED_PATIENCE_MS = 4000;
 /** What the index, the module and the key may take. */
 const START_PATIENCE_MS = 20_000;
-/** Others are met once the picture moves, but no later than this after the engine is ready: connections cost time on both
- * sides, and the start is from the origin anyway. */
+/** Others are met once the picture moves, or this long after the engine is ready: connections cost time on both sides, which
+ * the start needs, and that is from the origin anyway. */
 const MEET_WITHIN_MS = 1000;
 const PLAYER_EVERY_MS = 250;
 const STATS_EVERY_MS = 1000;
@@ -258,6 +258,7 @@ export class Engine extends Emitter<EngineEvents> {
     if (this.#closed || this.#reason !== null) return swarm.close();
     this.#swarm = swarm;
     swarm.begin();
+    this.#tellRate();
     setTimeout(() => swarm.meet(), MEET_WITHIN_MS);
     // Sharing may have been switched while the index was on its way.
     swarm.share(this.#upload());
@@ -302,6 +303,11 @@ export class Engine extends Emitter<EngineEvents> {
     }
     if (this.#playback.figures.startupMs !== null) this.#swarm?.meet();
     this.#wishes.tell();
+  }
+
+  #tellRate(): void {
+    const seen = this.#rate.measured();
+    if (seen) this.#swarm?.originRate(seen.bps);
   }
 
   #pathBps(): number | null {
@@ -370,6 +376,7 @@ export class Engine extends Emitter<EngineEvents> {
       }
       const { bytes } = plain;
       this.#rate.sample(bytes.length, performance.now() - startedAt, plain.firstByteMs);
+      this.#tellRate();
       const loaded = { bytes: bytes.buffer, timing: timing(bytes.length, bytes.length) };
       this.#patience ??= new Promise((resolve) =>
         setTimeout(resolve, this.#isKeyed ? KEYED_PATIENCE_MS : VERIFY_PATIENCE_MS),

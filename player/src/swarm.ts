@@ -175,6 +175,11 @@ export class Swarm implements Carrier {
     this.#run((core) => core.unwant(segment));
   }
 
+  /** What the origin was seen to send by other fetches, bits a second. */
+  originRate(bps: number): void {
+    this.#run((core) => core.originRate(bps / 8));
+  }
+
   /** Bytes a second; 0 shares nothing, and stops what is on its way. */
   share(upload: number): void {
     this.#run((core) => core.sharing(upload));

@@ -48,7 +48,7 @@ function record() {
         break;
       }
       case 6: put(wasm, Buffer.from([4, 6, chance(128), 0, segment, chance(4), 9, 0])); wasm.braidcast_message(now, 1 + chance(step + 1), 8); break;
-      case 7: wasm.braidcast_audience(now, chance(50)); break;
+      case 7: wasm.braidcast_audience(now, chance(50)); wasm.braidcast_origin_rate(now, chance(5_000_000)); break;
       default: wasm.braidcast_wake(now);
     }
   }

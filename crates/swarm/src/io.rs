@@ -66,6 +66,8 @@ pub enum Input<'a> {
     Sharing(Option<u32>),
     /// How many other viewers the tracker knows of.
     Audience(u32),
+    /// What the origin was seen to send, in bytes a second, by what the driver fetched without being told to.
+    OriginRate(u32),
     /// Peers that might be dialled.
     Strangers(&'a [PeerId]),
     /// A connection is open.

@@ -18,8 +18,8 @@ pub(crate) struct Fetch {
 #[derive(Debug)]
 pub(crate) struct Origin {
     pub fetches: BTreeMap<SegmentId, Fetch>,
-    /// Bytes a second over whole fetches, smoothed; a guess until the first has ended.
-    rate: u64,
+    /// Bytes a second over whole fetches, smoothed; `None` until the first was seen.
+    rate: Option<u64>,
     failures: u32,
     rest_until: Time,
 }
@@ -30,7 +30,7 @@ const LATENCY: Duration = Duration::from_millis(50);
 
 impl Origin {
     pub fn new() -> Self {
-        Self { fetches: BTreeMap::new(), rate: FIRST_RATE, failures: 0, rest_until: Time::default() }
+        Self { fetches: BTreeMap::new(), rate: None, failures: 0, rest_until: Time::default() }
     }
 
     /// Whether the piece is on its way, by all we know: what a failing origin was asked for is not.
@@ -55,7 +55,13 @@ impl Origin {
 
     /// How long a fetch of `bytes` takes, by what has been seen.
     pub fn estimate(&self, bytes: u32) -> Duration {
-        LATENCY + Duration::from_micros(u64::from(bytes) * 1_000_000 / self.rate.max(1000))
+        LATENCY
+            + Duration::from_micros(u64::from(bytes) * 1_000_000 / self.rate.unwrap_or(FIRST_RATE).max(1000))
+    }
+
+    /// A fetch ran at so many bytes a second.
+    pub fn seen(&mut self, rate: u64) {
+        self.rate = Some(self.rate.map_or(rate, |before| (before * 6 + rate * 4) / 10));
     }
 
     pub fn ended(&mut self, now: Time, segment: SegmentId, complete: bool) {
@@ -63,8 +69,7 @@ impl Origin {
         if complete {
             self.failures = 0;
             let took = now.since(fetch.at).as_micros().max(1) as u64;
-            let rate = u64::from(fetch.bytes) * 1_000_000 / took;
-            self.rate = (self.rate * 6 + rate * 4) / 10;
+            self.seen(u64::from(fetch.bytes) * 1_000_000 / took);
         } else {
             self.failures = (self.failures + 1).min(5);
             self.rest_until = now + Duration::from_millis(250 << self.failures);

@@ -130,6 +130,7 @@ impl Peer {
             Input::Unwant(segment) => self.viewer.unwant(segment),
             Input::Sharing(limit) => self.set_sharing(limit, out),
             Input::Audience(others) => self.meet.audience = Some(others),
+            Input::OriginRate(rate) => self.origin.seen(u64::from(rate)),
             Input::Strangers(peers) => {
                 let linked: BTreeSet<PeerId> = self.links.values().map(|n| n.peer).collect();
                 self.meet.heard(&self.config, &self.me, peers, &linked);

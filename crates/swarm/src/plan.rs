@@ -257,7 +257,8 @@ impl Peer {
         let mine = self.uploads.kbps();
         // A neighbour is known once it has said where it is: what it holds has been said before.
         if !self.links.values().any(|n| n.greeted && n.playing.is_some()) {
-            let alone = self.meet.audience.is_none_or(|others| others == 0) || !self.is_hopeful(now);
+            // Until the tracker has said so nobody is alone; where it says nothing hope ends.
+            let alone = self.meet.audience == Some(0) || !self.is_hopeful(now);
             return alone.then_some(0);
         }
         let start = self.start(segment);

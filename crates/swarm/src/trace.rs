@@ -198,6 +198,10 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input<'_>) {
             out.push(6);
             put_varint(out, *others);
         }
+        Input::OriginRate(rate) => {
+            out.push(16);
+            put_varint(out, *rate);
+        }
         Input::Strangers(peers) => {
             out.push(7);
             put_varint(out, peers.len() as u32);
@@ -291,6 +295,7 @@ fn feed(bytes: &mut Bytes<'_>, then: impl FnOnce(Input<'_>)) -> Result<(), Malfo
             from: if flag(bytes)? { Source::Peer(link(bytes)?) } else { Source::Origin },
             verdict: if flag(bytes)? { Verdict::Verified } else { Verdict::Forged },
         }),
+        16 => then(Input::OriginRate(bytes.varint()?)),
         15 => then(Input::FetchEnded { segment: bytes.segment()?, complete: flag(bytes)? }),
         _ => return Err(Malformed),
     }

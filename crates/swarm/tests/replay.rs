@@ -24,6 +24,7 @@ fn recorded() -> Vec<u8> {
     let playing = Playing { position_ms: 3000, window_end_ms: 43_000, video: 0, audio: 3 };
     step(0, Input::Film(&film));
     step(1, Input::Audience(1));
+    step(1, Input::OriginRate(3_000_000));
     step(1, Input::Strangers(&[common::peer_id(2), common::peer_id(3)]));
     step(300, Input::LinkUp { link: Link(1), peer: common::peer_id(2), dialled: true });
     step(301, Input::LinkRoom { link: Link(1), room: 131_072 });

@@ -162,6 +162,12 @@ pub extern "C" fn braidcast_audience(now_ms: f64, others: u32) {
     session(|s, _| s.audience(time(now_ms), others));
 }
 
+/// What the origin was seen to send, bytes a second.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_origin_rate(now_ms: f64, bytes_per_s: u32) {
+    session(|s, _| s.origin_rate(time(now_ms), bytes_per_s));
+}
+
 /// Peers the tracker named: `count` ids of 20 bytes in the input buffer.
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_strangers(now_ms: f64, count: usize) {

@@ -115,6 +115,11 @@ impl Session {
         self.one(now, Input::Sharing(upload));
     }
 
+    /// See [`Input::OriginRate`].
+    pub fn origin_rate(&mut self, now: Time, bytes_per_s: u32) {
+        self.one(now, Input::OriginRate(bytes_per_s));
+    }
+
     /// How many other viewers the tracker knows of.
     pub fn audience(&mut self, now: Time, others: u32) {
         self.one(now, Input::Audience(others));

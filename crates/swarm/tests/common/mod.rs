@@ -44,6 +44,8 @@ pub enum Manner {
 enum Event {
     Wake(usize),
     Tick(usize),
+    /// A player that was given a segment asks for the next: after the batch, as a browser's does.
+    Ask(usize),
     Message(usize, Link, Message),
     Piece { to: usize, link: Link, segment: SegmentId, piece: u32, forged: bool },
     Room(usize, Link, u32),
@@ -225,6 +227,7 @@ impl World {
                     self.after(Duration::from_millis(100), Event::Tick(at));
                 }
             }
+            Event::Ask(at) => self.ask_next(at),
             Event::Message(at, link, message) => {
                 if self.viewers[at].links.contains_key(&link) {
                     self.feed(at, Input::Message(link, message));
@@ -405,7 +408,7 @@ impl World {
                     viewer.waiting[kind] = None;
                     viewer.next[kind] = segment.sequence + 1;
                     viewer.ends[kind] = SEGMENT * segment.sequence;
-                    self.ask_next(at);
+                    self.after(Duration::ZERO, Event::Ask(at));
                 }
             }
             Output::Evict(segment) => self.viewers[at].held.retain(|(s, _)| *s != segment),
