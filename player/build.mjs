@@ -56,8 +56,8 @@ async function scripts() {
       outExtension: { ".js": ".mjs" },
       chunkNames: "shared-[hash]",
     }),
-    // The build of hls.js that carries its worker along.
-    build({ ...common, format: "esm", stdin: { contents: 'export {default} from "hls.js/dist/hls.min.js"', resolveDir: here }, outfile: "dist/hls.js" }),
+    // As modules are: what is not wrapped into one function is not parsed twice.
+    build({ ...common, format: "esm", stdin: { contents: 'export {default} from "hls.js/dist/hls.mjs"', resolveDir: here }, outfile: "dist/hls.js" }),
     build({ ...common, format: "esm", entryPoints: { watch: "src/watch/watch.ts", catalogue: "src/watch/catalogue.ts" }, outdir: "dist" }),
     build({ ...common, entryPoints: ["src/watch/style.css"], outfile: "dist/style.css" }),
   ]);

@@ -22,6 +22,8 @@ export interface EngineOptions {
   sharing?: boolean | undefined;
   /** Most to upload, kbit/s. */
   uploadKbps?: number | undefined;
+  /** What the player itself has to load first: until it has settled, the engine asks for nothing. */
+  after?: Promise<unknown> | undefined;
   /** Record what the core is told and wants, for {@link Engine.exportTrace}. */
   record?: boolean | undefined;
   /** Address of `braidcast.wasm`, or the compiled module. Default: beside this script. */

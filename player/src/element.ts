@@ -1,8 +1,8 @@
 /**
  * `<braidcast-player src tracker key swarm p2p stun upload-kbps autoplay muted controls poster>`: a player in one tag.
  *
- * All that a start needs is loaded at once and side by side: hls.js, the playlist, the index, the core. The first segments
- * wait for hls.js and the playlist only, as with hls.js alone.
+ * hls.js goes first, then index and core beside the playlists: the first segments wait for hls.js and the playlists only, as with
+ * hls.js alone.
  */
 import type Hls from "hls.js";
 import type { HlsConfig } from "hls.js";
@@ -108,7 +108,7 @@ export class BraidcastPlayer extends HTMLElement {
     const url = new URL(src, document.baseURI);
     // Already on its way when hls.js asks for it.
     const hlsModule = import(assetUrl("hls.js").href) as Promise<{ default: typeof Hls }>;
-    const engine = (this.engine = new Engine(this.#options(url)));
+    const engine = (this.engine = new Engine({ ...this.#options(url), after: hlsModule }));
     for (const name of ["ready", "stats", "peer", "fallback", "error"] as const) {
       engine.on(name, (detail) => this.dispatchEvent(new CustomEvent(name, { detail })));
     }
@@ -130,7 +130,13 @@ export class BraidcastPlayer extends HTMLElement {
       this.dispatchEvent(new CustomEvent("fallback", { detail: { reason: "this browser plays HLS by itself only" } }));
       return;
     }
-    const hls = (this.hls = new constructor({ backBufferLength: 30, ...engine.hlsConfig(), ...this.hlsConfig }));
+    // CMAF needs no transmuxing: a worker would cost the start more than it ever saves.
+    const hls = (this.hls = new constructor({
+      backBufferLength: 30,
+      enableWorker: false,
+      ...engine.hlsConfig(),
+      ...this.hlsConfig,
+    }));
     engine.bindHls(hls);
     hls.on(constructor.Events.ERROR, (_, { fatal, type, details }) => {
       if (!fatal) return;
@@ -195,6 +201,9 @@ function remember(key: string, value: string): void {
 
 /** Makes `<braidcast-player>` known to the page. */
 export function define(): void {
+  // On its way before the first element asks for it.
+  const preload = Object.assign(document.createElement("link"), { rel: "modulepreload", href: assetUrl("hls.js").href });
+  document.head?.append(preload);
   if (!customElements.get("braidcast-player")) customElements.define("braidcast-player", BraidcastPlayer);
 }
 

@@ -205,6 +205,7 @@ export class Engine extends Emitter<EngineEvents> {
     const { p2p, wasm = assetUrl("braidcast.wasm"), index, key, swarm: name, record, iceServers } = this.#options;
     if (p2p === false) return this.#fallBack("switched off", true);
     if (typeof RTCPeerConnection === "undefined") throw new Error("this browser has no WebRTC");
+    await Promise.allSettled([this.#options.after]);
     const indexUrl = new URL(index, document.baseURI).href;
     const parts = Promise.all([
       wasm instanceof WebAssembly.Module ? wasm : compile(wasm),
