@@ -42,9 +42,8 @@ impl Peer {
         }
         let refusal = match () {
             () if self.film.is_none() || peer == self.me => Some(Hangup::Stranger),
-            () if self.meet.is_shunned(now, &peer) => Some(Hangup::Forger),
             () if self.links.len() >= self.config.links_max => Some(Hangup::Full),
-            () => None,
+            () => self.meet.shunned(now, &peer),
         };
         if let Some(why) = refusal {
             out.push(Output::Hangup(link, why));

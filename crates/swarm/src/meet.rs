@@ -1,7 +1,7 @@
 //! Whom to connect to: strangers heard of, dials under way, peers never to be met again. Every list is bounded.
 
 use crate::config::Config;
-use crate::io::PeerId;
+use crate::io::{Hangup, PeerId};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -47,8 +47,12 @@ impl Meet {
         self.strangers.retain(|p| *p != peer);
     }
 
-    pub fn is_shunned(&self, now: Time, peer: &PeerId) -> bool {
-        self.shunned.get(peer).is_some_and(|until| until.is_none_or(|until| now < until))
+    /// Why a peer is not to be met, if it is not: for ever as a forger, for a while as no help.
+    pub fn shunned(&self, now: Time, peer: &PeerId) -> Option<Hangup> {
+        match self.shunned.get(peer)? {
+            None => Some(Hangup::Forger),
+            Some(until) => (now < *until).then_some(Hangup::Unresponsive),
+        }
     }
 
     pub fn dial_ended(&mut self, peer: &PeerId) {
@@ -65,7 +69,7 @@ impl Meet {
         self.dials.retain(|_, at| now.since(*at) < DIAL_PATIENCE);
         while links + self.dials.len() < config.links_wanted && self.dials.len() < config.dials_max {
             let peer = self.strangers.pop()?;
-            if !self.is_shunned(now, &peer) {
+            if self.shunned(now, &peer).is_none() {
                 self.dials.insert(peer, now);
                 return Some(peer);
             }

@@ -35,8 +35,9 @@ pub struct Peer {
     pub(crate) urgent: BTreeMap<SegmentId, Urgent>,
     /// Since when nobody is known to hold or fetch a segment of the window.
     pub(crate) orphaned: BTreeMap<SegmentId, Time>,
-    /// When plans were last made.
+    /// When plans were last made, and when they are made next unless something happens before.
     acted: Time,
+    act_at: Time,
     pub(crate) reported: Time,
     pub(crate) told: Option<(Time, Playing)>,
     pub(crate) fetching_changed: bool,
@@ -100,6 +101,7 @@ impl Peer {
             urgent: BTreeMap::new(),
             orphaned: BTreeMap::new(),
             acted: Time::default(),
+            act_at: Time::default(),
             reported: Time::default(),
             told: None,
             fetching_changed: false,
@@ -113,15 +115,7 @@ impl Peer {
     /// Never blocks, never fails.
     pub fn handle(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) -> Option<Time> {
         self.path.tick(now, self.is_busy());
-        let pressing = matches!(
-            input,
-            Input::Wake
-                | Input::Film(_)
-                | Input::Player(_)
-                | Input::Want(_)
-                | Input::LinkDown(_)
-                | Input::FetchEnded { .. }
-        );
+        let hurry = Hurry::of(&input);
         match input {
             Input::Wake => {}
             Input::Film(index) => self.film = Some(Film::new(index)),
@@ -153,16 +147,23 @@ impl Peer {
                 self.fetching_changed = true;
             }
         }
-        // Many small things happen in a moment, and plans are dear: they wait for each other a little.
-        let next = if pressing || now.since(self.acted) >= PAUSE {
-            self.acted = now;
-            self.act(now, out)
-        } else {
-            self.film.is_some().then(|| self.acted + PAUSE)
+        let due = match hurry {
+            Hurry::Now => now,
+            Hurry::Soon => self.act_at.min(self.acted + PAUSE),
+            Hurry::No => self.act_at,
         };
+        if due <= now {
+            self.acted = now;
+            self.act_at = now + self.act(now, out);
+        } else {
+            self.act_at = due;
+        }
         self.serve(now, out);
+        if !self.uploads.is_empty() {
+            self.act_at = self.act_at.min(now + WATCH);
+        }
         self.path.tick(now, self.is_busy());
-        next
+        self.film.is_some().then_some(self.act_at)
     }
 
     /// What an onlooker may know.
@@ -188,13 +189,25 @@ impl Peer {
         }
     }
 
+    /// [`Snapshot::path_bps`] by itself.
+    pub fn path_bps(&self) -> Option<u64> {
+        self.path.bps()
+    }
+
+    /// How many neighbours hold a segment, in whole or in part.
+    pub fn holders(&self, segment: SegmentId) -> u32 {
+        self.links.values().filter(|n| n.holds_any(segment)).count() as u32
+    }
+
     fn is_busy(&self) -> bool {
         !self.origin.fetches.is_empty() || self.links.values().any(|n| !n.asked.is_empty())
     }
 
-    /// Everything that may be due after any input.
-    fn act(&mut self, now: Time, out: &mut Vec<Output>) -> Option<Time> {
-        self.film.as_ref()?;
+    /// Everything that may be due by now; says after what time something may be due again.
+    fn act(&mut self, now: Time, out: &mut Vec<Output>) -> Duration {
+        if self.film.is_none() {
+            return REST;
+        }
         self.expire_requests(now, out);
         let idle = self.plan(now, out);
         self.drop_silent(now, out);
@@ -202,8 +215,7 @@ impl Peer {
         self.gather(now, out);
         self.evict(out);
         let open = self.links.values().any(|n| !n.asked.is_empty()) || !self.uploads.is_empty();
-        let soon = if open || !idle { Duration::from_millis(50) } else { Duration::from_millis(250) };
-        Some(now + soon)
+        if open || !idle { WATCH } else { REST }
     }
 
     fn want(&mut self, segment: SegmentId, out: &mut Vec<Output>) {
@@ -312,5 +324,35 @@ impl Peer {
     }
 }
 
+/// How soon plans are to be made after an input.
+enum Hurry {
+    /// At once.
+    Now,
+    /// When [`PAUSE`] is over: many small things happen in a moment, and plans are dear.
+    Soon,
+    /// It changes nothing that plans rest on.
+    No,
+}
+
+impl Hurry {
+    fn of(input: &Input<'_>) -> Self {
+        match input {
+            Input::Wake
+            | Input::Film(_)
+            | Input::Player(_)
+            | Input::Want(_)
+            | Input::LinkDown(_)
+            | Input::FetchEnded { .. } => Hurry::Now,
+            Input::LinkRoom { .. } | Input::Message(_, Message::Request { .. } | Message::Cancel { .. }) => {
+                Hurry::No
+            }
+            _ => Hurry::Soon,
+        }
+    }
+}
+
 /// Between two rounds of planning, unless something pressing happens.
 const PAUSE: Duration = Duration::from_millis(8);
+/// The same while something is missing or was asked for, and while nothing is.
+const WATCH: Duration = Duration::from_millis(50);
+const REST: Duration = Duration::from_millis(250);

@@ -54,10 +54,11 @@ impl Peer {
         let near: Vec<Task> =
             tasks.iter().filter(|t| t.wanted || self.start(t.segment) < window_end).copied().collect();
         self.ask_peers(now, &near, out);
+        let asked = self.asked_pieces();
         let mut ahead = tasks.iter().filter(|task| self.is_under_way(now, task.segment)).count();
         for task in &tasks {
             if task.wanted || ahead < EARLY_FETCHES {
-                ahead += usize::from(self.consider_origin(now, task, ahead, out));
+                ahead += usize::from(self.consider_origin(now, task, ahead, &asked, out));
             }
         }
         tasks.is_empty()
@@ -90,17 +91,25 @@ impl Peer {
         if !self.links.values().any(|n| n.takes(now, 1)) {
             return;
         }
+        let asked = self.asked_pieces();
         let (soon, later): (Vec<&Task>, Vec<&Task>) =
             tasks.iter().partition(|t| t.wanted || t.slack < IN_ORDER);
         for task in soon {
-            for piece in self.free_pieces(task.segment) {
-                self.ask_best(now, task, piece, out);
+            if self.links.values().any(|n| n.takes(now, 1) && n.holds_any(task.segment)) {
+                for piece in self.free_pieces(task.segment, &asked) {
+                    self.ask_best(now, task, piece, out);
+                }
             }
         }
         let mut spread: Vec<(usize, Duration, SegmentId, u32, Task)> = Vec::new();
         for task in later {
-            for piece in self.free_pieces(task.segment) {
-                let holders = self.links.values().filter(|n| n.holds(task.segment, piece)).count();
+            let holders: Vec<&Neighbour> =
+                self.links.values().filter(|n| n.holds_any(task.segment)).collect();
+            if holders.is_empty() {
+                continue;
+            }
+            for piece in self.free_pieces(task.segment, &asked) {
+                let holders = holders.iter().filter(|n| n.holds(task.segment, piece)).count();
                 if holders > 0 {
                     spread.push((holders, task.slack, task.segment, piece, *task));
                 }
@@ -116,13 +125,20 @@ impl Peer {
         }
     }
 
+    /// Every piece that a neighbour was asked for, in order.
+    fn asked_pieces(&self) -> Vec<(SegmentId, u32)> {
+        let asked = self.links.values().flat_map(|n| n.asked.values());
+        let mut pieces: Vec<(SegmentId, u32)> = asked.map(|a| (a.segment, a.piece)).collect();
+        pieces.sort_unstable();
+        pieces
+    }
+
     /// Pieces that are neither held nor under way.
-    fn free_pieces(&self, segment: SegmentId) -> Vec<u32> {
+    fn free_pieces(&self, segment: SegmentId, asked: &[(SegmentId, u32)]) -> Vec<u32> {
         let Some(film) = &self.film else { return Vec::new() };
         let mut missing = self.store.missing(film, segment);
         missing.retain(|&piece| {
-            !self.origin.covers(segment, piece)
-                && self.links.values().all(|n| n.find(segment, piece).is_none())
+            !self.origin.covers(segment, piece) && asked.binary_search(&(segment, piece)).is_err()
         });
         missing
     }
@@ -147,8 +163,15 @@ impl Peer {
     }
 
     /// Fetches a segment from the origin if this peer should; `ahead` segments that are needed sooner are under way or
-    /// wait for somebody to fetch them. Says whether this is one more.
-    fn consider_origin(&mut self, now: Time, task: &Task, ahead: usize, out: &mut Vec<Output>) -> bool {
+    /// wait for somebody to fetch them, and neighbours were asked for the pieces in `asked`. Says whether this is one more.
+    fn consider_origin(
+        &mut self,
+        now: Time,
+        task: &Task,
+        ahead: usize,
+        asked: &[(SegmentId, u32)],
+        out: &mut Vec<Output>,
+    ) -> bool {
         let Some(film) = &self.film else { return false };
         if self.origin.fetches.contains_key(&task.segment) || !self.origin.is_ready(now) {
             return false;
@@ -177,11 +200,14 @@ impl Peer {
             }
             return true;
         }
+        let segment = task.segment;
+        let promised = self.links.values().any(|n| n.serves() && n.promises(now, segment, estimate));
+        let holders: Vec<&Neighbour> =
+            self.links.values().filter(|n| n.serves() && n.holds_any(segment)).collect();
         let has_source = |piece: u32| {
-            self.links.values().any(|n| {
-                n.serves() && (n.holds(task.segment, piece) || n.promises(now, task.segment, estimate))
-                    || n.find(task.segment, piece).is_some()
-            })
+            promised
+                || holders.iter().any(|n| n.holds(segment, piece))
+                || asked.binary_search(&(segment, piece)).is_ok()
         };
         let orphans: Vec<u32> = missing.iter().copied().filter(|&piece| !has_source(piece)).collect();
         let (Some(&first), Some(&last)) = (orphans.first(), orphans.last()) else {

@@ -51,6 +51,7 @@ fn a_forged_piece_is_refused_and_its_sender_hung_up_on() {
     assert_eq!((empty.refused, &empty.hangups[..]), (1, &[2][..]));
     assert!(empty.store.is_empty(), "a forged piece was stored");
     // The viewer is none the worse: the origin brings it.
+    empty.at(|s| s.audience(Time::from_millis(1990), 0));
     empty.at(|s| {
         s.player(Time::from_millis(2000), swarm::Player { buffered: Default::default(), ..comfortable() })
     });
@@ -144,6 +145,7 @@ fn a_damaged_fetch_reaches_nobody_and_a_good_one_heals_it() {
     let mut damaged = media.clone();
     damaged.get_mut(&FIRST).unwrap()[100_000] ^= 1;
     let now = Time::from_millis(5);
+    page.at(|s| s.audience(now, 0));
     page.at(|s| s.want(now, FIRST));
     page.at(|s| s.player(now, swarm::Player { buffered: Default::default(), ..comfortable() }));
     assert!(!page.fetch_one(now, &damaged));

@@ -47,10 +47,27 @@ enum Event {
     /// A player that was given a segment asks for the next: after the batch, as a browser's does.
     Ask(usize),
     Message(usize, Link, Message),
-    Piece { to: usize, link: Link, segment: SegmentId, piece: u32, forged: bool },
+    Piece {
+        to: usize,
+        link: Link,
+        segment: SegmentId,
+        piece: u32,
+        forged: bool,
+    },
     Room(usize, Link, u32),
-    Fetched { at: usize, segment: SegmentId, first: u32, end: u32, id: u64 },
-    LinkUp { at: usize, link: Link, peer: usize, dialled: bool },
+    Fetched {
+        at: usize,
+        segment: SegmentId,
+        first: u32,
+        end: u32,
+        id: u64,
+    },
+    LinkUp {
+        at: usize,
+        link: Link,
+        peer: usize,
+        dialled: bool,
+    },
 }
 
 pub struct Viewer {

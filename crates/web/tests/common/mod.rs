@@ -200,6 +200,7 @@ pub fn comfortable() -> Player {
 pub fn pair(index: &Index, media: &BTreeMap<SegmentId, Vec<u8>>) -> (Page, Page) {
     let (mut full, mut empty) = (Page::open(1, index), Page::open(2, index));
     let now = Time::from_millis(1);
+    full.at(|s| s.audience(now, 0));
     for &segment in media.keys() {
         full.at(|s| s.want(now, segment));
         while !full.fetches.is_empty() {
