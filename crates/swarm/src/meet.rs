@@ -64,6 +64,11 @@ impl Meet {
         self.begun.is_none_or(|at| now.since(at) < HOPE)
     }
 
+    /// Whether there are more to be met than those `known`.
+    pub fn expects_more_than(&self, config: &Config, known: usize) -> bool {
+        known < config.links_wanted && self.audience.is_none_or(|others| known < others as usize)
+    }
+
     /// The next peer to dial.
     pub fn next_dial(&mut self, config: &Config, now: Time, links: usize) -> Option<PeerId> {
         self.dials.retain(|_, at| now.since(*at) < DIAL_PATIENCE);

@@ -282,10 +282,15 @@ impl Peer {
     fn rank(&self, now: Time, segment: SegmentId) -> Option<u32> {
         let mine = self.uploads.kbps();
         // A neighbour is known once it has said where it is: what it holds has been said before.
-        if !self.links.values().any(|n| n.greeted && n.playing.is_some()) {
+        let known = self.links.values().filter(|n| n.greeted && n.playing.is_some()).count();
+        if known == 0 {
             // Until the tracker has said so nobody is alone; where it says nothing hope ends.
             let alone = self.meet.audience == Some(0) || !self.is_hopeful(now);
             return alone.then_some(0);
+        }
+        // The first to be met may hold nothing; the next may hold everything.
+        if self.meet.is_hopeful(now) && self.meet.expects_more_than(&self.config, known) {
+            return None;
         }
         let start = self.start(segment);
         let ahead = self.config.fetch_ahead;
