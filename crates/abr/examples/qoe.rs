@@ -28,7 +28,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut files = Vec::new();
     let mut arguments = std::env::args_os().skip(1);
     while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or("usage: qoe [--buffer SECONDS] [--sizes DIR] [TRACES.csv ...]");
+        let mut value =
+            || arguments.next().ok_or("usage: qoe [--buffer SECONDS] [--sizes DIR] [TRACES.csv ...]");
         match argument.to_str() {
             Some("--buffer") => buffer = value()?.to_string_lossy().parse()?,
             Some("--sizes") => sizes = Some(PathBuf::from(value()?)),
@@ -60,26 +61,32 @@ fn rules() -> Vec<(&'static str, Config)> {
     let mpc = |caution| Policy::RobustMpc(Mpc { caution, ..Mpc::default() });
     let fixed = Bola { low_share: 1.0, high_share: f64::INFINITY, ..Bola::default() };
     vec![
-        ("RobustMPC", rule(mpc(Caution::Fixed { factor: 1.0 }), Prediction::Harmonic, false)),
-        ("RobustMPC x0.8 +1", rule(mpc(Caution::Fixed { factor: 0.8 }), Prediction::Harmonic, true)),
+        ("RobustMPC", rule(mpc(Caution::LargestError { factor: 1.0 }), Prediction::Harmonic, false)),
+        ("RobustMPC x0.8 +1", rule(mpc(Caution::LargestError { factor: 0.8 }), Prediction::Harmonic, true)),
         ("throughput", rule(Policy::Throughput { safety: 0.9 }, Prediction::Harmonic, false)),
         ("BOLA 10/30", rule(Policy::Bola(fixed), Prediction::Harmonic, false)),
         ("BOLA", rule(Policy::Bola(Bola::default()), Prediction::Harmonic, false)),
+        ("default, harmonic", rule(mpc(Caution::default()), Prediction::Harmonic, true)),
         ("default", Config::default()),
     ]
 }
 
 fn print(name: &str, traces: &[Trace], video: &Video, buffer: Duration) {
     println!("{name}: {} traces, buffer {} s", traces.len(), buffer.as_secs_f64());
-    println!("{:<18} {:>7} {:>18} {:>9} {:>7} {:>9}", "rule", "QoE", "to the first", "stalled", "kbit/s", "switches");
+    println!(
+        "{:<18} {:>7} {:>18} {:>9} {:>7} {:>9}",
+        "rule", "QoE", "to the first", "stalled", "kbit/s", "switches"
+    );
     let mut first: Option<Vec<Report>> = None;
     for (rule, config) in rules() {
-        let report = |trace| watch(&mut Abr::new(config.clone(), video.ladder().clone()), video, trace, buffer);
+        let report =
+            |trace| watch(&mut Abr::new(config.clone(), video.ladder().clone()), video, trace, buffer);
         let reports: Vec<Report> = traces.iter().map(report).collect();
         let first = first.get_or_insert_with(|| reports.clone());
         let differences: Vec<f64> = reports.iter().zip(first).map(|(a, b)| a.quality - b.quality).collect();
         let (low, high) = interval(&differences);
-        let mean = |figure: fn(&Report) -> f64| reports.iter().map(figure).sum::<f64>() / reports.len() as f64;
+        let mean =
+            |figure: fn(&Report) -> f64| reports.iter().map(figure).sum::<f64>() / reports.len() as f64;
         println!(
             "{rule:<18} {:>7.3} {:>18} {:>8.2}% {:>7.0} {:>9.1}",
             mean(|report| report.quality),
@@ -135,7 +142,8 @@ fn read_traces(file: &Path) -> Result<Vec<Trace>, Box<dyn Error>> {
     if traces.is_empty() {
         return Err(format!("{} has no trace", file.display()).into());
     }
-    let trace = |(id, points)| Trace::new(points).ok_or(format!("{}: trace {id} is none", file.display()).into());
+    let trace =
+        |(id, points)| Trace::new(points).ok_or(format!("{}: trace {id} is none", file.display()).into());
     traces.into_iter().map(trace).collect()
 }
 

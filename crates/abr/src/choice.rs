@@ -80,7 +80,8 @@ impl Abr {
             (Policy::Bola(bola), ..) => bola::rung(&bola, &self.ladder, &state),
             (Policy::Throughput { safety }, ..) => self.ladder.highest_within(self.expected_bps() * safety),
             (Policy::RobustMpc(mpc), ..) => {
-                let believed = self.expected_bps() * self.forecast.believed_share(mpc.caution);
+                let believed =
+                    self.expected_bps() * self.forecast.believed_share(mpc.caution, state.capacity);
                 plan::rung(&mpc, &self.ladder, &state, believed, self.config.one_up)
             }
         };
@@ -111,7 +112,8 @@ impl Abr {
             return wanted;
         }
         let up = Rung(wanted.0 + 1);
-        let up = (up <= highest && f64::from(self.ladder.bitrate_bps(up)) <= self.expected_bps()).then_some(up);
+        let up =
+            (up <= highest && f64::from(self.ladder.bitrate_bps(up)) <= self.expected_bps()).then_some(up);
         let down = wanted.0.checked_sub(1).map(Rung);
         // The quality given up below is weighed like the risk taken above: by the ratio of the bitrates.
         let away = |rung: Rung| {

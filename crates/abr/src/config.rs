@@ -46,22 +46,23 @@ pub enum Policy {
 /// Where the rungs of the buffer rule lie (BOLA-BASIC: Spiteri, Urgaonkar and Sitaraman 2016).
 ///
 /// Both thresholds shrink with the capacity of the buffer: ones that a buffer can never reach would keep a live viewer on
-/// the lowest rung for ever.
+/// the lowest rung for ever. The upper may lie somewhat beyond what the buffer holds; then the highest rungs are out of
+/// reach, as a download at one would empty so short a buffer too often.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bola {
     /// Up to this buffer the lowest rung.
     pub low: Duration,
     /// From this buffer on the highest.
     pub high: Duration,
-    /// `low` is at most this share of the capacity.
+    /// `low` is at most this multiple of the capacity.
     pub low_share: f64,
-    /// `high` is at most this share of the capacity.
+    /// `high` is at most this multiple of the capacity.
     pub high_share: f64,
 }
 
 impl Default for Bola {
     fn default() -> Self {
-        Self { low: Duration::from_secs(10), high: Duration::from_secs(30), low_share: 0.4, high_share: 0.9 }
+        Self { low: Duration::from_secs(10), high: Duration::from_secs(30), low_share: 0.5, high_share: 1.2 }
     }
 }
 
@@ -84,18 +85,37 @@ pub struct Mpc {
 
 impl Default for Mpc {
     fn default() -> Self {
-        Self { horizon: 5, stall_s: 4.0, switch_s: 4.0, caution: Caution::Fixed { factor: 0.8 } }
+        Self { horizon: 5, stall_s: 4.0, switch_s: 4.0, caution: Caution::default() }
     }
 }
 
-/// How much less than predicted a plan counts on, beyond the largest of the last five relative errors.
+/// How much of the predicted throughput a plan counts on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Caution {
-    /// Always this share.
-    Fixed {
-        /// 1.0 is RobustMPC as published.
+    /// As RobustMPC was published: `factor / (1 + e)`, where `e` is the largest of the last five relative errors. One slow
+    /// segment weighs for five, one fast segment as much.
+    LargestError {
+        /// 1.0 is as published.
         factor: f64,
     },
+    /// What a prediction that errs as it did lately will most likely be exceeded by: so much as `deviations` standard
+    /// deviations of its error, in the logarithm, leave. A steady link is believed nearly whole, a restless one is not.
+    ///
+    /// A plan ends after some segments and spends freely what a long buffer holds beyond; `slack` is kept back for that.
+    Spread {
+        /// Standard deviations below the prediction.
+        deviations: f64,
+        /// Share kept back with a buffer of `slack_at` or more; with a shorter one, proportionally less.
+        slack: f64,
+        /// The capacity from which the whole of `slack` is kept back.
+        slack_at: Duration,
+    },
+}
+
+impl Default for Caution {
+    fn default() -> Self {
+        Self::Spread { deviations: 1.25, slack: 0.1, slack_at: Duration::from_secs(60) }
+    }
 }
 
 /// How throughput is predicted.

@@ -2,9 +2,12 @@
 
 use crate::config::{Caution, Prediction};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// Downloads that the harmonic mean and the largest error look back on.
 const REMEMBERED: usize = 5;
+/// What one error counts for in their mean square: some twenty are remembered.
+const ERROR_WEIGHT: f64 = 0.1;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Forecast {
@@ -13,6 +16,10 @@ pub(crate) struct Forecast {
     rates: Vec<f64>,
     /// How far predictions were off, as a share of what came; the newest last.
     errors: Vec<f64>,
+    /// Mean square of the logarithm of what came over what was predicted.
+    spread: f64,
+    /// How many errors that is of.
+    judged: u32,
     /// The filter's level, the logarithm of bits per second.
     level: f64,
     /// Its variance over that of a measurement.
@@ -21,13 +28,26 @@ pub(crate) struct Forecast {
 
 impl Forecast {
     pub(crate) fn new(prediction: Prediction) -> Self {
-        Self { prediction, rates: Vec::new(), errors: Vec::new(), level: 0.0, variance: 0.0 }
+        Self {
+            prediction,
+            rates: Vec::new(),
+            errors: Vec::new(),
+            spread: 0.0,
+            judged: 0,
+            level: 0.0,
+            variance: 0.0,
+        }
     }
 
     /// Takes in what a download measured, bits per second.
     pub(crate) fn learn(&mut self, rate: f64) {
         if let Some(predicted) = self.rate_bps() {
             remember(&mut self.errors, (predicted - rate).abs() / rate);
+            let error = libm::log(rate / predicted);
+            self.judged = self.judged.saturating_add(1);
+            // At first a plain mean: nothing is assumed of a link before it has shown something.
+            let weight = (1.0 / f64::from(self.judged)).max(ERROR_WEIGHT);
+            self.spread += weight * (error * error - self.spread);
         }
         if let Prediction::Kalman { noise_ratio } = self.prediction {
             let before = self.variance + noise_ratio;
@@ -53,13 +73,17 @@ impl Forecast {
         })
     }
 
-    /// The share of the prediction to plan with.
-    pub(crate) fn believed_share(&self, caution: Caution) -> f64 {
-        let largest = self.errors.iter().copied().fold(0.0, f64::max);
-        let factor = match caution {
-            Caution::Fixed { factor } => factor,
-        };
-        factor / (1.0 + largest)
+    /// The share of the prediction that a plan for a buffer of this capacity counts on.
+    pub(crate) fn believed_share(&self, caution: Caution, capacity: Duration) -> f64 {
+        match caution {
+            Caution::LargestError { factor } => {
+                factor / (1.0 + self.errors.iter().copied().fold(0.0, f64::max))
+            }
+            Caution::Spread { deviations, slack, slack_at } => {
+                let long = (capacity.as_secs_f64() / slack_at.as_secs_f64()).min(1.0);
+                libm::exp(-deviations * libm::sqrt(self.spread)) * (1.0 - slack * long)
+            }
+        }
     }
 }
 

@@ -34,7 +34,9 @@ impl Ladder {
 
     /// The highest rung of at most `bits_per_second`; the lowest if all are above it.
     pub fn highest_within(&self, bits_per_second: f64) -> Rung {
-        Rung(self.0.iter().filter(|&&bitrate| f64::from(bitrate) <= bits_per_second).count().saturating_sub(1))
+        Rung(
+            self.0.iter().filter(|&&bitrate| f64::from(bitrate) <= bits_per_second).count().saturating_sub(1),
+        )
     }
 
     /// Every rung, lowest first.

@@ -21,7 +21,10 @@ pub(crate) fn rung(mpc: &Mpc, ladder: &Ladder, state: &State, bits_per_second: f
         best: f64::NEG_INFINITY,
         first: Rung(0),
     };
-    search.extend(Partial { steps: 0, buffer: state.buffer.as_secs_f64(), last: state.current, worth: 0.0 }, None);
+    search.extend(
+        Partial { steps: 0, buffer: state.buffer.as_secs_f64(), last: state.current, worth: 0.0 },
+        None,
+    );
     search.first
 }
 
@@ -85,7 +88,8 @@ impl Search<'_> {
         let bits = size.map_or(bitrate * self.segment, |&bytes| f64::from(bytes) * 8.0);
         let took = bits / self.bits_per_second;
         let stalled = (took - partial.buffer).max(0.0);
-        let switch = partial.last.map_or(0.0, |last| (bitrate - f64::from(self.ladder.bitrate_bps(last))).abs());
+        let switch =
+            partial.last.map_or(0.0, |last| (bitrate - f64::from(self.ladder.bitrate_bps(last))).abs());
         let top = f64::from(self.ladder.bitrate_bps(self.ladder.top()));
         Partial {
             steps: partial.steps + 1,

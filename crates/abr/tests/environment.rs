@@ -90,7 +90,9 @@ fn beyond_the_end_there_is_nothing() {
 
 #[test]
 fn traces_that_carry_nothing_or_go_back_are_none() {
-    for points in [&[][..], &[(1.0, 0.0)], &[(0.0, 1.0)], &[(1.0, -1.0), (2.0, 3.0)], &[(2.0, 1.0), (1.0, 1.0)]] {
+    for points in
+        [&[][..], &[(1.0, 0.0)], &[(0.0, 1.0)], &[(1.0, -1.0), (2.0, 3.0)], &[(2.0, 1.0), (1.0, 1.0)]]
+    {
         assert_eq!(Trace::new(points.iter().copied()), None, "{points:?}");
     }
     assert_eq!(Trace::new([(1.0, f64::NAN)]), None);

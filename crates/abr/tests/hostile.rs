@@ -10,7 +10,9 @@ const TIMES: [Duration; 4] = [Duration::ZERO, Duration::from_nanos(1), Duration:
 #[test]
 fn no_state_and_no_download_makes_a_rule_panic_or_leave_the_ladder() {
     let ladders = [Ladder::new(vec![1]).unwrap(), doubling(), Ladder::new(vec![1, u32::MAX]).unwrap()];
-    for (config, ladder) in every_rule().into_iter().flat_map(|config| ladders.clone().map(|l| (config.clone(), l))) {
+    for (config, ladder) in
+        every_rule().into_iter().flat_map(|config| ladders.clone().map(|l| (config.clone(), l)))
+    {
         let mut abr = Abr::new(config, ladder.clone());
         for (bytes, took) in [0, 1, u64::MAX].into_iter().flat_map(|bytes| TIMES.map(|took| (bytes, took))) {
             abr.downloaded(Download { bytes, took, source: Source::Network });

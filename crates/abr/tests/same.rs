@@ -27,5 +27,5 @@ fn the_same_downloads_and_states_give_the_same_rungs() {
 #[test]
 fn every_target_gives_these_rungs() {
     // A change of any rule or of the generator changes this; a change of the machine must not.
-    assert_eq!(format!("{:016x}", digest()), "");
+    assert_eq!(format!("{:016x}", digest()), "90b750afc67775af");
 }

@@ -4,16 +4,28 @@ mod common;
 use abr::{Config, Rung};
 use common::{LIVE, VOD, every_rule, film, link, view};
 
+/// Mbit/s and the highest rung they sustain: between 1.2 and 1.85, between 2.85 and 4.3, far above all.
+const LINKS: [(f64, Rung); 3] = [(1.5, Rung(2)), (3.4, Rung(4)), (40.0, Rung(5))];
+
 #[test]
 fn a_steady_link_ends_at_the_highest_rung_it_sustains() {
-    // Payload rates between the rungs of 1.2 and 1.85, 2.85 and 4.3 Mbit/s, and far above all.
-    for (mbps, sustained) in [(1.5, Rung(2)), (3.4, Rung(4)), (40.0, Rung(5))] {
-        for config in [common::throughput(), common::mpc()] {
-            let steps = view(&config, &film(200), &link(&[(1.0, mbps)]), LIVE);
-            for (step, _) in &steps[190..] {
-                assert_eq!(step.rung, sustained, "{mbps} Mbit/s, {config:?}");
-                assert!(step.stalled.is_zero());
-            }
+    for (mbps, sustained) in LINKS {
+        for capacity in [LIVE, VOD] {
+            let steps = view(&common::throughput(), &film(200), &link(&[(1.0, mbps)]), capacity);
+            assert!(steps[100..].iter().all(|(step, _)| step.rung == sustained), "{mbps} Mbit/s");
+        }
+    }
+}
+
+#[test]
+fn a_planner_never_falls_below_that_and_spends_what_is_over_on_the_next() {
+    for (mbps, sustained) in LINKS {
+        for capacity in [LIVE, VOD] {
+            let steps = view(&common::mpc(), &film(200), &link(&[(1.0, mbps)]), capacity);
+            let late = &steps[100..];
+            assert!(late.iter().all(|(step, _)| step.stalled.is_zero()), "{mbps} Mbit/s, {capacity:?}");
+            let next = sustained.0..=sustained.0 + 1;
+            assert!(late.iter().all(|(step, _)| next.contains(&step.rung.0)), "{mbps} Mbit/s, {capacity:?}");
         }
     }
 }

@@ -58,7 +58,11 @@ fn viewers_with_half_of_the_film_at_hand_do_better_without_counting_it() {
             } else {
                 let step = session.fetch(rung);
                 sum += step.quality;
-                abr.downloaded(Download { bytes: step.bytes.into(), took: step.took, source: Source::Network });
+                abr.downloaded(Download {
+                    bytes: step.bytes.into(),
+                    took: step.took,
+                    source: Source::Network,
+                });
             }
         }
         sum

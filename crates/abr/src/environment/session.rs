@@ -19,8 +19,7 @@ const FULL_S: f64 = 0.5;
 pub struct Session<'a> {
     video: &'a Video,
     link: Link<'a>,
-    /// Seconds.
-    capacity: f64,
+    capacity: Duration,
     /// Seconds.
     buffer: f64,
     last: Option<Rung>,
@@ -51,7 +50,7 @@ impl<'a> Session<'a> {
         Self {
             video,
             link: Link::new(trace),
-            capacity: capacity.max(video.segment()).as_secs_f64(),
+            capacity: capacity.max(video.segment()),
             buffer: 0.0,
             last: None,
             fetched: 0,
@@ -63,7 +62,7 @@ impl<'a> Session<'a> {
         let left = self.video.segments() - self.fetched;
         (left > 0).then(|| State {
             buffer: self.buffer(),
-            capacity: Duration::from_secs_f64(self.capacity),
+            capacity: self.capacity,
             segment: self.video.segment(),
             current: self.last,
             left,
@@ -95,7 +94,7 @@ impl<'a> Session<'a> {
         let bytes = self.video.bytes(self.fetched, rung);
         let stalled = (took - self.buffer).max(0.0);
         self.buffer = (self.buffer - took).max(0.0) + self.video.segment().as_secs_f64();
-        let waited = libm::ceil((self.buffer - self.capacity).max(0.0) / FULL_S) * FULL_S;
+        let waited = libm::ceil((self.buffer - self.capacity.as_secs_f64()).max(0.0) / FULL_S) * FULL_S;
         self.buffer = (self.buffer - waited).max(0.0);
         self.link.idle(waited);
 

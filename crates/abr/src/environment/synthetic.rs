@@ -151,7 +151,8 @@ impl Preset {
             outage ^= second > 1 && random.uniform() < turn;
             let mbps = if outage { 0.0 } else { libm::exp(level + away).clamp(SLOWEST_MBPS, FASTEST_MBPS) };
             points.push((f64::from(second), mbps));
-            away = self.rho * away + self.sd_within * libm::sqrt((1.0 - self.rho * self.rho).max(0.0)) * random.normal();
+            away = self.rho * away
+                + self.sd_within * libm::sqrt((1.0 - self.rho * self.rho).max(0.0)) * random.normal();
         }
         Trace::new(points).expect("the first second carries something")
     }

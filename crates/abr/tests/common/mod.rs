@@ -2,7 +2,7 @@
 #![allow(dead_code)]
 
 use abr::environment::{Preset, Session, Step, Trace, Video, watch};
-use abr::{Abr, Bola, Config, Download, Ladder, Mpc, Policy, Prediction, Rung, Source, State};
+use abr::{Abr, Bola, Caution, Config, Download, Ladder, Mpc, Policy, Prediction, Rung, Source, State};
 use std::time::Duration;
 
 pub const VOD: Duration = Duration::from_secs(60);
@@ -27,7 +27,7 @@ pub fn mpc() -> Config {
 
 /// RobustMPC with nothing of ours.
 pub fn published_mpc() -> Config {
-    let published = Mpc { caution: abr::Caution::Fixed { factor: 1.0 }, ..Mpc::default() };
+    let published = Mpc { caution: Caution::LargestError { factor: 1.0 }, ..Mpc::default() };
     Config {
         policy: Policy::RobustMpc(published),
         prediction: Prediction::Harmonic,
