@@ -11,7 +11,8 @@ pub struct Config {
     pub prediction: Prediction,
     /// Bits per second expected before the first download.
     pub start_bps: u32,
-    /// Never more than one rung above the segment before, whatever the rule says.
+    /// Never more than one rung above the segment before, whatever the rule says. Saves restless links from leaps that are
+    /// taken back; costs fast ones the climb at the start, which a higher `start_bps` shortens.
     pub one_up: bool,
     /// What neighbours' holdings count for.
     pub swarm: Swarm,
@@ -66,7 +67,7 @@ impl Default for Bola {
     }
 }
 
-/// How plans are made and compared (RobustMPC: Yin, Jindal, Sekar and Sinopoli 2015).
+/// How plans are made and compared (RobustMPC: Yin, Jindal, Sekar and Sinopoli 2015, but for [`Caution::Spread`]).
 ///
 /// A plan is worth the bits its segments show, less what its stalls and switches cost. Both costs are in seconds of media,
 /// so that they mean the same on every ladder and for every segment duration. With segments of 4 s the defaults are the

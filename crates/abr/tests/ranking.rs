@@ -21,3 +21,17 @@ fn on_links_that_vary_caution_is_better_than_none() {
         assert!(ours > published, "{}: {ours} against {published}", preset.name);
     }
 }
+
+#[test]
+fn on_no_kind_of_link_does_caution_cost_much() {
+    // Links slow enough for the ladder: on faster ones the climb by single rungs at the start decides.
+    for preset in [Preset::NORWAY3G, Preset::FCC, Preset::OBOE, Preset::PUFFER2021, Preset::PUFFER2022] {
+        for capacity in [VOD, LIVE] {
+            let (ours, published) = (
+                mean_quality(&mpc(), &preset, 60, capacity),
+                mean_quality(&published_mpc(), &preset, 60, capacity),
+            );
+            assert!(ours > published - 0.05, "{}, {capacity:?}: {ours} against {published}", preset.name);
+        }
+    }
+}

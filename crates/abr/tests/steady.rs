@@ -5,7 +5,7 @@ use abr::{Config, Rung};
 use common::{LIVE, VOD, every_rule, film, link, view};
 
 /// Mbit/s and the highest rung they sustain: between 1.2 and 1.85, between 2.85 and 4.3, far above all.
-const LINKS: [(f64, Rung); 3] = [(1.5, Rung(2)), (3.4, Rung(4)), (40.0, Rung(5))];
+const LINKS: [(f64, Rung); 3] = [(1.5, Rung(2)), (3.7, Rung(4)), (40.0, Rung(5))];
 
 #[test]
 fn a_steady_link_ends_at_the_highest_rung_it_sustains() {
