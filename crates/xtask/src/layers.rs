@@ -35,6 +35,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "manifest", purity: NoStd, may_use: &[], outside: Some(&["blake3", "ed25519-dalek"]) },
     Layer { name: "wire", purity: NoStd, may_use: &["manifest"], outside: Some(&[]) },
     Layer { name: "swarm", purity: NoStd, may_use: &["manifest", "wire"], outside: Some(&["libm"]) },
+    Layer { name: "abr", purity: NoStd, may_use: &[], outside: Some(&["libm"]) },
     Layer {
         name: "rendezvous",
         purity: SansIo,
