@@ -1,0 +1,11 @@
+//! Swarms in virtual time: what a network, its viewers and their bandwidth do to a peer, and what mathematics allows.
+//!
+//! A discrete-event simulator's parts. It reads no clock, does no I/O and draws nothing that a seed does not determine: the
+//! same seed gives the same run, natively and in WebAssembly, because floating-point numbers go through `+ - * /`, square
+//! roots and [`libm`] only.
+//!
+//! - [`bounds`]: limits that no system can beat, as functions. Every figure of a run is to be read next to one.
+//!
+//! Times are [`swarm::Time`], spans [`Duration`](core::time::Duration). Rates say their unit in their name.
+
+pub mod bounds;
