@@ -5,7 +5,11 @@
 //! roots and [`libm`] only.
 //!
 //! - [`bounds`]: limits that no system can beat, as functions. Every figure of a run is to be read next to one.
+//! - [`rng`]: one stream of random numbers for each (seed, peer, purpose).
+//! - [`wheel`]: what happens next.
 //!
 //! Times are [`swarm::Time`], spans [`Duration`](core::time::Duration). Rates say their unit in their name.
 
 pub mod bounds;
+pub mod rng;
+pub mod wheel;
