@@ -7,9 +7,11 @@
 //! - [`bounds`]: limits that no system can beat, as functions. Every figure of a run is to be read next to one.
 //! - [`rng`]: one stream of random numbers for each (seed, peer, purpose).
 //! - [`wheel`]: what happens next.
+//! - [`net`]: hosts, access links, latency, loss, address translators, and an origin.
 //!
 //! Times are [`swarm::Time`], spans [`Duration`](core::time::Duration). Rates say their unit in their name.
 
 pub mod bounds;
+pub mod net;
 pub mod rng;
 pub mod wheel;
