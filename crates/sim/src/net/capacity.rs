@@ -154,7 +154,7 @@ mod tests {
         assert_near(seconds(&profile, 0, 0.0, 3.0), 3.0);
         assert_near(seconds(&profile, 0, 0.0, 30.5), 30.5);
         assert_near(seconds(&profile, 2, 0.0, 1.0), 0.5);
-        assert_near(seconds(&profile, 2, 100.25, 1.0), 103.0);
+        assert_near(seconds(&profile, 2, 100.25, 1.0), 102.125);
         assert_near(profile.factor_at(Duration::from_millis(3_100)), 1.0);
     }
 
