@@ -8,10 +8,14 @@
 //! - [`rng`]: one stream of random numbers for each (seed, peer, purpose).
 //! - [`wheel`]: what happens next.
 //! - [`net`]: hosts, access links, latency, loss, address translators, and an origin.
+//! - [`population`], [`sessions`], [`traces`]: who watches, when, and over what bandwidth.
 //!
 //! Times are [`swarm::Time`], spans [`Duration`](core::time::Duration). Rates say their unit in their name.
 
 pub mod bounds;
 pub mod net;
+pub mod population;
 pub mod rng;
+pub mod sessions;
+pub mod traces;
 pub mod wheel;
