@@ -9,6 +9,7 @@
 //! - [`wheel`]: what happens next.
 //! - [`net`]: hosts, access links, latency, loss, address translators, and an origin.
 //! - [`population`], [`sessions`], [`traces`]: who watches, when, and over what bandwidth.
+//! - [`slotted`]: swarms of a million peers, one bit a chunk, without a network.
 //!
 //! Times are [`swarm::Time`], spans [`Duration`](core::time::Duration). Rates say their unit in their name.
 
@@ -17,5 +18,6 @@ pub mod net;
 pub mod population;
 pub mod rng;
 pub mod sessions;
+pub mod slotted;
 pub mod traces;
 pub mod wheel;
