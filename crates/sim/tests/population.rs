@@ -79,3 +79,35 @@ fn a_line_varies_if_its_class_does() {
         assert!(population.host(viewer, &Wobbles::none(), &mut rng).up.varies.is_none());
     }
 }
+
+#[test]
+fn a_population_of_ones_own_is_a_few_lines() {
+    let population: Population = toml::from_str(
+        r#"
+        may_upload = 0.9
+        spread_ms = 4.0
+        nat = { open = 1.0, cone = 0.0, port_restricted = 0.0, symmetric = 0.0, blocked = 0.0 }
+        [[access]]
+        name = "campus"
+        share = 0.75
+        uplink = { log_normal = { median_mbps = 300.0, sd_ln = 0.3 } }
+        down_per_up = 1.0
+        height_ms = 1.0
+        loss = 0.0
+        varies = false
+        [[access]]
+        name = "hall"
+        share = 0.25
+        uplink = { uniform = { from_mbps = 5.0, to_mbps = 10.0 } }
+        down_per_up = 4.0
+        height_ms = 3.0
+        loss = 0.01
+        varies = true
+        "#,
+    )
+    .unwrap();
+    let viewers = viewers(&population);
+    let halls: Vec<&Viewer> = viewers.iter().filter(|viewer| viewer.class == 1).collect();
+    assert!((halls.len() as f64 / VIEWERS as f64 - 0.25).abs() < 0.005);
+    assert!(halls.iter().all(|viewer| (5.0..10.0).contains(&viewer.uplink_mbps) && viewer.nat == Nat::Open));
+}

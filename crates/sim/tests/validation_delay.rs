@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sim::bounds::{erlang_b, postal_delay, push_to_peer_blocking};
+use sim::net::origin::{self, Origin, Reply};
 use sim::net::{Capacity, Config, Host, HostId, Nat, Net, Place, Transfer};
 use sim::rng::Rng;
 use sim::wheel::Wheel;
@@ -157,4 +158,46 @@ fn films_placed_beforehand_are_refused_as_erlang_says() {
     }
     let found = f64::from(refused) / f64::from(starts);
     assert!((found / expected - 1.0).abs() < 0.1, "{found}, not {expected}");
+}
+
+#[test]
+fn an_origin_that_shares_slows_down_by_its_load_alone() {
+    // Processor sharing: however sizes are distributed, a mean response takes 1 / (1 - load) times what it would alone.
+    let rate_bps = 8_000_000u64;
+    let mean_bytes = 100_000.0;
+    for (load, fixed) in [(0.5, true), (0.5, false), (0.8, false)] {
+        let mut origin = Origin::new(origin::Config {
+            total_bps: Some(rate_bps),
+            connection_bps: None,
+            rtt: Duration::ZERO,
+            ..origin::Config::default()
+        });
+        let alone = mean_bytes * 8.0 / rate_bps as f64;
+        let mut rng = Rng::stream(11, (load * 10.0) as u64, "requests");
+        let requests = 300_000;
+        let (mut asked, mut sizes, mut took) = (Vec::with_capacity(requests), 0.0, 0.0);
+        let mut next = Time(0);
+        while asked.len() < requests || origin.load() > 0 {
+            if asked.len() < requests && origin.next().is_none_or(|reply| next < reply) {
+                let bytes = if fixed { mean_bytes } else { rng.exponential(mean_bytes).max(1.0) } as u32;
+                sizes += f64::from(bytes);
+                assert_eq!(
+                    origin.request(next, vec![bytes]).map(|request| request.0),
+                    Some(asked.len() as u64)
+                );
+                asked.push(next);
+                next = Time(next.0 + (rng.exponential(alone / load) * 1e6) as u64);
+            } else {
+                let Some(Reply::Part { request, reaches, last: true, .. }) =
+                    origin.poll(origin.next().unwrap())
+                else {
+                    panic!("each response is one part");
+                };
+                took += reaches.since(asked[request.0 as usize]).as_secs_f64();
+            }
+        }
+        let found = took / (sizes * 8.0 / rate_bps as f64);
+        let expected = 1.0 / (1.0 - load);
+        assert!((found / expected - 1.0).abs() < 0.04, "at {load}: {found} times, not {expected}");
+    }
 }

@@ -53,7 +53,8 @@ impl Default for Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostId(pub u32);
 
-/// Bytes on their way. To be given back to [`Net::receive`] when it `reaches` the receiver.
+/// Bytes on their way. To be given back to [`Net::receive`] when it `reaches` the receiver. Transfers of one link may overtake each
+/// other, where a packet is lost or a small message goes past: a driver that promises order lets the later one wait.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "bytes that nobody receives are in flight for ever"]
 pub struct Transfer {
