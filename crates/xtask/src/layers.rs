@@ -54,6 +54,12 @@ const LAYERS: &[Layer] = &[
         may_use: &["manifest", "swarm", "wire"],
         outside: Some(&["blake3"]),
     },
+    Layer {
+        name: "sim",
+        purity: SansIo,
+        may_use: &["manifest", "rendezvous", "swarm", "wire"],
+        outside: Some(&["libm", "serde", "thiserror"]),
+    },
     Layer { name: "tracker", purity: Driver, may_use: &["rendezvous"], outside: None },
     // Nests the tracker's routes; knows neither what it relays nor who meets whom.
     Layer { name: "origin", purity: Driver, may_use: &["cmaf", "manifest", "tracker"], outside: None },
