@@ -100,12 +100,16 @@ fn tiles(summary: &Summary) -> String {
         let Some((row, figure)) = summary.row(key).and_then(|row| Some((row, row.figure?))) else { continue };
         let decimals = text::decimals_for(&[row.figure, row.alone]);
         let alone = row.alone.map(|alone| format!("alone {}", text::number(alone.mean, decimals)));
+        // A long unit has no room beside the number.
+        let (above, beside) =
+            if row.unit.len() > 7 { (row.unit.as_str(), "") } else { ("", row.unit.as_str()) };
         out.push_str(&format!(
-            "<div class=\"tile\"><h3>{}</h3><p><b class=\"{}\">{}</b> {}</p><p class=\"sub\">{}</p></div>",
+            "<div class=\"tile\"><h3>{} <small>{}</small></h3><p><b class=\"{}\">{}</b> {}</p><p class=\"sub\">{}</p></div>",
             row.label,
+            escape(above),
             tone(row),
             text::number(figure.mean, decimals),
-            escape(&row.unit),
+            escape(beside),
             alone.unwrap_or_default()
         ));
     }
@@ -122,7 +126,8 @@ fn bar(value: f64, ceiling: Option<f64>) -> String {
 /// has allowed is no bad news.
 fn tone(row: &Row) -> &'static str {
     let step = Measure::named(row.key).map_or(0.0, |measure| measure.step);
-    let told = row.over_alone.filter(|over| over.is_beyond_chance() && over.mean.abs() > step);
+    let tenth = row.alone.map_or(f64::INFINITY, |alone| alone.mean.abs() / 10.0);
+    let told = row.over_alone.filter(|over| over.is_beyond_chance() && over.mean.abs() > step.min(tenth));
     match told.map(|difference| table::direction(row.better, difference.mean)) {
         Some("better") => "good",
         Some("worse") if row.holds != Some(true) => "bad",

@@ -111,8 +111,11 @@ pub(super) fn who_feeds_whom(run: &Run) -> String {
         run.seed
     );
     let side = "<p class=\"told\" aria-live=\"polite\"></p>";
-    let legend =
-        [("in", "all from peers"), ("origin", "all from the origin"), ("out", "gives, when pointed at")];
+    let mut legend =
+        vec![("in", "all from peers"), ("origin", "all from the origin"), ("out", "gives, when pointed at")];
+    if seen.iter().any(|seen| !seen.honest) {
+        legend.push(("bad", "rimmed: breaks the rules"));
+    }
     figure("Who feeds whom", &note, &legend, &format!("{picture}{side}"))
 }
 

@@ -149,7 +149,7 @@ fn exceeded(title: &str, what: &str, label: &str, samples: &[Sample]) -> String 
         (x, format!("more than {} {label}: {}", brief(x), parts.collect::<Vec<_>>().join(", ")))
     }));
     let legend: Vec<(&str, &str)> = samples.iter().map(|s| (s.class, s.name.as_str())).collect();
-    figure(title, &format!("{what}; the most {} s", brief(longest)), &legend, &chart.finish(title))
+    figure(title, &format!("{what}; the most {}\u{a0}s", brief(longest)), &legend, &chart.finish(title))
 }
 
 /// By how much single viewers are worse off than with the origin alone. Only where both runs had the same viewers.
