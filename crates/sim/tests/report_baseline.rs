@@ -78,6 +78,26 @@ fn what_has_no_counterpart_is_not_the_same() {
 }
 
 #[test]
+fn a_few_scenarios_are_renewed_and_the_others_stay() {
+    let mut kept = Baseline::of([&summary("live", 0.0), &summary("night", 0.0)]);
+    kept.renew(&[summary("night", 0.5), summary("day", 0.1)]);
+    let all = [summary("live", 0.0), summary("night", 0.5), summary("day", 0.1)];
+    assert_eq!(kept, Baseline::of(&all));
+}
+
+#[test]
+fn a_name_does_not_command_the_terminal() {
+    let odd = summary("a\u{1b}[2J\nb", 0.0);
+    for text in [
+        table::table(&odd),
+        table::compare(&odd, &odd),
+        Baseline::of([]).diff(std::slice::from_ref(&odd)).text,
+    ] {
+        assert!(!text.contains('\u{1b}') && !text.contains("\nb"), "{text}");
+    }
+}
+
+#[test]
 fn a_text_that_is_no_baseline_is_refused_for_what_it_is() {
     assert!(matches!(Baseline::from_json("{\"version\": 2, \"all\": []}"), Err(BaselineError::Version(2))));
     for text in ["", "{", "[]", "{\"version\": 1}", "{\"version\": 1, \"scenarios\": {}, \"more\": 1}"] {

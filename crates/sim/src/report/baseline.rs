@@ -71,6 +71,11 @@ impl Baseline {
         Self { version: VERSION, scenarios: scenarios.collect() }
     }
 
+    /// Puts these in the place of those with the same names; the others stay: one may run a few.
+    pub fn renew(&mut self, summaries: &[Summary]) {
+        self.scenarios.extend(Self::of(summaries).scenarios);
+    }
+
     /// From what [`Baseline::to_json`] gave.
     pub fn from_json(json: &str) -> Result<Self, BaselineError> {
         #[derive(Deserialize)]
@@ -115,10 +120,10 @@ impl Baseline {
     pub fn diff(&self, now: &[Summary]) -> Difference {
         let mut all = Difference::default();
         for summary in now {
-            let name = &summary.name;
-            match self.scenarios.get(name) {
+            match self.scenarios.get(&summary.name) {
                 None => {
                     all.unmatched += 1;
+                    let name = text::plain(&summary.name);
                     all.text.push_str(&format!("{name}: not in the baseline\n"));
                 }
                 Some(then) => then.diff(summary, &mut all),
@@ -156,7 +161,7 @@ impl Scenario {
     }
 
     fn diff(&self, summary: &Summary, all: &mut Difference) {
-        let name = &summary.name;
+        let name = text::plain(&summary.name);
         let now = Self::of(summary);
         if self.seeds != now.seeds {
             all.unmatched += 1;

@@ -59,7 +59,7 @@ pub fn compare(before: &Summary, after: &Summary) -> String {
     }
     let how = if paired { "by seed" } else { "the seeds differ, so only intervals that are apart count" };
     let table = text::aligned(&lines, &[0, 1, 3, 5, 7, 8]);
-    format!("{}\nagainst {} ({how})\n{table}", heading(after), before.name)
+    format!("{}\nagainst {} ({how})\n{table}", heading(after), text::plain(&before.name))
 }
 
 /// The difference of a row between two versions: by seed where the seeds are the same, else of the means alone.
@@ -93,13 +93,14 @@ pub(super) fn verdict(row: &Row) -> &'static str {
 }
 
 fn heading(summary: &Summary) -> String {
+    let asked = text::plain(&format!("{}: {}", summary.name, summary.question));
     let seeds: Vec<String> = summary.seeds.iter().map(u64::to_string).collect();
     let (word, note) = match seeds.len() {
-        0 => return format!("{}: {}\nno runs", summary.name, summary.question),
+        0 => return format!("{asked}\nno runs"),
         1 => ("seed", ", too few for intervals"),
         _ => ("seeds", "; ± is the 95 % interval over seeds"),
     };
-    format!("{}: {}\n{word} {}{note}", summary.name, summary.question, seeds.join(", "))
+    format!("{asked}\n{word} {}{note}", seeds.join(", "))
 }
 
 fn cells(figure: Option<Figure>, decimals: usize, write: fn(f64, usize) -> String) -> [String; 2] {

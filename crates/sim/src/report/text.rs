@@ -65,6 +65,11 @@ pub(super) fn within(figure: &Figure, decimals: usize) -> String {
     figure.within.map(|within| format!("± {}", number(within, decimals))).unwrap_or_default()
 }
 
+/// A scenario's text on one line of a terminal, without characters that would make the terminal do something.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Columns, each as wide as it must be. `left` says which are flush left. The first line is the head.
 pub(super) fn aligned(lines: &[Vec<String>], left: &[usize]) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
