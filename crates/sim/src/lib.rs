@@ -14,10 +14,17 @@
 //! Times are [`swarm::Time`], spans [`Duration`](core::time::Duration). Rates say their unit in their name.
 
 pub mod bounds;
+pub mod figures;
 pub mod net;
 pub mod population;
+pub mod report;
 pub mod rng;
+pub mod scenario;
 pub mod sessions;
 pub mod slotted;
 pub mod traces;
 pub mod wheel;
+mod world;
+
+pub use scenario::Scenario;
+pub use world::{Broken, World};

@@ -1,0 +1,120 @@
+//! What a run showed: raw figures, from which reports are made.
+//!
+//! Invariant: everything here is a count or a sum over one run; nothing is a judgement, and nothing rests on the machine's
+//! clock but [`Run::wall_s`].
+
+use serde::{Deserialize, Serialize};
+
+/// One scenario on one seed, with Braidcast or with the origin alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// What everything random was drawn from.
+    pub seed: u64,
+    /// Whether viewers only asked the origin: the run to compare with.
+    pub alone: bool,
+    /// How long it lasted, in simulated seconds.
+    pub seconds: f64,
+    /// How long that took, in seconds of the machine's clock. Not part of what is compared.
+    pub wall_s: f64,
+    /// Events handled.
+    pub events: u64,
+    /// A digest of all events and decisions, in hexadecimal: the same seed gives the same.
+    pub trace: String,
+    /// Viewers in the order in which they came.
+    pub viewers: Vec<Seen>,
+    /// What happened over time, in equal steps.
+    pub series: Vec<Moment>,
+    /// Who fed whom, the most first; a bounded number.
+    pub feeds: Vec<Feed>,
+    /// Bytes of media that the origin sent.
+    pub origin_bytes: u64,
+    /// What the origin was asked for: requests.
+    pub origin_requests: u64,
+    /// What the origin's bytes cost, in the currency of the scenario.
+    pub origin_cost: f64,
+    /// The most the origin sent in one step of the series, in bits a second.
+    pub origin_peak_bps: f64,
+    /// How many copies of each segment left the origin, for segments that anybody watched: copies, number of segments.
+    pub copies: Vec<(u32, u32)>,
+    /// Seconds from a segment's first byte at any viewer to each other viewer that got it from peers: quantiles
+    /// 0.5, 0.9, 0.99; `None` where nothing was so measured.
+    pub spread_s: Option<[f64; 3]>,
+    /// The part of viewers' bytes that could have come from peers if all uplinks were used and everything was in time:
+    /// 0 to 1. Where it comes from is told in [`Run::ceiling_why`].
+    pub ceiling: f64,
+    /// What the ceiling rests on, as a sentence.
+    pub ceiling_why: String,
+}
+
+/// One viewer of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seen {
+    /// When it came, in seconds from the start of the run.
+    pub came_s: f64,
+    /// How long it stayed, in seconds.
+    pub stayed_s: f64,
+    /// From coming to the first picture, in seconds; `None` if it left before.
+    pub startup_s: Option<f64>,
+    /// How long it watched moving pictures, in seconds.
+    pub played_s: f64,
+    /// Interruptions after the first picture.
+    pub stalls: u32,
+    /// How long they lasted together, in seconds.
+    pub stalled_s: f64,
+    /// Mean bitrate of what was played, in kbit/s.
+    pub mean_kbps: f64,
+    /// Sum of the differences of bitrate between a segment and the next, in kbit/s.
+    pub switched_kbps: f64,
+    /// Segments of pictures that were played.
+    pub segments: u32,
+    /// Media bytes from the origin.
+    pub from_origin: u64,
+    /// Media bytes from peers.
+    pub from_peers: u64,
+    /// Media bytes to peers.
+    pub to_peers: u64,
+    /// Media bytes that came and were held already.
+    pub duplicate: u64,
+    /// Media bytes that came and were never played.
+    pub unused: u64,
+    /// Media bytes that failed the check.
+    pub refused: u64,
+    /// Bytes of messages between peers that are no media, sent.
+    pub control: u64,
+    /// What its uplink carries, in Mbit/s.
+    pub uplink_mbps: f64,
+    /// Its access class.
+    pub class: u32,
+    /// Whether it is one of those who play by the rules.
+    pub honest: bool,
+}
+
+/// A moment of a run: sums over all viewers that are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The end of the step, in seconds from the start.
+    pub at_s: f64,
+    /// Viewers there.
+    pub viewers: u32,
+    /// Of them, those whose picture stands.
+    pub stalled: u32,
+    /// What the origin sent, in bits a second.
+    pub origin_bps: f64,
+    /// What peers sent, in bits a second.
+    pub peers_bps: f64,
+    /// What viewers played, in bits a second.
+    pub played_bps: f64,
+    /// The mean of what viewers have ready, in seconds.
+    pub buffered_s: f64,
+}
+
+/// Media bytes from one viewer to another; viewers by their number in [`Run::viewers`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Feed {
+    /// Who gave.
+    pub from: u32,
+    /// Who got.
+    pub to: u32,
+    /// How much.
+    pub bytes: u64,
+}
