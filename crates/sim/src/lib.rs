@@ -19,6 +19,7 @@ pub mod net;
 pub mod population;
 pub mod report;
 pub mod rng;
+mod same;
 pub mod scenario;
 pub mod sessions;
 pub mod slotted;
@@ -26,5 +27,6 @@ pub mod traces;
 pub mod wheel;
 mod world;
 
+pub use same::run_digest;
 pub use scenario::Scenario;
 pub use world::{Broken, World};

@@ -1,0 +1,430 @@
+//! What happens, one event after another. Invariant: each reaches the peer it concerns as the input a browser's driver would give.
+
+use core::time::Duration;
+
+use swarm::{Config, Input, Peer, PeerId, Player, Source, Time, Verdict};
+use wire::Bits;
+
+use super::carry::GIVES_UP;
+use super::player::{self, Shows};
+use super::viewer::{Manner, Viewer};
+use super::{Asked, Carried, Event, World, tracker};
+use crate::figures::Seen;
+use crate::net::origin::{Reply, Request};
+use crate::rng::Rng;
+
+/// The most others the tracker names at once.
+const MOST_CANDIDATES: u32 = 20;
+/// A viewer whose picture does not move meets others all the same after this.
+const MEETS_WITHIN: Duration = Duration::from_secs(1);
+/// How often a player looks round, as the browser's does.
+const LOOKS_EVERY: Duration = Duration::from_millis(250);
+
+impl World<'_> {
+    pub(super) fn happen(&mut self, event: Event) {
+        match event {
+            Event::Come => self.come(),
+            Event::Begin(at) => self.begin(at),
+            Event::Go(at) => self.leave(at),
+            Event::Seek(at, to) => self.seek(at, to),
+            Event::Player(at) => self.look(at),
+            Event::Ask(at) => self.ask(at),
+            Event::Meet(at) => self.meet(at),
+            Event::Wake(at) => {
+                let viewer = &mut self.viewers[at as usize];
+                if viewer.alarm > self.now {
+                    return; // one that came sooner has taken its place
+                }
+                viewer.alarm = viewer.wake;
+                if viewer.wake <= self.now {
+                    viewer.alarm = Time(u64::MAX);
+                    self.feed(at, Input::Wake);
+                } else if !viewer.gone {
+                    self.wheel.push(viewer.wake, Event::Wake(at));
+                }
+            }
+            Event::Reach { transfer, link, what } => {
+                let to = self.number_on(transfer.to);
+                match self.net.receive(self.now, transfer) {
+                    Some(through) if through > self.now => {
+                        self.wheel.push(through, Event::Through { to, link, what });
+                    }
+                    Some(_) => self.arrive(to, link, what),
+                    None => {}
+                }
+            }
+            Event::Through { to, link, what } => self.arrive(to, link, what),
+            Event::Left { from, link, bytes } => {
+                if let Some(far) = self.viewers[from as usize].links.get_mut(&link) {
+                    far.queued -= bytes;
+                    let room = Self::room(far);
+                    self.feed(from, Input::LinkRoom { link, room });
+                }
+            }
+            Event::Up { at, link, peer, dialled } => {
+                let viewer = &mut self.viewers[at as usize];
+                let Some(far) = viewer.coming.remove(&link).filter(|_| viewer.core.is_some()) else { return };
+                if self.viewers[peer as usize].gone {
+                    if dialled {
+                        self.after(GIVES_UP, Event::DialFailed { at, peer: peer_id(peer) });
+                    }
+                    return;
+                }
+                self.viewers[at as usize].links.insert(link, far);
+                self.feed(at, Input::LinkUp { link, peer: peer_id(peer), dialled });
+                if self.viewers[at as usize].links.contains_key(&link) {
+                    self.feed(at, Input::LinkRoom { link, room: Self::room(&far) });
+                }
+            }
+            Event::Down { at, link } => {
+                // It may be gone before it was up.
+                self.viewers[at as usize].coming.remove(&link);
+                if self.drop_link(at, link).is_some() {
+                    self.feed(at, Input::LinkDown(link));
+                }
+            }
+            Event::DialFailed { at, peer } => self.feed(at, Input::DialFailed(peer)),
+            Event::Announce { from, want } => {
+                let viewer = &self.viewers[from as usize];
+                if viewer.gone || !self.tracker_is_up() {
+                    return;
+                }
+                let (swarm, id) = (viewer.film.swarm, viewer.id);
+                let want = want.min(MOST_CANDIDATES);
+                if let Some(told) = self.tracker.announce(self.now, from, swarm, id, want) {
+                    self.after(self.to_tracker(), Event::Told { to: from, told });
+                }
+            }
+            Event::Told { to, told } => {
+                self.feed(to, Input::Audience(told.audience));
+                if !told.candidates.is_empty() {
+                    self.feed(to, Input::Strangers(&told.candidates));
+                }
+            }
+            Event::Renew(at) => {
+                if !self.viewers[at as usize].gone {
+                    self.after(self.to_tracker(), Event::Announce { from: at, want: 0 });
+                    self.after(tracker::INTERVAL, Event::Renew(at));
+                }
+            }
+            Event::Missed(at) => self.tracker.disconnect(at),
+            Event::Origin => self.hear_origin(),
+            Event::Part { to, began, bytes, request, part, last } => {
+                let host = self.host(to);
+                match self.net.receive_from_origin(self.now, host, began, bytes) {
+                    Some(through) if through > self.now => {
+                        self.wheel.push(through, Event::Came { to, request, part, last });
+                    }
+                    Some(_) => self.came(to, request, part, last),
+                    None => {}
+                }
+            }
+            Event::Came { to, request, part, last } => self.came(to, request, part, last),
+            Event::Cut { to, segment, request } => {
+                let viewer = &mut self.viewers[to as usize];
+                if viewer.fetches.get(&segment) == Some(&request) {
+                    viewer.fetches.remove(&segment);
+                    if self.alone {
+                        // A player tries again.
+                        let count = viewer.film.index.piece_count(segment);
+                        let again = Duration::from_secs(1);
+                        self.after(again, Event::Retry { to, segment, count });
+                    } else {
+                        self.feed(to, Input::FetchEnded { segment, complete: false });
+                    }
+                }
+            }
+            Event::Retry { to, segment, count } => {
+                let viewer = &self.viewers[to as usize];
+                if !viewer.gone && viewer.player.waits_for(segment) && !viewer.fetches.contains_key(&segment)
+                {
+                    self.fetch(to, segment, 0, count);
+                }
+            }
+            Event::Crash(share) => {
+                for at in 0..self.viewers.len() as u32 {
+                    let mut rng = Rng::stream(self.seed ^ self.now.0, u64::from(at), "crash");
+                    if rng.chance(share) {
+                        self.viewers[at as usize].abrupt = true;
+                        self.leave(at);
+                    }
+                }
+            }
+            Event::Moment => self.take_moment(),
+        }
+    }
+
+    fn come(&mut self) {
+        self.await_next();
+        let at = self.viewers.len() as u32;
+        let mut rng = Rng::stream(self.seed, u64::from(at), "viewer");
+        let one = self.population.draw(&mut rng);
+        let manner = Manner::draw(&self.scenario.faults, &mut rng);
+        let mut host = self.population.host(&one, &self.wobbles, &mut rng);
+        let settings = &self.scenario.peer;
+        let lends = (one.uplink_mbps * settings.use_of_uplink).min(settings.most_upload_mbps) * 125_000.0;
+        // Those who mean harm always say that they share.
+        let shares = match manner {
+            Manner::Honest => one.may_upload,
+            Manner::FreeRider => false,
+            _ => true,
+        };
+        if manner == Manner::Drip {
+            host.up = crate::net::Capacity::constant(u64::from(self.scenario.film.piece_kib) * 1024 * 8);
+        }
+        let mut visits = Rng::stream(self.seed, u64::from(at), "visit");
+        let length = self.scenario.film.length();
+        let visit = self.catalogue.as_ref().map(|catalogue| catalogue.draw(length, &mut visits));
+        let film = self.film(visit.as_ref().map_or(0, |visit| visit.film));
+        let viewer = Viewer {
+            id: peer_id(at),
+            host: self.net.join(host),
+            film,
+            manner,
+            core: None,
+            upload: if shares { lends as u32 } else { 0 },
+            links_max: Config::default().links_max,
+            player: player::Player::new(&self.scenario.film, self.now),
+            links: Default::default(),
+            coming: Default::default(),
+            held: Default::default(),
+            fetches: Default::default(),
+            origin_rate: Default::default(),
+            wake: Time(u64::MAX),
+            alarm: Time(u64::MAX),
+            gone: false,
+            abrupt: visit.as_ref().is_some_and(|visit| visit.abrupt),
+            came: self.now,
+            went: self.end,
+            seen: Seen {
+                uplink_mbps: one.uplink_mbps,
+                class: one.class as u32,
+                honest: manner == Manner::Honest,
+                ..Seen::default()
+            },
+            given: Default::default(),
+            used: 0,
+            wanted: 0,
+            meets: false,
+        };
+        self.viewers.push(viewer);
+        if let Some(visit) = visit {
+            self.after(visit.stays, Event::Go(at));
+            for (after, to) in visit.seeks {
+                self.after(after, Event::Seek(at, to));
+            }
+        }
+        // Playlists and index: two round trips, with and without Braidcast.
+        self.after(Duration::from_secs_f64(self.scenario.origin.rtt_ms / 500.0), Event::Begin(at));
+    }
+
+    fn begin(&mut self, at: u32) {
+        let viewer = &mut self.viewers[at as usize];
+        if viewer.gone {
+            return;
+        }
+        if !self.alone {
+            let mut config = Config { upload: viewer.upload, ..Config::default() };
+            if let Some(links) = self.scenario.peer.links {
+                config.links_wanted = links;
+                config.links_max = links * 2;
+            }
+            viewer.links_max = config.links_max;
+            viewer.core = Some(Peer::new(viewer.id, config, self.seed ^ u64::from(at)));
+            let film = viewer.film.clone();
+            self.feed(at, Input::Film(&film.index));
+            self.after(MEETS_WITHIN, Event::Meet(at));
+            self.after(tracker::INTERVAL, Event::Renew(at));
+        }
+        self.look(at);
+    }
+
+    /// A viewer meets others once its picture moves, or after a while: see the browser's engine.
+    fn meet(&mut self, at: u32) {
+        let viewer = &mut self.viewers[at as usize];
+        if !viewer.meets && !viewer.gone {
+            viewer.meets = true;
+            let want = viewer.wanted;
+            self.after(self.to_tracker(), Event::Announce { from: at, want });
+        }
+    }
+
+    /// The player looks round: time passes for it, its peer is told where it is, and it asks for more.
+    fn look(&mut self, at: u32) {
+        let viewer = &mut self.viewers[at as usize];
+        if viewer.gone {
+            return;
+        }
+        viewer.player.advance(self.now);
+        if viewer.player.shows == Shows::End {
+            return self.leave(at);
+        }
+        let player = Player {
+            position: viewer.player.position,
+            buffered: viewer.player.buffered(),
+            playing: true,
+            rate_permille: 1000,
+        };
+        let started = viewer.player.figures.started.is_some();
+        if started && !viewer.meets && !self.alone {
+            self.meet(at);
+        }
+        self.feed(at, Input::Player(player));
+        self.ask(at);
+        self.after(LOOKS_EVERY, Event::Player(at));
+    }
+
+    fn seek(&mut self, at: u32, to: Duration) {
+        let viewer = &mut self.viewers[at as usize];
+        if viewer.gone {
+            return;
+        }
+        let waiting = viewer.player.seek(self.now, to);
+        for segment in waiting.into_iter().flatten() {
+            self.feed(at, Input::Unwant(segment));
+            if self.alone
+                && let Some(Some(request)) = self.viewers[at as usize].fetches.remove(&segment)
+            {
+                self.give_up(request);
+            }
+        }
+        let player = &self.viewers[at as usize].player;
+        let state = Player {
+            position: player.position,
+            buffered: Duration::ZERO,
+            playing: true,
+            rate_permille: 1000,
+        };
+        self.feed(at, Input::Player(state));
+        self.ask(at);
+    }
+
+    fn arrive(&mut self, to: u32, link: swarm::Link, what: Carried) {
+        let Some(far) = self.viewers[to as usize].links.get(&link).copied() else { return };
+        match what {
+            Carried::Message(message) => self.feed(to, Input::Message(link, message)),
+            Carried::Piece { segment, piece, forged } => {
+                let viewer = &mut self.viewers[to as usize];
+                let bytes = u64::from(viewer.piece_bytes(segment, piece));
+                if forged {
+                    viewer.seen.refused += bytes;
+                } else {
+                    viewer.seen.from_peers += bytes;
+                }
+                self.viewers[far.peer as usize].seen.to_peers += bytes;
+                self.record.peers_bytes += bytes;
+                if let Some(near) = self.viewers[far.peer as usize].links.get_mut(&far.link) {
+                    near.given += bytes;
+                }
+                let verdict = if forged { Verdict::Forged } else { Verdict::Verified };
+                let began = self.viewers[to as usize].held.contains_key(&segment);
+                if !forged {
+                    self.hold(to, segment, piece, bytes);
+                }
+                self.feed(to, Input::Arrived { segment, piece, from: Source::Peer(link), verdict });
+                // With it came the leaves: what the origin has brought by now can be checked.
+                if !forged && !began {
+                    let open = self.viewers[to as usize].fetches.get(&segment).copied().flatten();
+                    if let Some(asked) = open.and_then(|request| self.requests.get_mut(&request)) {
+                        let staged = core::mem::take(&mut asked.staged);
+                        self.settle(to, segment, staged);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Stores a verified piece.
+    fn hold(&mut self, at: u32, segment: manifest::SegmentId, piece: u32, bytes: u64) {
+        let viewer = &mut self.viewers[at as usize];
+        let count = viewer.film.index.piece_count(segment);
+        if !viewer.held.entry(segment).or_insert_with(|| Bits::none(count)).set(piece) {
+            viewer.seen.duplicate += bytes;
+        }
+    }
+
+    fn hear_origin(&mut self) {
+        self.origin_due = None;
+        while let Some(reply) = self.origin.poll(self.now) {
+            match reply {
+                Reply::Part { request, part, bytes, began, reaches, last } => {
+                    let Some(&Asked { viewer, .. }) = self.requests.get(&request) else { continue };
+                    let part = part as u32;
+                    self.wheel.push(reaches, Event::Part { to: viewer, began, bytes, request, part, last });
+                }
+                Reply::Cut(request) => {
+                    if let Some(Asked { viewer, segment, .. }) = self.forget(request) {
+                        self.after(
+                            Duration::ZERO,
+                            Event::Cut { to: viewer, segment, request: Some(request) },
+                        );
+                    }
+                }
+            }
+        }
+        self.await_origin();
+    }
+
+    /// A piece from the origin has come through. It is shown to the peer once it can be checked: when the leaves are known, or
+    /// all of the segment is there.
+    fn came(&mut self, to: u32, request: Request, part: u32, last: bool) {
+        let viewer = &mut self.viewers[to as usize];
+        // Given up meanwhile: what was on its way came for nothing.
+        let Some(asked) = self.requests.get_mut(&request).filter(|_| !viewer.gone) else { return };
+        asked.staged.push(asked.first + part);
+        if !last && !viewer.held.contains_key(&asked.segment) {
+            return;
+        }
+        let (segment, began, fetched) = (asked.segment, asked.began, asked.bytes);
+        let staged = core::mem::take(&mut asked.staged);
+        if last {
+            self.requests.remove(&request);
+            self.viewers[to as usize].fetches.remove(&segment);
+        }
+        self.settle(to, segment, staged);
+        if !last {
+            return;
+        }
+        let viewer = &mut self.viewers[to as usize];
+        viewer.origin_rate.sample(self.now, began, fetched);
+        if self.alone {
+            self.deliver(to, segment);
+        } else {
+            self.feed(to, Input::FetchEnded { segment, complete: true });
+        }
+    }
+
+    /// Stores pieces from the origin, and shows them to the peer.
+    fn settle(&mut self, to: u32, segment: manifest::SegmentId, pieces: Vec<u32>) {
+        for piece in pieces {
+            let viewer = &mut self.viewers[to as usize];
+            let bytes = u64::from(viewer.piece_bytes(segment, piece));
+            viewer.seen.from_origin += bytes;
+            self.record.fetched(viewer.film.number, segment, bytes);
+            self.hold(to, segment, piece, bytes);
+            let (from, verdict) = (Source::Origin, Verdict::Verified);
+            self.feed(to, Input::Arrived { segment, piece, from, verdict });
+        }
+    }
+
+    /// A viewer's number, from its peer's name.
+    pub(super) fn number_of(&self, peer: &PeerId) -> u32 {
+        peer.0[8..].iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+    }
+
+    /// The viewer on a host: they join in the same order.
+    fn number_on(&self, host: crate::net::HostId) -> u32 {
+        host.0
+    }
+}
+
+/// A viewer's peer is named by its number.
+pub(super) fn peer_id(viewer: u32) -> PeerId {
+    let mut id = *b"-BC0001-000000000000";
+    let mut rest = viewer;
+    for digit in id[8..].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    PeerId(id)
+}

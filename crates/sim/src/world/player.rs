@@ -1,0 +1,217 @@
+//! The player of one viewer: what it asks for, what it shows, and when its picture stands.
+//!
+//! Invariant: the picture moves exactly while both pictures and sound are there for its position. Like the players people use,
+//! it asks for one segment of each kind at a time, starts when the first of each is there, and goes on as soon as it can.
+
+use abr::{Abr, Download, Ladder, Rung, State};
+use core::time::Duration;
+use manifest::SegmentId;
+use swarm::Time;
+
+use crate::scenario::Film;
+
+/// How far ahead of its position it asks: what the browser's player is set to.
+const BUFFER: Duration = Duration::from_secs(40);
+
+/// What a viewer waits for gladly after a seek; longer is a stall.
+const SEEK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// One viewer's player.
+#[derive(Debug)]
+pub(super) struct Player {
+    abr: Abr,
+    /// Pictures by rung, then sound: the rates of the film.
+    rates_kbps: Vec<u32>,
+    segment: Duration,
+    segments: u32,
+    /// Up to when the figures below are right.
+    at: Time,
+    pub position: Duration,
+    /// The next segment of pictures and of sound.
+    next: [u32; 2],
+    /// What it waits for.
+    waiting: [Option<SegmentId>; 2],
+    /// Up to where there is something to play.
+    ends: [Duration; 2],
+    rung: Option<Rung>,
+    pub shows: Shows,
+    /// What is left of it after a seek.
+    patience: Duration,
+    pub figures: Figures,
+}
+
+/// What is on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// Nothing yet.
+    Nothing,
+    /// A moving picture.
+    Film,
+    /// A standing picture.
+    Stall,
+    /// A standing picture at a place that the viewer has just gone to.
+    Sought,
+    /// The end.
+    End,
+}
+
+/// What there was to see.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Figures {
+    pub started: Option<Time>,
+    pub played: Duration,
+    pub stalls: u32,
+    pub stalled: Duration,
+    pub segments: u32,
+    pub kbps_sum: u64,
+    pub switched_kbps: u64,
+}
+
+impl Player {
+    pub fn new(film: &Film, now: Time) -> Self {
+        let bps = film.rungs_kbps.iter().map(|kbps| kbps * 1000).collect();
+        let config = abr::Config { start_bps: 500_000, ..abr::Config::default() };
+        let mut rates_kbps = film.rungs_kbps.clone();
+        rates_kbps.push(film.audio_kbps);
+        Self {
+            abr: Abr::new(config, Ladder::new(bps).expect("a checked scenario has rungs, and they ascend")),
+            rates_kbps,
+            segment: film.segment(),
+            segments: film.count(),
+            at: now,
+            position: Duration::ZERO,
+            next: [1, 1],
+            waiting: [None, None],
+            ends: [Duration::ZERO; 2],
+            rung: None,
+            shows: Shows::Nothing,
+            patience: Duration::ZERO,
+            figures: Figures::default(),
+        }
+    }
+
+    /// What lies ready ahead of the position.
+    pub fn buffered(&self) -> Duration {
+        self.ends[0].min(self.ends[1]).saturating_sub(self.position)
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, now: Time) {
+        let mut span = now.since(self.at);
+        self.at = now;
+        let length = self.segment * self.segments;
+        if self.shows == Shows::Film {
+            let played = span.min(self.buffered());
+            self.position += played;
+            self.figures.played += played;
+            span -= played;
+            if self.position >= length {
+                self.shows = Shows::End;
+            } else if !span.is_zero() {
+                self.shows = Shows::Stall;
+                self.figures.stalls += 1;
+            }
+        }
+        if self.shows == Shows::Sought {
+            let waited = span.min(self.patience);
+            self.patience -= waited;
+            span -= waited;
+            if !span.is_zero() {
+                self.shows = Shows::Stall;
+                self.figures.stalls += 1;
+            }
+        }
+        if self.shows == Shows::Stall {
+            self.figures.stalled += span;
+        }
+    }
+
+    /// A segment has been given to it. `rate_bps`: what the path brings, as the player is told.
+    pub fn take(&mut self, now: Time, segment: SegmentId, bytes: u32, rate_bps: Option<u64>) {
+        self.advance(now);
+        let kind = self.kind(segment);
+        if self.waiting[kind] != Some(segment) {
+            return;
+        }
+        self.waiting[kind] = None;
+        self.next[kind] = segment.sequence + 1;
+        self.ends[kind] = self.segment * segment.sequence;
+        if kind == 0 {
+            let kbps = self.rates_kbps[usize::from(segment.rendition)];
+            if let Some(Rung(before)) = self.rung {
+                self.figures.switched_kbps += u64::from(kbps.abs_diff(self.rates_kbps[before]));
+            }
+            self.rung = Some(Rung(usize::from(segment.rendition)));
+            self.figures.segments += 1;
+            self.figures.kbps_sum += u64::from(kbps);
+            if let Some(bps) = rate_bps.filter(|&bps| bps > 0) {
+                let took = Duration::from_secs_f64(f64::from(bytes) * 8.0 / bps as f64);
+                let source = abr::Source::Network;
+                self.abr.downloaded(Download { bytes: u64::from(bytes), took, source });
+            }
+        }
+        if !self.buffered().is_zero() && matches!(self.shows, Shows::Nothing | Shows::Stall | Shows::Sought) {
+            self.figures.started.get_or_insert(now);
+            self.shows = Shows::Film;
+        }
+    }
+
+    /// Whether it waits for a segment.
+    pub fn waits_for(&self, segment: SegmentId) -> bool {
+        self.waiting.contains(&Some(segment))
+    }
+
+    /// What it shows, in kbit/s.
+    pub fn kbps(&self) -> u32 {
+        let sound = self.rates_kbps[self.rates_kbps.len() - 1];
+        self.rung.map_or(0, |Rung(rung)| self.rates_kbps[rung] + sound)
+    }
+
+    /// Goes elsewhere in the film: what was waited for until now.
+    pub fn seek(&mut self, now: Time, to: Duration) -> [Option<SegmentId>; 2] {
+        self.advance(now);
+        let sequence = ((to.as_micros() / self.segment.as_micros()) as u32 + 1).min(self.segments);
+        self.position = self.segment * (sequence - 1);
+        self.next = [sequence; 2];
+        self.ends = [self.position; 2];
+        // A standing picture after a seek is no stall at first: the viewer asked for it.
+        if self.shows != Shows::Nothing {
+            self.shows = Shows::Sought;
+            self.patience = SEEK_PATIENCE;
+        }
+        core::mem::take(&mut self.waiting)
+    }
+
+    /// What it asks for now. `holders` neighbours hold the next segment at each rung.
+    pub fn ask(&mut self, holders: impl Fn(SegmentId) -> u32) -> [Option<SegmentId>; 2] {
+        [0, 1].map(|kind| {
+            let full = self.ends[kind] >= self.position + BUFFER;
+            if self.waiting[kind].is_some() || full || self.next[kind] > self.segments {
+                return None;
+            }
+            let rendition = if kind == 0 { self.choose(&holders) } else { self.rates_kbps.len() - 1 };
+            let segment = SegmentId::new(rendition as u8, self.next[kind]);
+            self.waiting[kind] = Some(segment);
+            self.waiting[kind]
+        })
+    }
+
+    fn choose(&self, holders: &impl Fn(SegmentId) -> u32) -> usize {
+        let rungs = self.rates_kbps.len() - 1;
+        let held: Vec<u32> = (0..rungs).map(|r| holders(SegmentId::new(r as u8, self.next[0]))).collect();
+        let state = State {
+            buffer: self.buffered(),
+            capacity: BUFFER,
+            segment: self.segment,
+            current: self.rung,
+            left: (self.segments - self.next[0] + 1) as usize,
+            sizes: &[],
+            holders: &held,
+        };
+        self.abr.choose(&state).0
+    }
+
+    fn kind(&self, segment: SegmentId) -> usize {
+        usize::from(usize::from(segment.rendition) + 1 == self.rates_kbps.len())
+    }
+}

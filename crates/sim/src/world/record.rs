@@ -1,0 +1,168 @@
+//! Keeps what a run shows. Invariant: nothing that happens depends on it.
+
+use std::collections::BTreeMap;
+
+use manifest::SegmentId;
+
+use super::player::Shows;
+use super::{MOMENTS, World};
+use crate::bounds;
+use crate::figures::{Feed, Moment, Run, Seen};
+
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub requests: u64,
+    pub peers_bytes: u64,
+    origin_bytes: u64,
+    /// What left the origin of each segment of each film.
+    segments: BTreeMap<(usize, SegmentId), u64>,
+    feeds: BTreeMap<(u32, u32), u64>,
+    series: Vec<Moment>,
+    /// What origin and peers had sent at the last moment.
+    before: (u64, u64),
+}
+
+/// Viewers of whom it is kept who fed whom.
+const FEEDS_OF: u32 = 5_000;
+/// Of those, the most are shown.
+const FEEDS_SHOWN: usize = 5_000;
+
+impl Record {
+    pub fn fetched(&mut self, film: usize, segment: SegmentId, bytes: u64) {
+        self.origin_bytes += bytes;
+        *self.segments.entry((film, segment)).or_default() += bytes;
+    }
+
+    pub fn fed(&mut self, from: u32, to: u32, bytes: u64) {
+        if bytes > 0 && from < FEEDS_OF && to < FEEDS_OF {
+            *self.feeds.entry((from, to)).or_default() += bytes;
+        }
+    }
+}
+
+impl World<'_> {
+    /// A step of the time series ends.
+    pub(super) fn take_moment(&mut self) {
+        let mut moment = Moment { at_s: self.now.0 as f64 / 1e6, ..Moment::default() };
+        for viewer in self.viewers.iter_mut().filter(|viewer| !viewer.gone) {
+            viewer.player.advance(self.now);
+            moment.viewers += 1;
+            moment.stalled += u32::from(viewer.player.shows == Shows::Stall);
+            if viewer.player.shows == Shows::Film {
+                moment.played_bps += f64::from(viewer.player.kbps()) * 1e3;
+            }
+            moment.buffered_s += viewer.player.buffered().as_secs_f64();
+        }
+        moment.buffered_s /= f64::from(moment.viewers.max(1));
+        let step = self.scenario.seconds / f64::from(MOMENTS);
+        let (origin, peers) = self.record.before;
+        moment.origin_bps = (self.record.origin_bytes - origin) as f64 * 8.0 / step;
+        moment.peers_bps = (self.record.peers_bytes - peers) as f64 * 8.0 / step;
+        self.record.before = (self.record.origin_bytes, self.record.peers_bytes);
+        self.record.series.push(moment);
+        self.check_ledger();
+    }
+}
+
+/// The figures of a run that is over.
+pub(super) fn figures(mut world: World<'_>) -> Run {
+    let linked: Vec<(u32, u32, u64)> = world
+        .viewers
+        .iter()
+        .enumerate()
+        .flat_map(|(at, viewer)| viewer.links.values().map(move |far| (at as u32, far.peer, far.given)))
+        .collect();
+    for (from, to, bytes) in linked {
+        world.record.fed(from, to, bytes);
+    }
+    let now = world.now;
+    let viewers: Vec<Seen> = world
+        .viewers
+        .iter_mut()
+        .map(|viewer| {
+            if !viewer.gone {
+                viewer.player.advance(now);
+                viewer.went = now;
+            }
+            let seconds = |time: swarm::Time| time.0 as f64 / 1e6;
+            let figures = viewer.player.figures;
+            let segments = f64::from(figures.segments.max(1));
+            let received = viewer.seen.from_origin + viewer.seen.from_peers;
+            Seen {
+                came_s: seconds(viewer.came),
+                stayed_s: viewer.went.since(viewer.came).as_secs_f64(),
+                startup_s: figures.started.map(|at| at.since(viewer.came).as_secs_f64()),
+                played_s: figures.played.as_secs_f64(),
+                stalls: figures.stalls,
+                stalled_s: figures.stalled.as_secs_f64(),
+                mean_kbps: figures.kbps_sum as f64 / segments,
+                switched_kbps: figures.switched_kbps as f64,
+                segments: figures.segments,
+                unused: received.saturating_sub(viewer.used + viewer.seen.duplicate),
+                ..viewer.seen.clone()
+            }
+        })
+        .collect();
+    let mut copies: BTreeMap<u32, u32> = BTreeMap::new();
+    for ((number, segment), bytes) in &world.record.segments {
+        let size = world.films[number].index.segment(*segment).map_or(1, |s| u64::from(s.size));
+        *copies.entry(bytes.div_ceil(size) as u32).or_default() += 1;
+    }
+    let mut feeds: Vec<Feed> =
+        world.record.feeds.iter().map(|(&(from, to), &bytes)| Feed { from, to, bytes }).collect();
+    feeds.sort_by_key(|feed| core::cmp::Reverse(feed.bytes));
+    feeds.truncate(FEEDS_SHOWN);
+    let (ceiling, ceiling_why) = ceiling(&world, &viewers);
+    let peak = world.record.series.iter().map(|moment| moment.origin_bps).fold(0.0, f64::max);
+    Run {
+        seed: world.seed,
+        alone: world.alone,
+        seconds: world.scenario.seconds,
+        wall_s: 0.0,
+        events: world.events,
+        trace: format!("{:016x}", world.digest),
+        series: world.record.series,
+        feeds,
+        origin_bytes: world.origin.sent_bytes(),
+        origin_requests: world.record.requests,
+        origin_cost: world.origin.cost(),
+        origin_peak_bps: peak,
+        copies: copies.into_iter().collect(),
+        spread_s: None,
+        ceiling,
+        ceiling_why,
+        viewers,
+    }
+}
+
+/// What peers could have brought: what the uplinks can carry of what was watched, and of each film only what another viewer
+/// who can be reached has held ([`bounds::vod_offload`]), the first copy of each excepted.
+fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
+    let sound = f64::from(world.scenario.film.audio_kbps);
+    let watched: f64 = viewers.iter().map(|seen| seen.played_s * (seen.mean_kbps + sound)).sum();
+    let played: f64 = viewers.iter().map(|seen| seen.played_s).sum();
+    if watched <= 0.0 {
+        return (0.0, "nobody watched anything".to_owned());
+    }
+    let honest = world.viewers.iter().zip(viewers).filter(|(_, seen)| seen.honest);
+    let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
+    let carried = lent / watched;
+    let reach = world.population.nat.pair_success();
+    let mut films: BTreeMap<usize, (f64, f64, f64)> = BTreeMap::new();
+    for (viewer, seen) in world.viewers.iter().zip(viewers) {
+        let (count, stayed, bits) = films.entry(viewer.film.number).or_default();
+        *count += 1.0;
+        *stayed += seen.stayed_s;
+        *bits += seen.played_s * (seen.mean_kbps + sound);
+    }
+    let share = |(count, stayed, bits): &(f64, f64, f64)| {
+        let held = bounds::vod_availability(count / world.scenario.seconds, stayed / count, reach);
+        bits / watched * held.min(1.0 - 1.0 / count)
+    };
+    let held: f64 = films.values().map(share).sum();
+    let why = format!(
+        "uplinks lend {carried:.2} of the {:.2} Mbit/s watched in the mean; another viewer holds {held:.3} of it",
+        watched / played / 1e3
+    );
+    (held.min(carried).clamp(0.0, 1.0), why)
+}

@@ -1,0 +1,120 @@
+//! One viewer: where it is, what it holds, whom it is linked to. Invariant: `held` are exactly the pieces that came and passed the
+//! check, and that its peer has not dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use manifest::SegmentId;
+use swarm::{Link, Peer, PeerId, Time};
+use wire::Bits;
+
+use super::Film;
+use super::honest::OriginRate;
+use super::player::Player;
+use crate::figures::Seen;
+use crate::net::HostId;
+use crate::net::origin::Request;
+use crate::rng::Rng;
+use crate::scenario::Faults;
+
+/// How a viewer behaves towards the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    Honest,
+    /// Every piece it sends is forged.
+    Forger,
+    /// Takes requests, and answers nothing.
+    Silent,
+    /// Shares nothing, and says so.
+    FreeRider,
+    /// Says it holds the whole film, and refuses.
+    Liar,
+    /// Says it is fast, and sends a piece a second.
+    Drip,
+}
+
+impl Manner {
+    /// One viewer's.
+    pub fn draw(faults: &Faults, rng: &mut Rng) -> Self {
+        let mut point = rng.unit();
+        let all = [
+            (faults.forgers, Manner::Forger),
+            (faults.silent, Manner::Silent),
+            (faults.free_riders, Manner::FreeRider),
+            (faults.liars, Manner::Liar),
+            (faults.drips, Manner::Drip),
+        ];
+        for (share, manner) in all {
+            if point < share {
+                return manner;
+            }
+            point -= share;
+        }
+        Manner::Honest
+    }
+}
+
+pub(super) struct Viewer {
+    pub id: PeerId,
+    pub host: HostId,
+    pub film: Arc<Film>,
+    pub manner: Manner,
+    /// `None` while it has no index yet, and for one that only asks the origin.
+    pub core: Option<Peer>,
+    /// What it lends of its uplink, in bytes a second; 0: nothing.
+    pub upload: u32,
+    /// The most links its peer may have.
+    pub links_max: usize,
+    pub player: Player,
+    pub links: BTreeMap<Link, Far>,
+    /// Links that are being set up.
+    pub coming: BTreeMap<Link, Far>,
+    pub held: BTreeMap<SegmentId, Bits>,
+    /// What it asked the origin for; `None` for what the origin did not take.
+    pub fetches: BTreeMap<SegmentId, Option<Request>>,
+    pub origin_rate: OriginRate,
+    /// When its peer wants to be called next, and when the next [`super::Event::Wake`] is due: not later.
+    pub wake: Time,
+    pub alarm: Time,
+    pub gone: bool,
+    /// Whether it goes without a word.
+    pub abrupt: bool,
+    pub came: Time,
+    pub went: Time,
+    pub seen: Seen,
+    /// The segments that its player was given, and their bytes.
+    pub given: BTreeSet<SegmentId>,
+    pub used: u64,
+    /// How many others its peer last asked for, and whether it is ready to meet them.
+    pub wanted: u32,
+    pub meets: bool,
+}
+
+/// The other end of a link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Far {
+    pub peer: u32,
+    /// The other side's name for the link.
+    pub link: Link,
+    /// Bytes that wait in our uplink for it.
+    pub queued: u32,
+    /// When the last message gets there: a channel keeps its order.
+    pub last: Time,
+    /// Media bytes that went over it.
+    pub given: u64,
+}
+
+impl Viewer {
+    pub fn holds(&self, segment: SegmentId, piece: u32) -> bool {
+        self.held.get(&segment).is_some_and(|bits| bits.has(piece))
+    }
+
+    pub fn is_whole(&self, segment: SegmentId) -> bool {
+        self.held.get(&segment).is_some_and(Bits::is_full)
+    }
+
+    /// Bytes of a piece.
+    pub fn piece_bytes(&self, segment: SegmentId, piece: u32) -> u32 {
+        self.film.index.piece_range(segment, piece).map_or(0, |range| range.end - range.start)
+    }
+}
