@@ -10,6 +10,7 @@ Examples:
   braidcast serve *.mp4 --ladder 360:750k,720:2.5M  several films, two qualities each
   braidcast package film.mp4 --out site/film        files for a web server or CDN
   braidcast check http://localhost:8080/watch/film  is it what players and viewers may expect?
+  braidcast sim scenarios/evening.toml --html r.html  what would an audience like this save?
 
 Settings can also stand in ./braidcast.toml or ~/.config/braidcast/config.toml (the same names, without the dashes in \
 front) and in the environment (BRAIDCAST_LISTEN for --listen). Flags win over the environment, that over the file.";
@@ -42,6 +43,8 @@ pub enum Verb {
     Keys(Keys),
     /// Judge a package: playlists, segments, and every byte against the signed index.
     Check(Check),
+    /// Ask what an audience would save, and what it would see: the program's own peers on a modelled network.
+    Sim(Sim),
 }
 
 #[derive(Debug, Args)]
@@ -132,6 +135,37 @@ pub struct Check {
     /// The publisher's public key (43 characters): the index must be signed by it.
     #[arg(long, value_name = "PUBLIC KEY")]
     pub key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Sim {
+    /// Scenarios: the folder scenarios/ has one for each question, and docs/guides/simulate.md says how to write one.
+    #[arg(value_name = "SCENARIO", required = true)]
+    pub scenarios: Vec<PathBuf>,
+    /// How many seeds to run; each with Braidcast and with the origin alone.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub seeds: u64,
+    /// The first seed.
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub seed: u64,
+    /// How many viewers come, instead of what the scenario says.
+    #[arg(long, value_name = "N")]
+    pub peers: Option<u32>,
+    /// Draw a report into this file: one page that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Run another scenario too, and put both side by side.
+    #[arg(long, value_name = "SCENARIO")]
+    pub compare: Option<PathBuf>,
+    /// Print what differs from the figures in this file. Where it is missing it is written.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Put the new figures into the baseline.
+    #[arg(long, requires = "baseline")]
+    pub renew: bool,
+    /// Runs at a time [default: one a core].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }
 
 /// How log lines look.

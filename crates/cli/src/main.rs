@@ -13,6 +13,7 @@ mod package;
 mod progress;
 mod say;
 mod serve;
+mod simulate;
 mod stop;
 
 use anyhow::{Context, Result};
@@ -45,6 +46,7 @@ fn run(cli: Cli, screen: &Screen) -> Result<ExitCode> {
         Verb::Package(args) => runtime()?.block_on(package::run(args, &file, screen)),
         Verb::Keys(verb) => keys::run(verb, &file, screen),
         Verb::Check(args) => check::run(args, screen),
+        Verb::Sim(args) => simulate::run(args, screen),
     }
 }
 

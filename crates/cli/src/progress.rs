@@ -37,13 +37,19 @@ impl Screen {
         bar
     }
 
+    /// A bar that looks as `template` says; nothing where there is no terminal.
+    pub fn bar(&self, template: &str) -> ProgressBar {
+        let bar = if self.terminal { self.bars.add(ProgressBar::new(0)) } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template(template);
+        bar.set_style(style.expect("the template is well formed"));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        bar
+    }
+
     /// Takes in the steps of the film called `title`.
     pub fn film(&self, title: &str) -> (Film, Report) {
-        let bar = if self.terminal { self.bars.add(ProgressBar::new(0)) } else { ProgressBar::hidden() };
-        let style = ProgressStyle::with_template("{spinner} {prefix:30!} {bar:30} {percent:>3}% {msg}");
-        bar.set_style(style.expect("the template is well formed"));
+        let bar = self.bar("{spinner} {prefix:30!} {bar:30} {percent:>3}% {msg}");
         bar.set_prefix(title.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(200));
         let screen = self.clone();
         let (title, shown) = (title.to_owned(), bar.clone());
         let last_line = Mutex::new(Instant::now());
