@@ -2,6 +2,7 @@
 # Builds crates/web for browsers and prints the path of the .wasm file, alone, on stdout.
 #
 #   scripts/wasm.sh                         whichever tool chain this machine has
+#   scripts/wasm.sh sim                     the simulator instead, to see that a run is the same in WebAssembly
 #   BRAIDCAST_WASM=rustup scripts/wasm.sh   the pinned tool chain's own wasm32 target, or fail
 #   BRAIDCAST_WASM=debian scripts/wasm.sh   Debian's rustc-web, cargo-web, rust-web-src and lld, or fail
 #
@@ -35,17 +36,24 @@ locked=${CI:+--locked}
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 flags="-C target-feature=+simd128 --remap-path-prefix=$root=. --remap-path-prefix=$cargo_home=cargo"
 
+case ${1:-web} in
+    web) build="build --package braidcast-web" file=web.wasm ;;
+    sim) build="rustc --package braidcast-sim --lib --crate-type cdylib" file=sim.wasm ;;
+    *) echo "usage: scripts/wasm.sh [web|sim]" >&2; exit 2 ;;
+esac
+
+# shellcheck disable=SC2086  # `build` is a list of words
 case $way in
     rustup)
         target_dir=${CARGO_TARGET_DIR:-$root/target}
         RUSTFLAGS="$flags" CARGO_TARGET_DIR="$target_dir" \
-            "${CARGO:-cargo}" build $locked --package braidcast-web --profile wasm --target "$triple" >&2
+            "${CARGO:-cargo}" $build $locked --profile wasm --target "$triple" >&2
         ;;
     debian)
         target_dir=${CARGO_TARGET_DIR:-$root/target}/wasm-debian
         RUSTFLAGS="$flags" CARGO_TARGET_DIR="$target_dir" RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc \
             CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=/usr/bin/wasm-ld \
-            /usr/bin/cargo build $locked --package braidcast-web --profile wasm --target "$triple" \
+            /usr/bin/cargo $build $locked --profile wasm --target "$triple" \
             -Zbuild-std=std,panic_abort >&2
         ;;
     *)
@@ -53,4 +61,4 @@ case $way in
         exit 2
         ;;
 esac
-echo "$target_dir/$triple/wasm/web.wasm"
+echo "$target_dir/$triple/wasm/$file"

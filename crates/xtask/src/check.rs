@@ -80,6 +80,15 @@ const STEPS: &[(&str, Step)] = &[
             BUILD,
         )
     }),
+    // A run is the same natively and in WebAssembly.
+    ("sim-wasm", sim_wasm),
+    // The questions of scenarios/small, with their bounds, and what has changed since the figures that are kept.
+    ("scenarios", |root| {
+        let mut command = cargo(root, &["run", "--package", "braidcast", "--locked", "--quiet", "--", "sim"]);
+        command.args(scenarios(root)?);
+        command.args(["--seeds", "2", "--baseline", "scenarios/small/baseline.json"]);
+        step::run(command, Tests::Whole, TEST)
+    }),
     ("docs", |root| {
         let mut doc = cargo(root, &["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
         doc.env("RUSTDOCFLAGS", "-D warnings");
@@ -135,14 +144,7 @@ fn tools(root: &Path) -> Result<Tally> {
 
 /// The browser's module builds, and asks nothing of the page: no clock, no randomness, no I/O can come in.
 fn wasm(root: &Path) -> Result<Tally> {
-    let built = Command::new(root.join("scripts/wasm.sh"))
-        .current_dir(root)
-        .stderr(std::process::Stdio::inherit())
-        .output()?;
-    let path = String::from_utf8_lossy(&built.stdout).trim().to_owned();
-    if !built.status.success() {
-        return Ok(Tally::one(false));
-    }
+    let Some(path) = built_wasm(root, "web")? else { return Ok(Tally::one(false)) };
     let mut node = Command::new("node");
     let script = "const asked = WebAssembly.Module.imports(new WebAssembly.Module(require('fs').readFileSync(process.argv[1])));
         console.log(`${process.argv[1]}: ${asked.length} imports`);
@@ -150,6 +152,40 @@ fn wasm(root: &Path) -> Result<Tally> {
         process.exit(asked.length ? 1 : 0)";
     node.args(["-e", script, &path]);
     step::run(node, Tests::Whole, TEST)
+}
+
+/// Runs the simulator's example natively and in WebAssembly.
+fn sim_wasm(root: &Path) -> Result<Tally> {
+    let native = ["run", "--package", "braidcast-sim", "--example", "same", "--locked", "--quiet"];
+    let native = cargo(root, &native).stderr(std::process::Stdio::inherit()).output()?;
+    let Some(path) = built_wasm(root, "sim")? else { return Ok(Tally::one(false)) };
+    let mut node = Command::new("node");
+    let script = "const module = new WebAssembly.Module(require('fs').readFileSync(process.argv[1]));
+        const digest = BigInt.asUintN(64, new WebAssembly.Instance(module, {}).exports.run_digest(7)).toString();
+        console.log(`natively ${process.argv[2]}, in WebAssembly ${digest}`);
+        process.exit(digest === process.argv[2] ? 0 : 1)";
+    node.args(["-e", script, &path, String::from_utf8_lossy(&native.stdout).trim()]);
+    step::run(node, Tests::Whole, TEST)
+}
+
+/// Where `scripts/wasm.sh` has put what it built; `None` if it could not.
+fn built_wasm(root: &Path, what: &str) -> Result<Option<String>> {
+    let built = Command::new(root.join("scripts/wasm.sh"))
+        .arg(what)
+        .current_dir(root)
+        .stderr(std::process::Stdio::inherit())
+        .output()?;
+    let path = String::from_utf8_lossy(&built.stdout).trim().to_owned();
+    Ok(built.status.success().then_some(path))
+}
+
+/// The scenarios that are small enough to be run at every check.
+fn scenarios(root: &Path) -> Result<Vec<std::path::PathBuf>> {
+    let entries = std::fs::read_dir(root.join("scenarios/small"))?;
+    let mut paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    paths.sort();
+    Ok(paths)
 }
 
 fn cargo(folder: &Path, arguments: &[&str]) -> Command {
