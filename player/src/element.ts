@@ -106,7 +106,6 @@ export class BraidcastPlayer extends HTMLElement {
     if (!src) return;
     const begun = ++this.#begun;
     const url = new URL(src, document.baseURI);
-    // Already on its way when hls.js asks for it.
     const hlsModule = import(assetUrl("hls.js").href) as Promise<{ default: typeof Hls }>;
     const engine = (this.engine = new Engine({ ...this.#options(url), after: hlsModule }));
     for (const name of ["ready", "stats", "peer", "fallback", "error"] as const) {

@@ -202,13 +202,12 @@ export class Engine extends Emitter<EngineEvents> {
   // ---- Start -------------------------------------------------------------------------------------------------------
 
   async #start(): Promise<void> {
-    const { p2p, wasm = assetUrl("braidcast.wasm"), index, key, swarm: name, record, iceServers } = this.#options;
+    const { p2p, after, wasm = assetUrl("braidcast.wasm"), index, key, swarm: name, record, iceServers } = this.#options;
     if (p2p === false) return this.#fallBack("switched off", true);
     if (typeof RTCPeerConnection === "undefined") throw new Error("this browser has no WebRTC");
-    await Promise.allSettled([this.#options.after]);
     const indexUrl = new URL(index, document.baseURI).href;
     const parts = Promise.all([
-      wasm instanceof WebAssembly.Module ? wasm : compile(wasm),
+      wasm instanceof WebAssembly.Module ? wasm : Promise.allSettled([after]).then(() => compile(wasm)),
       fetchPlain(indexUrl, { fresh: false, urgent: false }).catch((error: unknown) => {
         throw new Error(`no index: ${textOf(error)}`);
       }),
@@ -222,7 +221,7 @@ export class Engine extends Emitter<EngineEvents> {
     const [module, file, publisher] = await Promise.race([parts, late]);
     // A key that turns out empty must not mean that anything goes.
     if (this.#isKeyed && !publisher) throw new Error("the publisher's key is empty");
-    if (!(wasm instanceof WebAssembly.Module)) this.#rate.sampleFile(new URL(wasm, document.baseURI), this.#base);
+    const seen = wasm instanceof WebAssembly.Module ? null : this.#rate.sampleFile(new URL(wasm, document.baseURI), this.#base);
     const tracker = new URL(this.#options.tracker ?? new URL("/tracker", this.#base), document.baseURI);
     tracker.protocol = tracker.protocol.replace("http", "ws");
     const swarm = await Swarm.open(
@@ -259,7 +258,7 @@ export class Engine extends Emitter<EngineEvents> {
     if (this.#closed || this.#reason !== null) return swarm.close();
     this.#swarm = swarm;
     swarm.begin();
-    this.#tellRate();
+    if (seen !== null) swarm.originRate(seen);
     setTimeout(() => swarm.meet(), MEET_WITHIN_MS);
     // Sharing may have been switched while the index was on its way.
     swarm.share(this.#upload());
@@ -302,13 +301,8 @@ export class Engine extends Emitter<EngineEvents> {
       this.#wishes.look(state.buffered, state.rate);
       this.#swarm?.player(state.position, state.buffered, state.playing, state.rate);
     }
-    if (this.#playback.figures.startupMs !== null) this.#swarm?.meet();
+    if (this.#playback.hasStarted) this.#swarm?.meet();
     this.#wishes.tell();
-  }
-
-  #tellRate(): void {
-    const seen = this.#rate.measured();
-    if (seen) this.#swarm?.originRate(seen.bps);
   }
 
   #pathBps(): number | null {
@@ -359,25 +353,26 @@ export class Engine extends Emitter<EngineEvents> {
       return { start: startedAt, first: Math.min(startedAt + this.#rate.firstByteMs, now), end: now, loaded, total };
     };
     for (let attempt = 0; ; attempt++) {
-      let seen = 0;
+      const begunAt = performance.now();
+      let came = 0;
       const progress = (loaded: number, total: number) => {
-        this.#counters.origin += loaded - seen;
-        seen = loaded;
+        this.#counters.origin += loaded - came;
+        came = loaded;
         onProgress?.(timing(loaded, total));
       };
       let plain: Plain;
       try {
         plain = await fetchPlain(url, { fresh: attempt > 0, urgent: true, signal, progress });
       } catch (error) {
-        this.#counters.wasted += seen;
+        this.#counters.wasted += came;
         const isAnswer = error instanceof OriginError && error.status >= 400 && error.status < 500;
         if (attempt > 0 || isAnswer || signal?.aborted) throw error;
         await new Promise((resolve) => setTimeout(resolve, 250));
         continue;
       }
       const { bytes } = plain;
-      this.#rate.sample(bytes.length, performance.now() - startedAt, plain.firstByteMs);
-      this.#tellRate();
+      const seen = this.#rate.sample(bytes.length, performance.now() - begunAt, plain.firstByteMs);
+      if (seen !== null) this.#swarm?.originRate(seen);
       const loaded = { bytes: bytes.buffer, timing: timing(bytes.length, bytes.length) };
       this.#patience ??= new Promise((resolve) =>
         setTimeout(resolve, this.#isKeyed ? KEYED_PATIENCE_MS : VERIFY_PATIENCE_MS),

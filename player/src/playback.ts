@@ -61,6 +61,11 @@ export class Playback {
     this.#video = null;
   }
 
+  /** Whether the picture has moved. */
+  get hasStarted(): boolean {
+    return this.#startupMs !== null;
+  }
+
   get figures(): PlaybackFigures {
     this.#moved();
     const now = this.#stalledSince === null ? 0 : performance.now() - this.#stalledSince;

@@ -18,23 +18,26 @@ export class OriginRate {
     return this.#average && { bps: this.#average.bps, ageMs: performance.now() - this.#average.at };
   }
 
-  /** A fetch has ended. */
-  sample(bytes: number, ms: number, firstByteMs: number): void {
+  /** A fetch has ended. Gives what it ran at in bits a second; `null` where that says nothing of the origin. */
+  sample(bytes: number, ms: number, firstByteMs: number): number | null {
     this.firstByteMs = firstByteMs;
-    if (bytes < LEAST_BYTES) return;
+    if (bytes < LEAST_BYTES) return null;
     // What comes out of the browser's cache comes faster than any path; and a moment says less than a second does.
-    const busyMs = Math.max(1, ms - firstByteMs / 2, bytes / MOST_BYTES_PER_MS);
+    const took = Math.max(1, ms - firstByteMs / 2);
+    const busyMs = Math.max(took, bytes / MOST_BYTES_PER_MS);
     const before = this.#average ?? { bps: 0, weightMs: 0 };
     const weightMs = before.weightMs + busyMs;
     const bps = (before.bps * before.weightMs + bytes * 8000) / weightMs;
     this.#average = { bps, weightMs: Math.min(weightMs, SAMPLES_LAST_MS), at: performance.now() };
+    return busyMs > took ? null : (bytes * 8000) / busyMs;
   }
 
   /** A file that the browser has fetched by itself says something before the first segment does, if it came from the origin
    * that `base` is on. */
-  sampleFile(url: URL, base: URL): void {
+  sampleFile(url: URL, base: URL): number | null {
     const [entry] = performance.getEntriesByName(url.href, "resource") as PerformanceResourceTiming[];
-    if (url.origin !== base.origin || !entry?.transferSize) return; // from a cache: says nothing
-    this.sample(entry.transferSize, entry.responseEnd - entry.requestStart, entry.responseStart - entry.requestStart);
+    if (url.origin !== base.origin || !entry?.transferSize) return null; // from a cache: says nothing
+    const { transferSize, requestStart, responseStart, responseEnd } = entry;
+    return this.sample(transferSize, responseEnd - requestStart, responseStart - requestStart);
   }
 }

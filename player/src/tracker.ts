@@ -67,7 +67,8 @@ export class Tracker {
   #announcedAt = -Infinity;
   #started = false;
   #want: number | null = null;
-  #asked = 0;
+  /** What was last asked for; `null`: this viewer has not been announced. */
+  #asked: number | null = null;
   #closed = false;
   /** Whether the tracker hands out offers instead of naming candidates; `null` until it has answered. */
   isClassic: boolean | null = null;
@@ -138,7 +139,7 @@ export class Tracker {
       if (!mine()) return;
       this.#started = false;
       this.#want ??= this.#asked;
-      this.#schedule(0);
+      if (this.#want !== null) this.#schedule(0);
       this.#events.state(true);
     };
     socket.onmessage = (event: MessageEvent) => {
@@ -228,7 +229,7 @@ export class Tracker {
       this.isClassic = false;
       const others = candidates.filter((c): c is string => typeof c === "string" && c !== this.#peerId);
       if (others.length) this.#events.candidates(others.slice(0, MAX_CANDIDATES));
-    } else if (this.#asked > 0) {
+    } else if ((this.#asked ?? 0) > 0) {
       const known = this.isClassic;
       this.isClassic = true;
       if (!known) this.#events.classic();

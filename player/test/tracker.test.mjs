@@ -28,7 +28,10 @@ test("peers hear of each other, and offers go to the one they are for", async ()
   const server = await startTracker();
   const [a, b] = [client(server.url, "a"), client(server.url, "b")];
   a.tracker.announce(3);
-  await eventually(() => server.members.size === 2 && a.of("audience").length === 1);
+  await eventually(() => a.of("audience").length === 1);
+  assert.equal(server.members.size, 1, "who has not announced itself is not there");
+  b.tracker.announce(0);
+  await eventually(() => server.members.size === 2);
   await sleep(2100);
   b.tracker.announce(5);
   await eventually(() => b.of("candidates").length === 1);

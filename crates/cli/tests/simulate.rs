@@ -37,7 +37,8 @@ fn sim_prints_a_table_draws_a_report_and_keeps_figures_to_compare_with() {
 #[test]
 fn sim_says_by_its_exit_code_whether_bounds_hold() {
     let place = place();
-    fs::write(place.path("strict.toml"), format!("{SCENARIO}[bounds]\noffload_pct = {{ min = 99.9 }}\n")).unwrap();
+    fs::write(place.path("strict.toml"), format!("{SCENARIO}[bounds]\noffload_pct = {{ min = 99.9 }}\n"))
+        .unwrap();
     let output = place.run("sim strict.toml --seeds 1");
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains("BROKEN"), "{}", text(&output.stdout));
@@ -62,5 +63,9 @@ fn sim_names_what_is_wrong_with_a_scenario() {
     let output = place.run("sim few.toml --seeds 1 --baseline kept.json");
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("kept.json"), "{}", text(&output.stderr));
-    assert_eq!(fs::read_to_string(place.path("kept.json")).unwrap(), "{", "what cannot be read is not replaced");
+    assert_eq!(
+        fs::read_to_string(place.path("kept.json")).unwrap(),
+        "{",
+        "what cannot be read is not replaced"
+    );
 }
