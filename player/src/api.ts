@@ -22,7 +22,7 @@ export interface EngineOptions {
   sharing?: boolean | undefined;
   /** Most to upload, kbit/s. */
   uploadKbps?: number | undefined;
-  /** What the player itself has to load first: until it has settled, the engine does not load its core. */
+  /** What the player itself has to load first: until it has settled, the engine does not compile its core. */
   after?: Promise<unknown> | undefined;
   /** Record what the core is told and wants, for {@link Engine.exportTrace}. */
   record?: boolean | undefined;

@@ -95,9 +95,10 @@ export interface Opening {
   record: boolean;
 }
 
-/** Compiles the module, while it is still arriving where that is possible. It gives way to whatever plays. */
-export async function compile(url: string | URL): Promise<WebAssembly.Module> {
-  const response = await fetch(url, { priority: "low" } as RequestInit);
+/** Compiles the module, while it is still arriving where that is possible, but not before `after` has settled. It gives way
+ * to whatever plays. */
+export async function compile(url: string | URL, after?: Promise<unknown>): Promise<WebAssembly.Module> {
+  const [response] = await Promise.all([fetch(url, { priority: "low" } as RequestInit), Promise.allSettled([after])]);
   if (!response.ok) throw new Error(`${response.status} for ${url}`);
   if (WebAssembly.compileStreaming && response.headers.get("content-type")?.startsWith("application/wasm")) {
     return WebAssembly.compileStreaming(response);

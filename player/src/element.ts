@@ -1,8 +1,8 @@
 /**
  * `<braidcast-player src tracker key swarm p2p stun upload-kbps autoplay muted controls poster>`: a player in one tag.
  *
- * hls.js goes first, then index and core beside the playlists: the first segments wait for hls.js and the playlists only, as with
- * hls.js alone.
+ * All that a start needs is loaded side by side, and hls.js is compiled first: the first segments wait for hls.js and the playlists
+ * only, as with hls.js alone.
  */
 import type Hls from "hls.js";
 import type { HlsConfig } from "hls.js";

@@ -207,7 +207,7 @@ export class Engine extends Emitter<EngineEvents> {
     if (typeof RTCPeerConnection === "undefined") throw new Error("this browser has no WebRTC");
     const indexUrl = new URL(index, document.baseURI).href;
     const parts = Promise.all([
-      wasm instanceof WebAssembly.Module ? wasm : Promise.allSettled([after]).then(() => compile(wasm)),
+      wasm instanceof WebAssembly.Module ? wasm : compile(wasm, after),
       fetchPlain(indexUrl, { fresh: false, urgent: false }).catch((error: unknown) => {
         throw new Error(`no index: ${textOf(error)}`);
       }),
