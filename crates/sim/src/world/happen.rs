@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use swarm::{Config, Input, Peer, PeerId, Player, Source, Time, Verdict};
+use swarm::{Config, Input, Peer, PeerId, Source, Time, Verdict};
 use wire::Bits;
 
 use super::carry::GIVES_UP;
@@ -259,17 +259,12 @@ impl World<'_> {
         if viewer.player.shows == Shows::End {
             return self.leave(at);
         }
-        let player = Player {
-            position: viewer.player.position,
-            buffered: viewer.player.buffered(),
-            playing: true,
-            rate_permille: 1000,
-        };
+        let state = viewer.player.state();
         let started = viewer.player.figures.started.is_some();
         if started && !viewer.meets && !self.alone {
             self.meet(at);
         }
-        self.feed(at, Input::Player(player));
+        self.feed(at, Input::Player(state));
         self.ask(at);
         self.after(LOOKS_EVERY, Event::Player(at));
     }
@@ -288,13 +283,7 @@ impl World<'_> {
                 self.give_up(request);
             }
         }
-        let player = &self.viewers[at as usize].player;
-        let state = Player {
-            position: player.position,
-            buffered: Duration::ZERO,
-            playing: true,
-            rate_permille: 1000,
-        };
+        let state = self.viewers[at as usize].player.state();
         self.feed(at, Input::Player(state));
         self.ask(at);
     }

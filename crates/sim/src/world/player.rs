@@ -95,6 +95,16 @@ impl Player {
         self.ends[0].min(self.ends[1]).saturating_sub(self.position)
     }
 
+    /// What a peer is told of it.
+    pub fn state(&self) -> swarm::Player {
+        swarm::Player {
+            position: self.position,
+            buffered: self.buffered(),
+            playing: true,
+            rate_permille: 1000,
+        }
+    }
+
     /// Lets time pass.
     pub fn advance(&mut self, now: Time) {
         let mut span = now.since(self.at);
