@@ -62,6 +62,7 @@ pub fn wire_frames(bytes: &[u8]) {
             wire::Frame::Piece { id, segment, piece, payload } => {
                 wire::put_piece(&mut written, *id, *segment, *piece, payload);
             }
+            wire::Frame::Head(head) => wire::put_head(&mut written, head),
         }
     }
     assert!(written.len() <= bytes.len());

@@ -6,6 +6,7 @@ use crate::film::Film;
 use crate::io::PeerId;
 use crate::talk::LINK_ROOM;
 use crate::time::Time;
+use crate::trees::Standing;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -75,6 +76,7 @@ pub(crate) struct Neighbour {
     reports: (Time, u32),
     pub bytes_in: u64,
     pub bytes_out: u64,
+    pub standing: Standing,
 }
 
 const FIRST_RESPONSE: Duration = Duration::from_millis(150);
@@ -114,6 +116,7 @@ impl Neighbour {
             reports: (now, 0),
             bytes_in: 0,
             bytes_out: 0,
+            standing: Standing::default(),
         }
     }
 
@@ -127,8 +130,9 @@ impl Neighbour {
         let runs = |runs: &[wire::Run]| -> Vec<SegmentId> {
             runs.iter()
                 .flat_map(|run| {
-                    let end = (run.first.sequence + run.count).min(film.last(run.first.rendition) + 1);
-                    (run.first.sequence.max(1)..end)
+                    let end =
+                        (run.first.sequence + run.count).min(film.last_spoken_of(run.first.rendition) + 1);
+                    (run.first.sequence.max(film.first(run.first.rendition))..end)
                         .map(|sequence| SegmentId::new(run.first.rendition, sequence))
                 })
                 .take(film.segments())
@@ -138,7 +142,10 @@ impl Neighbour {
             self.held.insert(segment, Holding::Whole);
         }
         for partial in &have.partial {
-            if film.has(partial.segment) && partial.pieces.len() == film.pieces(partial.segment) {
+            let (segment, pieces) = (partial.segment, partial.pieces.len());
+            if film.has(segment) && pieces == film.pieces(segment)
+                || !film.has(segment) && film.may_have(segment)
+            {
                 self.held.insert(partial.segment, Holding::Part(partial.pieces.clone()));
             }
         }
@@ -161,6 +168,11 @@ impl Neighbour {
             self.broken = if kept { 0 } else { self.broken + 1 };
         }
         true
+    }
+
+    /// Forgets what lies before the first segment of each rendition that is still known.
+    pub fn forget_before(&mut self, first: impl Fn(u8) -> u32) {
+        self.held.retain(|segment, _| segment.sequence >= first(segment.rendition));
     }
 
     /// It turned out not to hold this piece.

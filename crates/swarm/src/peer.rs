@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::film::Film;
 use crate::io::{Input, Link, Output, PeerId, Source, Verdict};
+use crate::live::Live;
 use crate::meet::Meet;
 use crate::neighbour::Neighbour;
 use crate::origin::{Origin, Path};
@@ -31,6 +32,7 @@ pub struct Peer {
     pub(crate) meet: Meet,
     pub(crate) uploads: Uploads,
     pub(crate) seed: u64,
+    pub(crate) live: Live,
     /// The segments that are needed so soon that the origin is thought of.
     pub(crate) urgent: BTreeMap<SegmentId, Urgent>,
     /// Since when nobody is known to hold or fetch a segment of the window.
@@ -98,6 +100,7 @@ impl Peer {
             meet: Meet::default(),
             uploads: Uploads::new(&config),
             seed,
+            live: Live::new(config.topology.stripes.min(wire::MAX_STRIPES)),
             urgent: BTreeMap::new(),
             orphaned: BTreeMap::new(),
             acted: Time::default(),
@@ -119,6 +122,8 @@ impl Peer {
         match input {
             Input::Wake => {}
             Input::Film(index) => self.film = Some(Film::new(index)),
+            Input::Live { swarm, piece_len, kinds } => self.begin_live(swarm, piece_len, kinds),
+            Input::Head { from, number, parts } => self.head(now, from, number, parts, out),
             Input::Player(player) => self.viewer.moved(player),
             Input::Want(segment) => self.want(segment, out),
             Input::Unwant(segment) => self.viewer.unwant(segment),
@@ -136,9 +141,9 @@ impl Peer {
                     neighbour.drained(now, room);
                 }
             }
-            Input::LinkDown(link) => self.link_down(link),
+            Input::LinkDown(link) => self.link_down(now, link),
             Input::Message(link, message) => self.message(now, link, message, out),
-            Input::Garbage(link) => self.drop_forger(link, out),
+            Input::Garbage(link) => self.drop_forger(now, link, out),
             Input::Arrived { segment, piece, from, verdict } => {
                 self.arrived(now, segment, piece, from, verdict, out);
             }
@@ -209,6 +214,11 @@ impl Peer {
             return REST;
         }
         self.expire_requests(now, out);
+        if self.is_live() {
+            self.tend(now, out);
+            self.ask_heads(now, out);
+            self.drop_the_past(out);
+        }
         let idle = self.plan(now, out);
         self.drop_silent(now, out);
         self.report(now, out);
@@ -246,11 +256,18 @@ impl Peer {
         }
         if let Source::Peer(link) = from
             && let Some(neighbour) = self.links.get_mut(&link)
-            && let Some(asked) = neighbour.find(segment, piece).and_then(|id| neighbour.forget(id))
-            && verdict == Verdict::Verified
         {
-            neighbour.answered(now, &asked, self.config.credit_start, self.config.credit_max);
-            neighbour.bytes_in += u64::from(bytes);
+            let asked = neighbour.find(segment, piece).and_then(|id| neighbour.forget(id));
+            if verdict == Verdict::Verified && (asked.is_some() || self.live.number > 0) {
+                neighbour.bytes_in += u64::from(bytes);
+            }
+            match asked {
+                Some(asked) if verdict == Verdict::Verified => {
+                    neighbour.answered(now, &asked, self.config.credit_start, self.config.credit_max);
+                }
+                Some(_) => {}
+                None => self.live.pushed(now, film, link, segment, piece),
+            }
         }
         let asked_for = match from {
             Source::Origin => self.origin.arrived(segment),
@@ -259,7 +276,7 @@ impl Peer {
         if verdict == Verdict::Forged {
             self.refused += 1;
             if let Source::Peer(link) = from {
-                self.drop_forger(link, out);
+                self.drop_forger(now, link, out);
             }
             return;
         }
@@ -275,6 +292,7 @@ impl Peer {
             out.push(Output::Deliver(segment));
         }
         self.withdraw(segment, piece, out);
+        self.push(now, segment, piece);
     }
 
     /// Takes back every other request for a piece that has come.
@@ -298,8 +316,8 @@ impl Peer {
 
     /// Makes room when too much is held: what lies behind the viewer and is held by most neighbours goes first.
     fn evict(&mut self, out: &mut Vec<Output>) {
-        let Some(film) = &self.film else { return };
         while self.store.bytes > self.config.store_max {
+            let Some(film) = &self.film else { return };
             let keep_from = self.viewer.player.position.saturating_sub(Duration::from_secs(10));
             let window_end = self.viewer.window_end(&self.config);
             let spare = |segment: &SegmentId| {
@@ -312,15 +330,16 @@ impl Peer {
             else {
                 return;
             };
-            self.store.remove(film, segment);
-            let waiting = self.uploads.take_segment(segment);
-            out.extend(
-                waiting
-                    .into_iter()
-                    .map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::Absent })),
-            );
-            out.push(Output::Evict(segment));
+            self.evict_one(segment, out);
         }
+    }
+
+    pub(crate) fn evict_one(&mut self, segment: SegmentId, out: &mut Vec<Output>) {
+        let Some(film) = &self.film else { return };
+        self.store.remove(film, segment);
+        let waiting = self.uploads.take_segment(segment).into_iter().filter(|w| w.id != wire::PUSHED);
+        out.extend(waiting.map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::Absent })));
+        out.push(Output::Evict(segment));
     }
 }
 
@@ -339,6 +358,8 @@ impl Hurry {
         match input {
             Input::Wake
             | Input::Film(_)
+            | Input::Live { .. }
+            | Input::Head { .. }
             | Input::Player(_)
             | Input::Want(_)
             | Input::LinkDown(_)

@@ -40,6 +40,7 @@ impl Peer {
     /// Asks peers and origin for what is missing; says whether nothing is.
     pub(crate) fn plan(&mut self, now: Time, out: &mut Vec<Output>) -> bool {
         let Some(film) = &self.film else { return true };
+        let film_live = film.live;
         let window_end = self.viewer.window_end(&self.config);
         let horizon = window_end + self.config.fetch_ahead;
         let tasks: Vec<Task> = self
@@ -53,7 +54,12 @@ impl Peer {
         self.urgent.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
         let near: Vec<Task> =
             tasks.iter().filter(|t| t.wanted || self.start(t.segment) < window_end).copied().collect();
-        self.ask_peers(now, &near, out);
+        if film_live {
+            self.fetch_as_top(now, out);
+        }
+        if !film_live || self.config.topology.repair {
+            self.ask_peers(now, &near, out);
+        }
         let asked = self.asked_pieces();
         let mut ahead = tasks.iter().filter(|task| self.is_under_way(now, task.segment)).count();
         for task in &tasks {
@@ -92,6 +98,9 @@ impl Peer {
             return;
         }
         let asked = self.asked_pieces();
+        if self.is_live() {
+            return self.ask_for_parts(now, tasks, &asked, out);
+        }
         let (soon, later): (Vec<&Task>, Vec<&Task>) =
             tasks.iter().partition(|t| t.wanted || t.slack < IN_ORDER);
         for task in soon {
@@ -119,6 +128,41 @@ impl Peer {
             (holders, slack, segment, election::mix(self.seed ^ u64::from(piece)))
         });
         for (_, _, _, piece, task) in spread {
+            if !self.ask_best(now, &task, piece, out) && !self.links.values().any(|n| n.takes(now, 1)) {
+                return;
+            }
+        }
+    }
+
+    /// Asks for the pieces of a live stream that are not expected to come down a tree.
+    fn ask_for_parts(
+        &mut self,
+        now: Time,
+        tasks: &[Task],
+        asked: &[(SegmentId, u32)],
+        out: &mut Vec<Output>,
+    ) {
+        let mut order = Vec::new();
+        for task in tasks {
+            for piece in self.free_pieces(task.segment, asked) {
+                if self.expects(now, task.segment, piece, task.slack) {
+                    continue;
+                }
+                let holders = self.links.values().filter(|n| n.holds(task.segment, piece)).count();
+                if holders > 0 {
+                    let lot = election::mix(self.seed ^ u64::from(piece));
+                    order.push((
+                        self.live_order(task.slack, task.segment, holders),
+                        task.segment,
+                        lot,
+                        piece,
+                        *task,
+                    ));
+                }
+            }
+        }
+        order.sort_unstable_by_key(|&(order, segment, lot, ..)| (order, segment, lot));
+        for (.., piece, task) in order {
             if !self.ask_best(now, &task, piece, out) && !self.links.values().any(|n| n.takes(now, 1)) {
                 return;
             }
@@ -154,9 +198,11 @@ impl Peer {
             .min_by_key(|(link, n)| (n.cost(), **link));
         let Some((&link, neighbour)) = best else { return false };
         let id = neighbour.ask(now, task.segment, piece, bytes);
-        let within_ms = task.slack.as_millis().min(600_000) as u32;
+        // What is young has to spread, however late it is needed.
+        let most = if film.live { 1000 } else { 600_000 };
+        let within_ms = task.slack.as_millis().min(most) as u32;
         // The first pieces of a segment come with its leaves, until a piece has been verified.
-        let leaves = !self.store.is_begun(task.segment);
+        let leaves = !film.live && !self.store.is_begun(task.segment);
         let request = Message::Request { id, segment: task.segment, piece, within_ms, leaves };
         out.push(Output::Send(link, request));
         true
@@ -199,6 +245,9 @@ impl Peer {
                 self.fetch(now, task.segment, first, last + 1, out);
             }
             return true;
+        }
+        if film.live {
+            return false; // that is the tops' part
         }
         let segment = task.segment;
         let promised = self.links.values().any(|n| n.serves() && n.promises(now, segment, estimate));
@@ -312,11 +361,18 @@ impl Peer {
         self.meet.is_hopeful(now) || self.links.values().any(|n| now.since(n.since) < Duration::from_secs(2))
     }
 
-    fn fetch(&mut self, now: Time, segment: SegmentId, first: u32, end: u32, out: &mut Vec<Output>) {
+    pub(crate) fn fetch(
+        &mut self,
+        now: Time,
+        segment: SegmentId,
+        first: u32,
+        end: u32,
+        out: &mut Vec<Output>,
+    ) {
         let Some(film) = &self.film else { return };
         // Without leaves only the whole segment can be verified.
         let (first, end) =
-            if self.store.is_begun(segment) { (first, end) } else { (0, film.pieces(segment)) };
+            if film.live || self.store.is_begun(segment) { (first, end) } else { (0, film.pieces(segment)) };
         let bytes = (first..end).map(|piece| film.piece_size(segment, piece)).sum();
         self.origin.fetches.insert(segment, Fetch { first, end, bytes, at: now, left: end - first });
         self.fetching_changed = true;

@@ -6,6 +6,7 @@ use crate::io::Link;
 use crate::time::Time;
 use alloc::vec::Vec;
 use manifest::SegmentId;
+use wire::PUSHED;
 
 /// A neighbour's request that waits.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +96,16 @@ impl Uploads {
         let next = self.queue.swap_remove(place);
         self.tokens -= u64::from(next.bytes);
         Some(next)
+    }
+
+    /// Keeps of what is pushed only this.
+    pub fn retain_pushes(&mut self, keep: impl Fn(&Waiting) -> bool) {
+        self.queue.retain(|w| w.id != PUSHED || keep(w));
+    }
+
+    /// When the push that waits longest was due.
+    pub fn oldest_push(&self) -> Option<Time> {
+        self.queue.iter().filter(|w| w.id == PUSHED).map(|w| w.due).min()
     }
 
     pub fn is_empty(&self) -> bool {
