@@ -37,6 +37,9 @@ impl Peer {
     /// Looks after this peer's places in the trees.
     pub(crate) fn tend(&mut self, now: Time, out: &mut Vec<Output>) {
         let Some(video) = self.viewer.rendition(Kind::Video).filter(|_| self.is_live()) else { return };
+        if self.live.plays != Some(video) {
+            (self.live.plays, self.live.settled) = (Some(video), now);
+        }
         for stripe in 0..self.live.trees.stripes() {
             if self.config.topology.push {
                 self.judge(now, stripe, video);
@@ -128,7 +131,8 @@ impl Peer {
             self.live.trees.branches[usize::from(stripe)].asked = Some((link, now));
             return self.follow(link, out);
         }
-        if !top && parent.is_none() && self.is_called(now, stripe, video, now.since(since)) {
+        let waited = now.since(since.max(self.live.settled));
+        if !top && parent.is_none() && self.is_called(now, stripe, video, waited) {
             let branch = &mut self.live.trees.branches[usize::from(stripe)];
             (branch.top, branch.since) = (true, now);
         }
@@ -311,6 +315,12 @@ impl Peer {
         }
         let n = self.links.get(&branch.parent?)?;
         path_below(n.standing.seat(stripe)?, stripes::short(&n.peer), stripes::short(&self.me))
+    }
+
+    /// How deep this peer is in the tree of each stripe.
+    pub(crate) fn depths(&self) -> Vec<Option<usize>> {
+        let stripes = if self.is_live() { self.live.trees.stripes() } else { 0 };
+        (0..stripes).map(|stripe| self.path(stripe).map(|path| path.len())).collect()
     }
 
     /// Where others may follow.

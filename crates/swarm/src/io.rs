@@ -79,7 +79,8 @@ pub enum Input<'a> {
         /// What its renditions carry, in their order.
         kinds: &'a [Kind],
     },
-    /// A head of the live stream, its signature, its place in the chain and its expiry already checked: it has grown.
+    /// A head of the live stream, its signature, its place in the chain and its expiry already checked: it has grown. One from a
+    /// neighbour that does not follow on the one before is not taken: it leads to a question for those between.
     Head {
         /// From where it came.
         from: Source,

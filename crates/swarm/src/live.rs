@@ -26,6 +26,9 @@ pub(crate) struct Live {
     asked_origin: Option<(u32, Time)>,
     asked_neighbour: Time,
     pub trees: Trees,
+    /// The rendition of pictures for which places are sought, and since when.
+    pub plays: Option<u8>,
+    pub settled: Time,
     /// When somebody was last sent away because the uplink was full.
     pub shed: Time,
 }
@@ -48,6 +51,8 @@ impl Live {
             asked_origin: None,
             asked_neighbour: Time::default(),
             trees: Trees::new(stripes),
+            plays: None,
+            settled: Time::default(),
             shed: Time::default(),
         }
     }
@@ -82,6 +87,14 @@ impl Peer {
     ) {
         let Some(film) = self.film.as_mut().filter(|film| film.live) else { return };
         if number <= self.live.number {
+            return;
+        }
+        // A neighbour sends again what lies between; the origin has no more than this.
+        if let Source::Peer(link) = from
+            && number > self.live.number + 1
+        {
+            self.live.asked_neighbour = now;
+            out.push(Output::Send(link, Message::Behind { head: self.live.number }));
             return;
         }
         parts.iter().for_each(|part| film.grow(now, part));
@@ -217,7 +230,8 @@ impl Peer {
         let mut found = Vec::new();
         for kind in [Kind::Video, Kind::Audio] {
             let Some(rendition) = self.viewer.rendition(kind) else { continue };
-            for sequence in film.first(rendition)..=film.last(rendition) {
+            let oldest = film.at(rendition, self.viewer.player.position).max(film.first(rendition));
+            for sequence in oldest..=film.last(rendition) {
                 let segment = SegmentId::new(rendition, sequence);
                 if self.store.is_whole(segment) || self.origin.fetches.contains_key(&segment) {
                     continue;
@@ -289,6 +303,6 @@ fn film_first(film: &Option<Film>, rendition: u8) -> u32 {
 }
 
 /// Open fetches of a live stream at most.
-const LIVE_FETCHES_MAX: usize = 4;
+const LIVE_FETCHES_MAX: usize = 3;
 /// With fewer viewers than this for each stripe, everybody may have children in every stripe.
 const SMALL_AUDIENCE: u32 = 8;

@@ -65,6 +65,9 @@ pub struct Snapshot {
     pub wants: usize,
     /// Segments under way from the origin.
     pub fetching: usize,
+    /// Of a live stream, for each stripe how many peers lie between the origin and this one: 0 for a top, `None` where the stripe
+    /// does not come down a tree.
+    pub depths: Vec<Option<usize>>,
 }
 
 /// One connection, as an onlooker may know it.
@@ -191,6 +194,7 @@ impl Peer {
             refused: self.refused,
             wants: self.viewer.wants().count(),
             fetching: self.origin.fetches.len(),
+            depths: self.depths(),
         }
     }
 

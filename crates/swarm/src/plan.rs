@@ -381,6 +381,9 @@ impl Peer {
 
     /// Gives up fetches that neither this viewer nor a neighbour has a use for any more.
     fn drop_stale_fetches(&mut self, tasks: &[Task], out: &mut Vec<Output>) {
+        if self.is_live() {
+            return; // parts are short, and what a top fetches is for others
+        }
         let open = self.origin.fetches.iter().filter(|(_, fetch)| fetch.left > 0);
         let stale: Vec<SegmentId> =
             open.map(|(&segment, _)| segment).filter(|s| tasks.iter().all(|t| t.segment != *s)).collect();
