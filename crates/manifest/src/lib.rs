@@ -16,6 +16,7 @@ mod codec;
 pub mod digest;
 mod index;
 mod key;
+mod reader;
 
 pub use codec::{MAX_INDEX_BYTES, OpenError};
 pub use digest::Hash;
