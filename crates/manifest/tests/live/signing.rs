@@ -39,7 +39,9 @@ fn what_viewers_would_refuse_is_not_signed_and_takes_no_number() {
     let id = SegmentId::new(0, 5);
     assert_eq!(refused(&[5, 5], vec![other_entry(0, 5)]), NotSigned::Refused(Refused::Contradiction(id)));
     assert_eq!(refused(&[4, 5], Vec::new()), NotSigned::Refused(Refused::WindowBackwards(0)));
-    let many = (0..70_000).map(|i| entry(0, 6 + i % 2)).take(300).collect();
+    // More than its field can count.
+    let one = entry(0, 1);
+    let many = (0..65_537).map(|i| Entry { segment: SegmentId::new(0, 6 + i), ..one.clone() }).collect();
     assert_eq!(refused(&[5, 5], many), NotSigned::Refused(Refused::Impossible("more than 256 entries")));
     let twice = vec![entry(0, 6), entry(0, 6)];
     assert_eq!(refused(&[5, 5], twice), NotSigned::Refused(Refused::Impossible("entries out of order")));
