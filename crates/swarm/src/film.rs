@@ -57,11 +57,6 @@ impl Film {
         self.tracks.get(usize::from(rendition)).map(|t| t.kind)
     }
 
-    /// How many segments there are in all renditions together.
-    pub fn segments(&self) -> usize {
-        self.tracks.iter().map(|t| t.sizes.len()).sum()
-    }
-
     /// The last sequence number of a rendition; 0 where there is none.
     pub fn last(&self, rendition: u8) -> u32 {
         self.tracks.get(usize::from(rendition)).map_or(0, |t| t.sizes.len() as u32)

@@ -15,6 +15,7 @@ extern crate alloc;
 mod config;
 mod election;
 mod film;
+mod holdings;
 mod io;
 mod links;
 mod meet;

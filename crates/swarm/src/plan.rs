@@ -14,7 +14,7 @@ use crate::viewer::Task;
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::{Kind, SegmentId};
-use wire::Message;
+use wire::{Bits, Message};
 
 /// Up to here ahead of the playhead pieces are asked for in order of time.
 const IN_ORDER: Duration = Duration::from_secs(15);
@@ -55,7 +55,7 @@ impl Peer {
             tasks.iter().filter(|t| t.wanted || self.start(t.segment) < window_end).copied().collect();
         self.ask_peers(now, &near, out);
         let asked = self.asked_pieces();
-        let mut ahead = tasks.iter().filter(|task| self.is_under_way(now, task.segment)).count();
+        let mut ahead = self.under_way(now, &tasks);
         for task in &tasks {
             if task.wanted || ahead < EARLY_FETCHES {
                 ahead += usize::from(self.consider_origin(now, task, ahead, &asked, out));
@@ -64,12 +64,17 @@ impl Peer {
         tasks.is_empty()
     }
 
-    /// Whether this peer, or a neighbour that may be believed, is fetching the segment.
-    fn is_under_way(&self, now: Time, segment: SegmentId) -> bool {
-        let Some(film) = &self.film else { return false };
-        let estimate = self.origin.estimate(film.size(segment));
-        self.origin.fetches.contains_key(&segment)
-            || self.links.values().any(|n| n.serves() && n.promises(now, segment, estimate))
+    /// How many of the segments this peer, or a neighbour that may be believed, is fetching.
+    fn under_way(&self, now: Time, tasks: &[Task]) -> usize {
+        let Some(film) = &self.film else { return 0 };
+        let fetching: Vec<&Neighbour> =
+            self.links.values().filter(|n| n.serves() && !n.fetching.is_empty()).collect();
+        let is_under_way = |segment| {
+            let estimate = self.origin.estimate(film.size(segment));
+            self.origin.fetches.contains_key(&segment)
+                || fetching.iter().any(|n| n.promises(now, segment, estimate))
+        };
+        tasks.iter().filter(|task| is_under_way(task.segment)).count()
     }
 
     fn start(&self, segment: SegmentId) -> Duration {
@@ -78,11 +83,12 @@ impl Peer {
 
     /// Requests that were not answered in time: the neighbour is blamed, the piece is free for another.
     pub(crate) fn expire_requests(&mut self, now: Time, out: &mut Vec<Output>) {
-        let links: Vec<Link> = self.links.keys().copied().collect();
-        for link in links {
+        let late: Vec<Link> =
+            self.links.iter().filter(|(_, n)| n.is_late(now)).map(|(&link, _)| link).collect();
+        for link in late {
             let Some(neighbour) = self.links.get_mut(&link) else { continue };
-            let late = neighbour.expire(now);
-            out.extend(late.into_iter().map(|id| Output::Send(link, Message::Cancel { id })));
+            let ids = neighbour.expire(now);
+            out.extend(ids.into_iter().map(|id| Output::Send(link, Message::Cancel { id })));
             self.drop_if_useless(now, link, out);
         }
     }
@@ -95,25 +101,22 @@ impl Peer {
         let (soon, later): (Vec<&Task>, Vec<&Task>) =
             tasks.iter().partition(|t| t.wanted || t.slack < IN_ORDER);
         for task in soon {
-            if self.links.values().any(|n| n.takes(now, 1) && n.holds_any(task.segment)) {
-                for piece in self.free_pieces(task.segment, &asked) {
-                    self.ask_best(now, task, piece, out);
-                }
+            for piece in self.free_pieces(now, task.segment, &asked) {
+                self.ask_best(now, task, piece, out);
             }
         }
         let mut spread: Vec<(usize, Duration, SegmentId, u32, Task)> = Vec::new();
         for task in later {
-            let holders: Vec<&Neighbour> =
-                self.links.values().filter(|n| n.holds_any(task.segment)).collect();
-            if holders.is_empty() {
+            let free = self.free_pieces(now, task.segment, &asked);
+            if free.is_empty() {
                 continue;
             }
-            for piece in self.free_pieces(task.segment, &asked) {
+            let holders: Vec<&Neighbour> =
+                self.links.values().filter(|n| n.holds_any(task.segment)).collect();
+            spread.extend(free.into_iter().map(|piece| {
                 let holders = holders.iter().filter(|n| n.holds(task.segment, piece)).count();
-                if holders > 0 {
-                    spread.push((holders, task.slack, task.segment, piece, *task));
-                }
-            }
+                (holders, task.slack, task.segment, piece, *task)
+            }));
         }
         spread.sort_by_key(|&(holders, slack, segment, piece, _)| {
             (holders, slack, segment, election::mix(self.seed ^ u64::from(piece)))
@@ -127,20 +130,28 @@ impl Peer {
 
     /// Every piece that a neighbour was asked for, in order.
     fn asked_pieces(&self) -> Vec<(SegmentId, u32)> {
-        let asked = self.links.values().flat_map(|n| n.asked.values());
-        let mut pieces: Vec<(SegmentId, u32)> = asked.map(|a| (a.segment, a.piece)).collect();
+        let asked = self.links.values().flat_map(|n| &n.asked);
+        let mut pieces: Vec<(SegmentId, u32)> = asked.map(|(_, a)| (a.segment, a.piece)).collect();
         pieces.sort_unstable();
         pieces
     }
 
-    /// Pieces that are neither held nor under way.
-    fn free_pieces(&self, segment: SegmentId, asked: &[(SegmentId, u32)]) -> Vec<u32> {
+    /// Pieces that are neither held nor under way, and that a neighbour may be asked for now.
+    fn free_pieces(&self, now: Time, segment: SegmentId, asked: &[(SegmentId, u32)]) -> Vec<u32> {
         let Some(film) = &self.film else { return Vec::new() };
-        let mut missing = self.store.missing(film, segment);
-        missing.retain(|&piece| {
-            !self.origin.covers(segment, piece) && asked.binary_search(&(segment, piece)).is_err()
-        });
-        missing
+        let mut taken = self.store.pieces(film, segment);
+        mark_asked(&mut taken, segment, asked);
+        for piece in self.origin.covers(segment) {
+            taken.set(piece);
+        }
+        if taken.is_full() {
+            return Vec::new();
+        }
+        let mut offered = Bits::none(taken.len());
+        for neighbour in self.links.values().filter(|n| n.takes(now, 1)) {
+            neighbour.add_to(&mut offered, segment);
+        }
+        taken.missing().filter(|&piece| offered.has(piece)).collect()
     }
 
     /// Asks the holder whose answer is expected first; says whether there was one to ask.
@@ -176,7 +187,8 @@ impl Peer {
         if self.origin.fetches.contains_key(&task.segment) || !self.origin.is_ready(now) {
             return false;
         }
-        let missing = self.store.missing(film, task.segment);
+        let held = self.store.pieces(film, task.segment);
+        let missing: Vec<u32> = held.missing().collect();
         let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return false };
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
@@ -202,15 +214,15 @@ impl Peer {
         }
         let segment = task.segment;
         let promised = self.links.values().any(|n| n.serves() && n.promises(now, segment, estimate));
-        let holders: Vec<&Neighbour> =
-            self.links.values().filter(|n| n.serves() && n.holds_any(segment)).collect();
-        let has_source = |piece: u32| {
-            promised
-                || holders.iter().any(|n| n.holds(segment, piece))
-                || asked.binary_search(&(segment, piece)).is_ok()
-        };
-        let orphans: Vec<u32> = missing.iter().copied().filter(|&piece| !has_source(piece)).collect();
-        let (Some(&first), Some(&last)) = (orphans.first(), orphans.last()) else {
+        let mut sourced = held;
+        if !promised {
+            mark_asked(&mut sourced, segment, asked);
+            for neighbour in self.links.values().filter(|n| n.serves()) {
+                neighbour.add_to(&mut sourced, segment);
+            }
+        }
+        let orphans = || sourced.missing().filter(|_| !promised);
+        let (Some(first), Some(last)) = (orphans().next(), orphans().last()) else {
             self.orphaned.remove(&task.segment);
             return false;
         };
@@ -254,7 +266,7 @@ impl Peer {
         let mut last = Duration::ZERO;
         let mut not_asked = 0;
         for &piece in missing {
-            let asked = helpers().find_map(|n| n.find(segment, piece).map(|id| (n, n.asked[&id].at)));
+            let asked = helpers().find_map(|n| n.find(segment, piece).map(|(_, asked)| (n, asked.at)));
             match asked {
                 Some((n, at)) if now.since(at) > n.due() => return false, // overdue: no telling when it comes
                 Some((n, at)) => last = last.max(n.expected().saturating_sub(now.since(at))),
@@ -333,5 +345,13 @@ impl Peer {
             self.fetching_changed = true;
             out.push(Output::CancelFetch(segment));
         }
+    }
+}
+
+/// Adds to `pieces` those of a segment among `asked`, which is sorted.
+fn mark_asked(pieces: &mut Bits, segment: SegmentId, asked: &[(SegmentId, u32)]) {
+    let from = asked.partition_point(|(other, _)| *other < segment);
+    for &(_, piece) in asked[from..].iter().take_while(|(other, _)| *other == segment) {
+        pieces.set(piece);
     }
 }
