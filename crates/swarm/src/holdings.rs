@@ -3,13 +3,24 @@
 //! Its invariant: both lists are sorted, runs neither overlap nor touch, and no segment is in both.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 use manifest::SegmentId;
 use wire::Bits;
 
 #[derive(Debug, Default)]
 pub(crate) struct Holdings {
-    whole: Vec<Span>,
+    /// From one [`key`] to before another.
+    whole: Vec<Range<u64>>,
     part: Vec<(SegmentId, Bits)>,
+}
+
+/// A segment's place in the order of all.
+fn key(segment: SegmentId) -> u64 {
+    u64::from(segment.rendition) << 32 | u64::from(segment.sequence)
+}
+
+fn segment(key: u64) -> SegmentId {
+    SegmentId::new((key >> 32) as u8, key as u32)
 }
 
 /// Segments `first..end` of a rendition.
@@ -34,21 +45,18 @@ impl Span {
         Self { rendition, first: sequence, end: sequence + 1 }
     }
 
-    fn start(&self) -> SegmentId {
-        SegmentId::new(self.rendition, self.first)
-    }
-
-    fn stop(&self) -> SegmentId {
-        SegmentId::new(self.rendition, self.end)
+    fn keys(self) -> Range<u64> {
+        key(SegmentId::new(self.rendition, self.first))..key(SegmentId::new(self.rendition, self.end))
     }
 }
 
 impl Holdings {
     pub fn get(&self, segment: SegmentId) -> Held<'_> {
-        let after = self.whole.partition_point(|span| span.start() <= segment);
-        match after.checked_sub(1).map(|place| self.whole[place].stop()) {
-            Some(stop) if segment < stop => Held::Whole,
-            _ => match self.part.binary_search_by_key(&segment, |(segment, _)| *segment) {
+        let key = key(segment);
+        let after = self.whole.partition_point(|run| run.start <= key);
+        match after.checked_sub(1).map(|place| self.whole[place].end) {
+            Some(end) if key < end => Held::Whole,
+            _ => match self.part.binary_search_by_key(&key, |(other, _)| self::key(*other)) {
                 Ok(place) => Held::Part(&self.part[place].1),
                 Err(_) => Held::Nothing,
             },
@@ -56,18 +64,18 @@ impl Holdings {
     }
 
     /// All of the span is held.
-    pub fn add(&mut self, mut span: Span) {
-        if span.first >= span.end {
+    pub fn add(&mut self, span: Span) {
+        let mut run = span.keys();
+        if run.is_empty() {
             return;
         }
-        self.drop_parts(span);
-        let from = self.whole.partition_point(|other| other.stop() < span.start());
-        let to = self.whole.partition_point(|other| other.start() <= span.stop());
-        if let [first, ..] = self.whole[from..to] {
-            span.first = span.first.min(first.first);
-            span.end = span.end.max(self.whole[to - 1].end);
+        self.drop_parts(&run);
+        let from = self.whole.partition_point(|other| other.end < run.start);
+        let to = self.whole.partition_point(|other| other.start <= run.end);
+        if let [first, ..] = &self.whole[from..to] {
+            run = run.start.min(first.start)..run.end.max(self.whole[to - 1].end);
         }
-        self.whole.splice(from..to, [span]);
+        self.whole.splice(from..to, [run]);
     }
 
     /// These pieces of a segment are held, and no others.
@@ -96,17 +104,16 @@ impl Holdings {
 
     /// Nothing of the span is held.
     pub fn remove(&mut self, span: Span) {
-        if span.first >= span.end {
+        let run = span.keys();
+        if run.is_empty() {
             return;
         }
-        self.drop_parts(span);
-        let from = self.whole.partition_point(|other| other.stop() <= span.start());
-        let to = self.whole.partition_point(|other| other.start() < span.stop());
+        self.drop_parts(&run);
+        let from = self.whole.partition_point(|other| other.end <= run.start);
+        let to = self.whole.partition_point(|other| other.start < run.end);
         if from < to {
-            let before = Span { end: span.first, ..self.whole[from] };
-            let after = Span { first: span.end, ..self.whole[to - 1] };
-            let rest = [before, after].into_iter().filter(|rest| rest.first < rest.end);
-            self.whole.splice(from..to, rest);
+            let rest = [self.whole[from].start..run.start, run.end..self.whole[to - 1].end];
+            self.whole.splice(from..to, rest.into_iter().filter(|rest| !rest.is_empty()));
         }
     }
 
@@ -116,17 +123,13 @@ impl Holdings {
 
     /// How many segments are held, in whole or in part.
     pub fn count(&self) -> usize {
-        self.part.len() + self.whole.iter().map(|span| (span.end - span.first) as usize).sum::<usize>()
+        self.part.len() + self.whole.iter().map(|run| (run.end - run.start) as usize).sum::<usize>()
     }
 
     /// The same segments, in order.
     pub fn segments(&self) -> impl Iterator<Item = SegmentId> + '_ {
         let mut part = self.part.iter().map(|(segment, _)| *segment).peekable();
-        let mut whole = self
-            .whole
-            .iter()
-            .flat_map(|span| (span.first..span.end).map(|sequence| SegmentId::new(span.rendition, sequence)))
-            .peekable();
+        let mut whole = self.whole.iter().cloned().flatten().map(segment).peekable();
         core::iter::from_fn(move || match (part.peek(), whole.peek()) {
             (Some(a), Some(b)) if a < b => part.next(),
             (Some(_), None) => part.next(),
@@ -134,9 +137,9 @@ impl Holdings {
         })
     }
 
-    fn drop_parts(&mut self, span: Span) {
-        let from = self.part.partition_point(|(segment, _)| *segment < span.start());
-        let to = self.part.partition_point(|(segment, _)| *segment < span.stop());
+    fn drop_parts(&mut self, run: &Range<u64>) {
+        let from = self.part.partition_point(|(segment, _)| key(*segment) < run.start);
+        let to = self.part.partition_point(|(segment, _)| key(*segment) < run.end);
         self.part.drain(from..to);
     }
 }
@@ -185,7 +188,7 @@ mod tests {
             }
             assert!(holdings.segments().eq(plain.keys().copied()));
             assert_eq!(holdings.count(), plain.len());
-            assert!(holdings.whole.windows(2).all(|pair| pair[0].stop() < pair[1].start()));
+            assert!(holdings.whole.windows(2).all(|pair| pair[0].end < pair[1].start));
             match (holdings.get(segment), plain.get(&segment)) {
                 (Held::Nothing, None) => {}
                 (Held::Whole, Some(bits)) => assert!(bits.is_full()),

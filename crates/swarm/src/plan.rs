@@ -147,9 +147,19 @@ impl Peer {
         if taken.is_full() {
             return Vec::new();
         }
+        // Only the last piece may be smaller than the others, and fit where they do not.
+        let last = taken.len() - 1;
+        let (size, last_size) = (film.piece_size(segment, 0), film.piece_size(segment, last));
         let mut offered = Bits::none(taken.len());
-        for neighbour in self.links.values().filter(|n| n.takes(now, 1)) {
-            neighbour.add_to(&mut offered, segment);
+        for neighbour in self.links.values() {
+            if offered.is_full() {
+                break;
+            }
+            if neighbour.takes(now, size) {
+                neighbour.add_to(&mut offered, segment);
+            } else if neighbour.takes(now, last_size) && neighbour.holds(segment, last) {
+                offered.set(last);
+            }
         }
         taken.missing().filter(|&piece| offered.has(piece)).collect()
     }
@@ -218,6 +228,9 @@ impl Peer {
         if !promised {
             mark_asked(&mut sourced, segment, asked);
             for neighbour in self.links.values().filter(|n| n.serves()) {
+                if sourced.is_full() {
+                    break;
+                }
                 neighbour.add_to(&mut sourced, segment);
             }
         }
