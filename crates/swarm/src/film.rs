@@ -119,12 +119,6 @@ impl Film {
         self.tracks.get(usize::from(rendition)).map(|t| t.kind)
     }
 
-    /// How many segments a peer can speak of, in all renditions together.
-    pub fn segments(&self) -> usize {
-        let ahead = if self.live { AHEAD_OF_US as usize } else { 0 };
-        self.tracks.iter().map(|t| t.segments.len() + ahead).sum()
-    }
-
     /// The first sequence number of a rendition that is known.
     pub fn first(&self, rendition: u8) -> u32 {
         self.tracks.get(usize::from(rendition)).map_or(1, |t| t.first)

@@ -70,7 +70,7 @@ impl Peer {
                     return;
                 }
                 let mut run = stripes::run(count, sequence, stripe, film.pieces(segment));
-                let late = run.any(|piece| !self.store.has(segment, piece));
+                let late = run.any(|piece| !self.store.has(film, segment, piece));
                 branch.late =
                     if late { branch.late.saturating_add(2) } else { branch.late.saturating_sub(1) };
             }

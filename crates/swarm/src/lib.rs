@@ -16,6 +16,7 @@ mod config;
 mod election;
 mod film;
 mod follow;
+mod holdings;
 mod io;
 mod links;
 mod live;

@@ -108,7 +108,7 @@ impl Peer {
             Message::Request { id, segment, piece, within_ms, leaves } => {
                 let why = match () {
                     () if !self.uploads.is_sharing() => Some(Refusal::NotSharing),
-                    () if !self.store.has(segment, piece) => Some(Refusal::Absent),
+                    () if !self.store.has(film, segment, piece) => Some(Refusal::Absent),
                     () if self.uploads.waiting(link) >= self.config.serve_queue_max => Some(Refusal::Busy),
                     () => None,
                 };

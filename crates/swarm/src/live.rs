@@ -39,6 +39,8 @@ const PUSHED_WITHIN: Duration = Duration::from_millis(300);
 const PUSH_AT_MOST: Duration = Duration::from_secs(2);
 /// Needed so soon, a piece is asked for whatever is expected.
 const URGENT: Duration = Duration::from_millis(1500);
+/// What lies this far behind the live edge is dropped wherever the viewer is: before the film forgets it.
+const LIVE_KEPT: Duration = Duration::from_secs(50);
 /// A question to the origin is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 const ASK_NEIGHBOUR_AGAIN: Duration = Duration::from_millis(500);
@@ -85,8 +87,7 @@ impl Peer {
         parts: &[Part],
         out: &mut Vec<Output>,
     ) {
-        let Some(film) = self.film.as_mut().filter(|film| film.live) else { return };
-        if number <= self.live.number {
+        if !self.is_live() || number <= self.live.number {
             return;
         }
         // A neighbour sends again what lies between; the origin has no more than this.
@@ -97,6 +98,13 @@ impl Peer {
             out.push(Output::Send(link, Message::Behind { head: self.live.number }));
             return;
         }
+
+        if self.live.number > 0 && number > self.live.number + 1 {
+            // Too much was missed to be joined on.
+            let gone: Vec<SegmentId> = self.store.segments().collect();
+            gone.into_iter().for_each(|segment| self.evict_one(segment, out));
+        }
+        let Some(film) = &mut self.film else { return };
         parts.iter().for_each(|part| film.grow(now, part));
         self.live.number = number;
         self.live.heard = now;
@@ -241,7 +249,7 @@ impl Peer {
                     let branch = &self.live.trees.branches[usize::from(stripe)];
                     branch.top
                         && film.heard(segment) >= branch.since
-                        && !self.store.has(segment, piece)
+                        && !self.store.has(film, segment, piece)
                         && self.links.values().all(|n| n.find(segment, piece).is_none())
                 };
                 let mut run = (0..film.pieces(segment)).skip_while(|&piece| !mine(piece));
@@ -277,10 +285,8 @@ impl Peer {
     pub(crate) fn drop_the_past(&mut self, out: &mut Vec<Output>) {
         let Some(film) = self.film.as_ref().filter(|film| film.live) else { return };
         let keep_from = self.viewer.player.position.saturating_sub(self.config.live_behind);
-        let past = |segment: &SegmentId| {
-            segment.sequence < film.first(segment.rendition)
-                || film.has(*segment) && film.end(*segment) < keep_from && !self.viewer.is_wanted(*segment)
-        };
+        let keep_from = keep_from.max(film.edge().saturating_sub(LIVE_KEPT));
+        let past = |segment: &SegmentId| film.end(*segment) < keep_from;
         let gone: Vec<SegmentId> = self.store.segments().filter(past).collect();
         for segment in gone {
             self.evict_one(segment, out);

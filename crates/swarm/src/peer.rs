@@ -261,7 +261,7 @@ impl Peer {
         if let Source::Peer(link) = from
             && let Some(neighbour) = self.links.get_mut(&link)
         {
-            let asked = neighbour.find(segment, piece).and_then(|id| neighbour.forget(id));
+            let asked = neighbour.find(segment, piece).and_then(|(id, _)| neighbour.forget(id));
             if verdict == Verdict::Verified && (asked.is_some() || self.live.number > 0) {
                 neighbour.bytes_in += u64::from(bytes);
             }
@@ -302,7 +302,7 @@ impl Peer {
     /// Takes back every other request for a piece that has come.
     pub(crate) fn withdraw(&mut self, segment: SegmentId, piece: u32, out: &mut Vec<Output>) {
         for (&link, neighbour) in &mut self.links {
-            if let Some(id) = neighbour.find(segment, piece) {
+            if let Some((id, _)) = neighbour.find(segment, piece) {
                 neighbour.forget(id);
                 out.push(Output::Send(link, Message::Cancel { id }));
             }
