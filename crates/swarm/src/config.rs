@@ -40,6 +40,8 @@ pub struct Config {
 
     /// How a live stream spreads.
     pub topology: Topology,
+    /// Connections to have while watching a live stream.
+    pub live_links_wanted: usize,
     /// Of a live stream, what lies this far behind the position is dropped.
     pub live_behind: Duration,
 
@@ -95,6 +97,7 @@ impl Default for Config {
             upload: 2_500_000,
             strikes_max: 3,
             topology: Topology::default(),
+            live_links_wanted: 18,
             live_behind: Duration::from_secs(10),
             have_every: Duration::from_millis(250),
             store_max: 256 << 20,

@@ -17,7 +17,7 @@ const TOPS: u64 = 3;
 /// An answer to `Follow` that takes longer does not come.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// Who refused a place, or was left, is not asked again before.
-const REFUSED_FOR: Duration = Duration::from_secs(3);
+const REFUSED_FOR: Duration = Duration::from_millis(1500);
 const LEFT_FOR: Duration = Duration::from_secs(15);
 /// How often a better place is looked for.
 const LOOKS_EVERY: Duration = Duration::from_secs(4);
@@ -30,8 +30,9 @@ const STABLE: Duration = Duration::from_secs(10);
 /// With what waits longer than this no more may follow; somewhat longer, and one has to go.
 const FULL_AT: Duration = Duration::from_millis(400);
 const OVERFULL_AT: Duration = Duration::from_millis(1200);
-/// A branch that is late this often is left.
-const LATE_MAX: u8 = 6;
+/// A branch that is late this often is left, and how often another place is looked for then.
+const LATE_MAX: u8 = 8;
+const LATE_LOOKS_EVERY: Duration = Duration::from_secs(1);
 
 impl Peer {
     /// Looks after this peer's places in the trees.
@@ -64,7 +65,7 @@ impl Peer {
         let first = branch.judged.saturating_add(1).max(film.first(video));
         for sequence in first..=film.last(video) {
             let segment = SegmentId::new(video, sequence);
-            let (heard, grace) = (film.heard(segment), Duration::from_micros(branch.grace_us()));
+            let (heard, grace) = (film.heard(segment), Duration::from_micros(branch.grace_us()) * 2);
             if heard >= branch.since {
                 if now.since(heard) < grace {
                     return;
@@ -87,7 +88,7 @@ impl Peer {
         {
             branch.asked = None;
             if let Some(n) = self.links.get_mut(&link) {
-                n.standing.refuses_until = now + REFUSED_FOR;
+                n.standing.refuses_until[usize::from(stripe)] = now + REFUSED_FOR;
             }
             self.follow(link, out);
         }
@@ -96,9 +97,9 @@ impl Peer {
         let Some(n) = self.links.get_mut(&link) else { return branch.orphan(now) };
         let path = n.standing.seat(stripe).and_then(|seat| path_below(seat, stripes::short(&n.peer), me));
         let plays = n.playing.is_some_and(|p| p.video == video);
-        if path.is_none() || !plays || branch.late > LATE_MAX {
+        if path.is_none() || !plays {
             branch.orphan(now);
-            n.standing.refuses_until = now + LEFT_FOR;
+            n.standing.refuses_until[usize::from(stripe)] = now + LEFT_FOR;
             self.follow(link, out);
         }
     }
@@ -110,13 +111,15 @@ impl Peer {
             return;
         }
         let (top, parent, since, looked) = (branch.top, branch.parent, branch.since, branch.looked);
+        let late = branch.late > LATE_MAX;
         if top || parent.is_some() {
             let jitter = Duration::from_millis(election::mix(self.seed ^ u64::from(stripe)) % 2000);
-            if now.since(looked.max(since)) < LOOKS_EVERY + jitter {
+            let every = if late { LATE_LOOKS_EVERY } else { LOOKS_EVERY + jitter };
+            if now.since(looked.max(since)) < every {
                 return;
             }
             self.live.trees.branches[usize::from(stripe)].looked = now;
-            if top && self.is_called(now, stripe, video, Duration::from_secs(2)) {
+            if top && self.is_called(now, stripe, video, Duration::ZERO) {
                 return;
             }
             if !self.config.topology.push {
@@ -124,7 +127,11 @@ impl Peer {
                 return;
             }
         }
-        let depth = parent.and_then(|link| Some(self.links.get(&link)?.standing.seat(stripe)?.path.len()));
+        // A late parent is left for any other, but not before there is one.
+        if late && let Some(n) = parent.and_then(|link| self.links.get_mut(&link)) {
+            n.standing.refuses_until[usize::from(stripe)] = now + LEFT_FOR;
+        }
+        let depth = parent.filter(|_| !late).and_then(|link| Some(self.links.get(&link)?.standing.seat(stripe)?.path.len()));
         let place =
             if self.config.topology.push { self.best_parent(now, stripe, video, depth) } else { None };
         if let Some(link) = place {
@@ -147,7 +154,7 @@ impl Peer {
             let strong = seat.room > 0 || self.is_interior(&self.me, stripe) && now.since(n.since) > STABLE;
             let fits = n.serves()
                 && strong
-                && now >= n.standing.refuses_until
+                && now >= n.standing.refuses_until[usize::from(stripe)]
                 && n.playing.is_some_and(|p| p.video == video)
                 && depth.is_none_or(|depth| seat.path.len() < depth);
             fits.then_some(((seat.path.len(), seat.room == 0, n.expected()), link))
@@ -284,7 +291,7 @@ impl Peer {
     /// A neighbour says in which stripes it pushes to us.
     pub(crate) fn fed_by(&mut self, now: Time, link: Link, mask: u8, out: &mut Vec<Output>) {
         let mut left = Vec::new();
-        let mut refused = false;
+        let mut refused = 0u8;
         for (stripe, branch) in self.live.trees.branches.iter_mut().enumerate() {
             let given = mask >> stripe & 1 == 1;
             if branch.asked.take_if(|(asked, _)| *asked == link).is_some() {
@@ -292,14 +299,15 @@ impl Peer {
                     left.extend(branch.parent.replace(link));
                     (branch.top, branch.since, branch.late) = (false, now, 0);
                 } else {
-                    refused = true;
+                    refused |= 1 << stripe;
                 }
             } else if branch.parent == Some(link) && !given {
                 branch.orphan(now);
             }
         }
-        if refused && let Some(n) = self.links.get_mut(&link) {
-            n.standing.refuses_until = now + REFUSED_FOR;
+        if let Some(n) = self.links.get_mut(&link) {
+            let refusals = n.standing.refuses_until.iter_mut().enumerate();
+            refusals.filter(|(stripe, _)| refused >> stripe & 1 == 1).for_each(|(_, until)| *until = now + REFUSED_FOR);
         }
         if mask & !self.live.trees.followed(link) != 0 {
             left.push(link);
@@ -315,6 +323,31 @@ impl Peer {
         }
         let n = self.links.get(&branch.parent?)?;
         path_below(n.standing.seat(stripe)?, stripes::short(&n.peer), stripes::short(&self.me))
+    }
+
+    pub fn dbg_places(&self, now: Time) -> alloc::string::String {
+        use core::fmt::Write;
+        let mut t = alloc::string::String::new();
+        let video = self.viewer.rendition(Kind::Video).unwrap_or(255);
+        for (s, b) in self.live.trees.branches.iter().enumerate() {
+            if b.top || b.parent.is_some() { continue; }
+            let me = stripes::short(&self.me);
+            let mut c = [0; 7];
+            for n in self.links.values() {
+                c[0] += 1;
+                let same = n.playing.is_some_and(|p| p.video == video);
+                c[1] += i32::from(same);
+                c[2] += i32::from(same && n.serves());
+                let Some(seat) = n.standing.seat(s as u8) else { continue };
+                c[3] += i32::from(same);
+                let ok = path_below(seat, stripes::short(&n.peer), me).is_some();
+                c[4] += i32::from(same && ok);
+                c[5] += i32::from(same && ok && seat.room > 0);
+                c[6] += i32::from(same && ok && seat.room > 0 && now >= n.standing.refuses_until[s]);
+            }
+            let _ = write!(t, " s{s} home {} asked {:?} links/same/serve/seat/loopfree/room/notrefused {c:?}", stripes::home(4, &self.me), b.asked.is_some());
+        }
+        t
     }
 
     /// How deep this peer is in the tree of each stripe.

@@ -76,6 +76,7 @@ impl Peer {
 
     pub(crate) fn begin_live(&mut self, swarm: [u8; 20], piece_len: u32, kinds: &[Kind]) {
         self.film = Some(Film::live(swarm, piece_len, kinds));
+        self.config.links_wanted = self.config.live_links_wanted.min(self.config.links_max);
     }
 
     /// The stream has grown.
@@ -180,7 +181,7 @@ impl Peer {
         slack > URGENT
             && branch.parent.is_some()
             && heard >= branch.since
-            && now.since(heard).as_micros() < u128::from(branch.grace_us())
+            && now.since(heard) < Duration::from_micros(branch.grace_us()).min(slack / 3)
     }
 
     /// Passes a verified piece on to those who follow us in its stripe: first to those who pass it on to most.

@@ -70,6 +70,8 @@ impl Peer {
             self.config.have_every
         };
         let due = now.since(self.reported) >= every;
+        // Nobody waits for what a top of a live stream fetches: it is pushed.
+        self.fetching_changed &= !self.is_live();
         if self.uploads.is_sharing() && (due || self.fetching_changed) {
             let changes = self.store.report_changes();
             if changes.is_some() || self.fetching_changed {

@@ -9,7 +9,7 @@ use crate::io::Link;
 use crate::stripes;
 use crate::time::Time;
 use alloc::vec::Vec;
-use wire::{MAX_PATH, Seat};
+use wire::{MAX_PATH, MAX_STRIPES, Seat};
 
 /// This peer in one stripe.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Branch {
 }
 
 const FIRST_GRACE_US: u64 = 1_000_000;
-const LEAST_GRACE_US: u64 = 250_000;
+const LEAST_GRACE_US: u64 = 400_000;
 const MOST_GRACE_US: u64 = 2_000_000;
 
 impl Trees {
@@ -105,8 +105,8 @@ pub(crate) struct Standing {
     pub seats: Vec<Seat>,
     /// The stripes that we push to it.
     pub fed: u8,
-    /// Not to be asked for a place before.
-    pub refuses_until: Time,
+    /// Not to be asked for a place in each stripe before.
+    pub refuses_until: [Time; MAX_STRIPES as usize],
     /// When it last asked for heads.
     pub asked_heads: Option<Time>,
 }

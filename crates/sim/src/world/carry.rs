@@ -151,9 +151,7 @@ impl World<'_> {
         }
         let transfer = self.net.send(self.now, self.host(at), self.host(far.peer), bytes);
         self.wheel.push(transfer.left, Event::Left { from: at, link, bytes: payload + proof });
-        let age = self.stream.as_ref().map_or(0, |s| self.now.since(s.birth(segment.sequence)).as_millis() as u64);
-        let e = self.record.dbg.entry(if id == wire::PUSHED { "push" } else { "mesh" }).or_default(); e.0 += 1; e.1 += age;
-        let what = Carried::Piece { segment, piece, forged: manner == Manner::Forger };
+        let what = Carried::Piece { segment, piece, forged: manner == Manner::Forger, pushed: id == wire::PUSHED };
         self.put_on_way(at, link, transfer, what);
     }
 
@@ -175,8 +173,6 @@ impl World<'_> {
         if self.stream.as_ref().is_some_and(|stream| segment.sequence > stream.born) {
             return self.fail(at, format!("fetches {segment:?}, which is not born"));
         }
-        let age = self.stream.as_ref().map_or(0, |s| self.now.since(s.birth(segment.sequence)).as_millis() as u64);
-        let e = self.record.dbg.entry(if age < 500 { "top" } else { "late" }).or_default(); e.0 += u64::from(end-first); e.1 += age * u64::from(end-first);
         let parts: Vec<u32> = (first..end).map(|piece| viewer.piece_bytes(segment, piece)).collect();
         let bytes = parts.iter().map(|&part| u64::from(part)).sum();
         let request = self.origin.request(self.now, parts);

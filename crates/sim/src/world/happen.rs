@@ -309,7 +309,7 @@ impl World<'_> {
         match what {
             Carried::Message(message) => self.feed(to, Input::Message(link, message)),
             Carried::Heads { first, last } => self.take_heads(to, Source::Peer(link), first, last),
-            Carried::Piece { segment, piece, forged } => {
+            Carried::Piece { segment, piece, forged, pushed } => {
                 let viewer = &mut self.viewers[to as usize];
                 let bytes = u64::from(viewer.piece_bytes(segment, piece));
                 if forged {
@@ -325,6 +325,7 @@ impl World<'_> {
                 let verdict = if forged { Verdict::Forged } else { Verdict::Verified };
                 let began = self.viewers[to as usize].held.contains_key(&segment);
                 if !forged {
+                    self.dbg(to, segment, piece, if pushed { 0 } else { 1 });
                     self.hold(to, segment, piece, bytes);
                 }
                 self.feed(to, Input::Arrived { segment, piece, from: Source::Peer(link), verdict });
@@ -338,6 +339,21 @@ impl World<'_> {
                 }
             }
         }
+    }
+
+    fn dbg(&mut self, at: u32, segment: manifest::SegmentId, piece: u32, how: usize) {
+        let viewer = &self.viewers[at as usize];
+        let Some(s) = &self.stream else { return };
+        let birth = s.birth(segment.sequence);
+        let fresh = birth >= viewer.came && birth.0 > 0;
+        let dup = viewer.holds(segment, piece);
+        let old = self.now.since(viewer.came).as_secs() >= 10;
+        let lonely = viewer.links.is_empty();
+        let age = self.now.since(birth).as_millis() as u64;
+        let name = format!("{}{}{}{}", ["push", "mesh", "orig"][how], if dup { " DUP" } else { "" }, if !fresh { " fill" } else { "" }, if lonely { " lonely" } else if old { " settled" } else { " young" });
+        let e = self.record.dbg.entry(name).or_default();
+        e.0 += 1;
+        e.1 += age;
     }
 
     /// Stores a verified piece.
@@ -413,6 +429,7 @@ impl World<'_> {
             let bytes = u64::from(viewer.piece_bytes(segment, piece));
             viewer.seen.from_origin += bytes;
             self.record.fetched(viewer.film.number, segment, bytes);
+            self.dbg(to, segment, piece, 2);
             self.hold(to, segment, piece, bytes);
             let (from, verdict) = (Source::Origin, Verdict::Verified);
             self.feed(to, Input::Arrived { segment, piece, from, verdict });

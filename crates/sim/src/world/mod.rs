@@ -98,7 +98,7 @@ enum Carried {
     Message(Message),
     /// Heads of the live stream, from one number to another.
     Heads { first: u32, last: u32 },
-    Piece { segment: SegmentId, piece: u32, forged: bool },
+    Piece { segment: SegmentId, piece: u32, forged: bool, pushed: bool },
 }
 
 enum Event {

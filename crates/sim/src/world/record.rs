@@ -11,7 +11,7 @@ use crate::figures::{Delay, Feed, Moment, Run, Seen};
 
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    pub dbg: BTreeMap<&'static str, (u64, u64)>,
+    pub dbg: BTreeMap<String, (u64, u64)>,
     pub requests: u64,
     pub peers_bytes: u64,
     origin_bytes: u64,
@@ -62,8 +62,9 @@ impl World<'_> {
                 let class = match kbps { 0..500 => 0, 500..1000 => 1, 1000..2000 => 2, _ => 3 };
                 for d in core.snapshot().depths { match d { Some(d) => { hist[d.min(19)] += 1; by[class][0] += 1 }, None => { none += 1; by[class][1] += 1 } } }
             }
-            let m = core::mem::take(&mut self.record.dbg);
-            eprintln!("T {:.0} none {none} depth {:?} by rung(in,out) {by:?} how {m:?}", self.now.0 as f64/1e6, &hist[..10]);
+            if self.now.0 == 81_000_000 { for v in self.viewers.iter().filter(|v| !v.gone && self.now.since(v.came).as_secs() > 20) { if let Some(c) = &v.core { let t = c.dbg_places(self.now); if !t.is_empty() { eprintln!("P {} up {} kbps {} {t}", v.host.0, v.upload * 8 / 1000, v.player.kbps()); } } } }
+            let m = &self.record.dbg; if self.now.0 > 88_000_000 { for (k, v) in m { eprintln!("D {k:24} {:7} mean age {}", v.0, v.1 / v.0.max(1)); } }
+            eprintln!("T {:.0} none {none} depth {:?} by rung(in,out) {by:?}", self.now.0 as f64/1e6, &hist[..10]);
         }
         moment.buffered_s /= f64::from(moment.viewers.max(1));
         let step = self.scenario.seconds / f64::from(MOMENTS);
