@@ -60,6 +60,8 @@ pub struct World<'a> {
     arrivals_rng: Rng,
     films: BTreeMap<usize, Arc<Film>>,
     viewers: Vec<Viewer>,
+    /// Empty: room for what a peer says.
+    out: Vec<Output>,
     /// The last link's name.
     links: u32,
     record: Record,
@@ -231,6 +233,7 @@ impl<'a> World<'a> {
             arrivals_rng: Rng::stream(seed, 0, "arrivals"),
             films: BTreeMap::new(),
             viewers: Vec::new(),
+            out: Vec::new(),
             links: 0,
             record: Record::default(),
             digest: 0,
@@ -306,7 +309,7 @@ impl<'a> World<'a> {
             return;
         }
         let Some(core) = &mut viewer.core else { return };
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut self.out);
         let next = core.handle(self.now, input, &mut out);
         if let Some(next) = next {
             viewer.wake = next;
@@ -315,10 +318,11 @@ impl<'a> World<'a> {
                 self.wheel.push(next, Event::Wake(at));
             }
         }
-        for output in out {
+        for output in out.drain(..) {
             self.note(u64::from(at) << 32 | tag(&output));
             self.carry_out(at, output);
         }
+        self.out = out;
         self.check_viewer(at);
     }
 
