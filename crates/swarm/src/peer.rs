@@ -15,7 +15,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::SegmentId;
-use wire::{Message, Playing, Refusal};
+use wire::{Have, Message, Playing, Refusal, Run};
 
 /// One viewer's side of the swarm. See the crate's first page.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Peer {
     pub(crate) urgent: BTreeMap<SegmentId, Urgent>,
     /// Since when nobody is known to hold or fetch a segment of the window.
     pub(crate) orphaned: BTreeMap<SegmentId, Time>,
+    /// What was missing when plans were last made.
+    pub(crate) missing: Vec<SegmentId>,
     /// When plans were last made, and when they are made next unless something happens before.
     acted: Time,
     act_at: Time,
@@ -100,6 +102,7 @@ impl Peer {
             seed,
             urgent: BTreeMap::new(),
             orphaned: BTreeMap::new(),
+            missing: Vec::new(),
             acted: Time::default(),
             act_at: Time::default(),
             reported: Time::default(),
@@ -115,7 +118,7 @@ impl Peer {
     /// Never blocks, never fails.
     pub fn handle(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) -> Option<Time> {
         self.path.tick(now, self.is_busy());
-        let hurry = Hurry::of(&input);
+        let hurry = self.hurry(&input);
         match input {
             Input::Wake => {}
             Input::Film(index) => self.film = Some(Film::new(index)),
@@ -201,6 +204,36 @@ impl Peer {
 
     fn is_busy(&self) -> bool {
         !self.origin.fetches.is_empty() || self.links.values().any(|n| !n.asked.is_empty())
+    }
+
+    fn hurry(&self, input: &Input<'_>) -> Hurry {
+        match input {
+            Input::Wake
+            | Input::Film(_)
+            | Input::Player(_)
+            | Input::Want(_)
+            | Input::LinkDown(_)
+            | Input::FetchEnded { .. } => Hurry::Now,
+            Input::LinkRoom { .. }
+            | Input::Message(_, Message::Request { .. } | Message::Cancel { .. } | Message::Playing(_)) => {
+                Hurry::No
+            }
+            Input::Message(_, Message::Have(have)) if !self.is_of_use(have) => Hurry::No,
+            _ => Hurry::Soon,
+        }
+    }
+
+    /// Whether a report speaks of something that was missing when plans were last made.
+    fn is_of_use(&self, have: &Have) -> bool {
+        let in_run = |run: &Run, segment: SegmentId| {
+            run.first.rendition == segment.rendition
+                && segment.sequence.checked_sub(run.first.sequence).is_some_and(|place| place < run.count)
+        };
+        self.missing.iter().any(|&segment| {
+            have.whole.iter().any(|run| in_run(run, segment))
+                || have.partial.iter().any(|partial| partial.segment == segment)
+                || have.fetching.contains(&segment)
+        })
     }
 
     /// Everything that may be due by now; says after what time something may be due again.
@@ -330,25 +363,8 @@ enum Hurry {
     Now,
     /// When [`PAUSE`] is over: many small things happen in a moment, and plans are dear.
     Soon,
-    /// It changes nothing that plans rest on.
+    /// It changes little that plans rest on: the next ones, within [`WATCH`] while something is missing, see it.
     No,
-}
-
-impl Hurry {
-    fn of(input: &Input<'_>) -> Self {
-        match input {
-            Input::Wake
-            | Input::Film(_)
-            | Input::Player(_)
-            | Input::Want(_)
-            | Input::LinkDown(_)
-            | Input::FetchEnded { .. } => Hurry::Now,
-            Input::LinkRoom { .. } | Input::Message(_, Message::Request { .. } | Message::Cancel { .. }) => {
-                Hurry::No
-            }
-            _ => Hurry::Soon,
-        }
-    }
 }
 
 /// Between two rounds of planning, unless something pressing happens.
