@@ -341,7 +341,12 @@ impl Scenario {
             if !(1.0..=25.0).contains(&live.buffer_s) || !(1..=wire::MAX_STRIPES).contains(&stripes) {
                 return wrong("live", "needs a buffer of 1 to 25 s, and 1 to 8 stripes");
             }
-            if !share(zappers) || !share(abrupt) || !time(zapper_mean_s) || !time(median_s) || !(0.0..=10.0).contains(&sd_ln) {
+            if !share(zappers)
+                || !share(abrupt)
+                || !time(zapper_mean_s)
+                || !time(median_s)
+                || !(0.0..=10.0).contains(&sd_ln)
+            {
                 return wrong("live.stay", "needs shares from 0 to 1 and spans in seconds");
             }
             if self.audience.catalogue.is_some() {

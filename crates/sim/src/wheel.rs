@@ -139,7 +139,6 @@ impl<E> Wheel<E> {
 
     fn enter_block(&mut self, block: u64) {
         self.slot = block << RING_BITS;
-        // `current` is empty here: its room serves as the block's, and the block's as the next slot's.
         let mut events = std::mem::take(&mut self.current);
         self.blocks.swap(block, &mut events);
         for (at, event) in events.drain(..) {
@@ -168,6 +167,8 @@ const RING_MASK: u64 = (1 << RING_BITS) - 1;
 struct Ring<E> {
     slots: Vec<Vec<(u64, E)>>,
     occupied: [u64; 1 << (RING_BITS - 6)],
+    /// The room of slots whose turn is over, for the next that need some: few slots hold something at a time.
+    spare: Vec<Vec<(u64, E)>>,
 }
 
 impl<E> Ring<E> {
@@ -175,20 +176,26 @@ impl<E> Ring<E> {
         Self {
             slots: std::iter::repeat_with(Vec::new).take(1 << RING_BITS).collect(),
             occupied: [0; 1 << (RING_BITS - 6)],
+            spare: Vec::new(),
         }
     }
 
     fn push(&mut self, index: u64, entry: (u64, E)) {
         let index = index & RING_MASK;
         self.occupied[(index / 64) as usize] |= 1 << (index % 64);
-        self.slots[index as usize].push(entry);
+        let slot = &mut self.slots[index as usize];
+        if slot.capacity() == 0 {
+            *slot = self.spare.pop().unwrap_or_default();
+        }
+        slot.push(entry);
     }
 
-    /// Exchanges a slot's events for an empty vector, whose room the slot keeps.
+    /// Exchanges a slot's events for an empty vector, whose room is kept for others.
     fn swap(&mut self, index: u64, empty: &mut Vec<(u64, E)>) {
         let index = index & RING_MASK;
         self.occupied[(index / 64) as usize] &= !(1 << (index % 64));
-        std::mem::swap(&mut self.slots[index as usize], empty);
+        let events = std::mem::take(&mut self.slots[index as usize]);
+        self.spare.push(std::mem::replace(empty, events));
     }
 
     /// The first slot at or after `from` that holds something; `from` may be one past the last.

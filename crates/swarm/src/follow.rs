@@ -131,7 +131,9 @@ impl Peer {
         if late && let Some(n) = parent.and_then(|link| self.links.get_mut(&link)) {
             n.standing.refuses_until[usize::from(stripe)] = now + LEFT_FOR;
         }
-        let depth = parent.filter(|_| !late).and_then(|link| Some(self.links.get(&link)?.standing.seat(stripe)?.path.len()));
+        let depth = parent
+            .filter(|_| !late)
+            .and_then(|link| Some(self.links.get(&link)?.standing.seat(stripe)?.path.len()));
         let place =
             if self.config.topology.push { self.best_parent(now, stripe, video, depth) } else { None };
         if let Some(link) = place {
@@ -307,7 +309,9 @@ impl Peer {
         }
         if let Some(n) = self.links.get_mut(&link) {
             let refusals = n.standing.refuses_until.iter_mut().enumerate();
-            refusals.filter(|(stripe, _)| refused >> stripe & 1 == 1).for_each(|(_, until)| *until = now + REFUSED_FOR);
+            refusals
+                .filter(|(stripe, _)| refused >> stripe & 1 == 1)
+                .for_each(|(_, until)| *until = now + REFUSED_FOR);
         }
         if mask & !self.live.trees.followed(link) != 0 {
             left.push(link);
@@ -330,7 +334,9 @@ impl Peer {
         let mut t = alloc::string::String::new();
         let video = self.viewer.rendition(Kind::Video).unwrap_or(255);
         for (s, b) in self.live.trees.branches.iter().enumerate() {
-            if b.top || b.parent.is_some() { continue; }
+            if b.top || b.parent.is_some() {
+                continue;
+            }
             let me = stripes::short(&self.me);
             let mut c = [0; 7];
             for n in self.links.values() {
@@ -345,7 +351,12 @@ impl Peer {
                 c[5] += i32::from(same && ok && seat.room > 0);
                 c[6] += i32::from(same && ok && seat.room > 0 && now >= n.standing.refuses_until[s]);
             }
-            let _ = write!(t, " s{s} home {} asked {:?} links/same/serve/seat/loopfree/room/notrefused {c:?}", stripes::home(4, &self.me), b.asked.is_some());
+            let _ = write!(
+                t,
+                " s{s} home {} asked {:?} links/same/serve/seat/loopfree/room/notrefused {c:?}",
+                stripes::home(4, &self.me),
+                b.asked.is_some()
+            );
         }
         t
     }

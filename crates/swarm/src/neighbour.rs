@@ -131,7 +131,8 @@ impl Neighbour {
         have.whole.iter().for_each(|run| self.held.add(span(run)));
         for partial in &have.partial {
             let (segment, pieces) = (partial.segment, partial.pieces.len());
-            let fits = if film.has(segment) { pieces == film.pieces(segment) } else { film.may_have(segment) };
+            let fits =
+                if film.has(segment) { pieces == film.pieces(segment) } else { film.may_have(segment) };
             if fits {
                 self.held.set_part(segment, partial.pieces.clone());
             }

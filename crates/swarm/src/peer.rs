@@ -16,7 +16,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::SegmentId;
-use wire::{Message, Playing, Refusal};
+use wire::{Have, Message, Playing, Refusal, Run};
 
 /// One viewer's side of the swarm. See the crate's first page.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ pub struct Peer {
     pub(crate) urgent: BTreeMap<SegmentId, Urgent>,
     /// Since when nobody is known to hold or fetch a segment of the window.
     pub(crate) orphaned: BTreeMap<SegmentId, Time>,
+    /// What was missing when plans were last made.
+    pub(crate) missing: Vec<SegmentId>,
     /// When plans were last made, and when they are made next unless something happens before.
     acted: Time,
     act_at: Time,
@@ -106,6 +108,7 @@ impl Peer {
             live: Live::new(config.topology.stripes.min(wire::MAX_STRIPES)),
             urgent: BTreeMap::new(),
             orphaned: BTreeMap::new(),
+            missing: Vec::new(),
             acted: Time::default(),
             act_at: Time::default(),
             reported: Time::default(),
@@ -121,7 +124,7 @@ impl Peer {
     /// Never blocks, never fails.
     pub fn handle(&mut self, now: Time, input: Input<'_>, out: &mut Vec<Output>) -> Option<Time> {
         self.path.tick(now, self.is_busy());
-        let hurry = Hurry::of(&input);
+        let hurry = self.hurry(&input);
         match input {
             Input::Wake => {}
             Input::Film(index) => self.film = Some(Film::new(index)),
@@ -212,6 +215,49 @@ impl Peer {
         !self.origin.fetches.is_empty() || self.links.values().any(|n| !n.asked.is_empty())
     }
 
+    fn hurry(&self, input: &Input<'_>) -> Hurry {
+        match input {
+            Input::Wake
+            | Input::Film(_)
+            | Input::Live { .. }
+            | Input::Head { .. }
+            | Input::Player(_)
+            | Input::Want(_)
+            | Input::LinkDown(_)
+            | Input::FetchEnded { .. } => Hurry::Now,
+            Input::LinkRoom { .. }
+            | Input::Message(
+                _,
+                Message::Request { .. }
+                | Message::Cancel { .. }
+                | Message::Playing(_)
+                | Message::Seats(_)
+                | Message::Follow { .. },
+            ) => Hurry::No,
+            // It was pushed: nothing is free for another.
+            Input::Arrived { from: Source::Peer(link), verdict: Verdict::Verified, .. }
+                if self.is_live() && self.links.get(link).is_some_and(|n| n.asked.is_empty()) =>
+            {
+                Hurry::No
+            }
+            Input::Message(_, Message::Have(have)) if !self.is_of_use(have) => Hurry::No,
+            _ => Hurry::Soon,
+        }
+    }
+
+    /// Whether a report speaks of something that was missing when plans were last made.
+    fn is_of_use(&self, have: &Have) -> bool {
+        let in_run = |run: &Run, segment: SegmentId| {
+            run.first.rendition == segment.rendition
+                && segment.sequence.checked_sub(run.first.sequence).is_some_and(|place| place < run.count)
+        };
+        self.missing.iter().any(|&segment| {
+            have.whole.iter().any(|run| in_run(run, segment))
+                || have.partial.iter().any(|partial| partial.segment == segment)
+                || have.fetching.contains(&segment)
+        })
+    }
+
     /// Everything that may be due by now; says after what time something may be due again.
     fn act(&mut self, now: Time, out: &mut Vec<Output>) -> Duration {
         if self.film.is_none() {
@@ -229,7 +275,11 @@ impl Peer {
         self.gather(now, out);
         self.evict(out);
         let open = self.links.values().any(|n| !n.asked.is_empty()) || !self.uploads.is_empty();
-        if open || !idle { WATCH } else { REST }
+        match open || !idle {
+            true if self.is_live() => WATCH_LIVE,
+            true => WATCH,
+            false => REST,
+        }
     }
 
     fn want(&mut self, segment: SegmentId, out: &mut Vec<Output>) {
@@ -353,31 +403,14 @@ enum Hurry {
     Now,
     /// When [`PAUSE`] is over: many small things happen in a moment, and plans are dear.
     Soon,
-    /// It changes nothing that plans rest on.
+    /// It changes little that plans rest on: the next ones, within [`WATCH`] while something is missing, see it.
     No,
-}
-
-impl Hurry {
-    fn of(input: &Input<'_>) -> Self {
-        match input {
-            Input::Wake
-            | Input::Film(_)
-            | Input::Live { .. }
-            | Input::Head { .. }
-            | Input::Player(_)
-            | Input::Want(_)
-            | Input::LinkDown(_)
-            | Input::FetchEnded { .. } => Hurry::Now,
-            Input::LinkRoom { .. } | Input::Message(_, Message::Request { .. } | Message::Cancel { .. }) => {
-                Hurry::No
-            }
-            _ => Hurry::Soon,
-        }
-    }
 }
 
 /// Between two rounds of planning, unless something pressing happens.
 const PAUSE: Duration = Duration::from_millis(8);
 /// The same while something is missing or was asked for, and while nothing is.
 const WATCH: Duration = Duration::from_millis(50);
+/// Of a live stream something always is missing: most of it is on its way.
+const WATCH_LIVE: Duration = Duration::from_millis(100);
 const REST: Duration = Duration::from_millis(250);

@@ -49,6 +49,8 @@ impl Peer {
             .into_iter()
             .filter(|task| !self.store.is_whole(task.segment))
             .collect();
+        self.missing.clear();
+        self.missing.extend(tasks.iter().map(|task| task.segment));
         self.drop_stale_fetches(&tasks, out);
         self.orphaned.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
         self.urgent.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));

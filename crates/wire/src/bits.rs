@@ -100,3 +100,20 @@ impl Bits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_bits_are_those_set_one_by_one_and_joined_ones_those_of_both() {
+        for len in [0, 1, 63, 64, 65, 128, 2048] {
+            let (mut even, mut odd) = (Bits::none(len), Bits::none(len));
+            (0..len).for_each(|i| assert!(if i % 2 == 0 { even.set(i) } else { odd.set(i) }));
+            odd.join(&even);
+            assert_eq!(odd, Bits::all(len));
+            odd.join(&Bits::all(len + 1));
+            assert_eq!(odd.count(), len);
+        }
+    }
+}

@@ -181,7 +181,11 @@ impl World<'_> {
         let film = self.film(visit.as_ref().map_or(0, |visit| visit.film));
         let mut player = player::Player::new(&self.film, self.now);
         if let (Some(stream), Some(live)) = (&self.stream, &self.scenario.live) {
-            player.go_live(stream.edge(Time::default()), Duration::from_secs_f64(live.buffer_s), live.parts(&self.film));
+            player.go_live(
+                stream.edge(Time::default()),
+                Duration::from_secs_f64(live.buffer_s),
+                live.parts(&self.film),
+            );
         }
         let viewer = Viewer {
             id: peer_id(at),
@@ -235,7 +239,8 @@ impl World<'_> {
             return;
         }
         if !self.alone {
-            let topology = self.scenario.live.as_ref().map_or(Topology::default(), |live| live.topology.setting());
+            let topology =
+                self.scenario.live.as_ref().map_or(Topology::default(), |live| live.topology.setting());
             let mut config = Config { upload: viewer.upload, topology, ..Config::default() };
             if let Some(links) = self.scenario.peer.links {
                 config.links_wanted = links;
@@ -350,7 +355,19 @@ impl World<'_> {
         let old = self.now.since(viewer.came).as_secs() >= 10;
         let lonely = viewer.links.is_empty();
         let age = self.now.since(birth).as_millis() as u64;
-        let name = format!("{}{}{}{}", ["push", "mesh", "orig"][how], if dup { " DUP" } else { "" }, if !fresh { " fill" } else { "" }, if lonely { " lonely" } else if old { " settled" } else { " young" });
+        let name = format!(
+            "{}{}{}{}",
+            ["push", "mesh", "orig"][how],
+            if dup { " DUP" } else { "" },
+            if !fresh { " fill" } else { "" },
+            if lonely {
+                " lonely"
+            } else if old {
+                " settled"
+            } else {
+                " young"
+            }
+        );
         let e = self.record.dbg.entry(name).or_default();
         e.0 += 1;
         e.1 += age;

@@ -34,8 +34,8 @@ use crate::sessions::{Arrivals, Catalogue};
 use crate::traces;
 use crate::wheel::Wheel;
 
-pub use oracle::Broken;
 use live::Stream;
+pub use oracle::Broken;
 use record::Record;
 use tracker::{Told, Tracker};
 use viewer::Viewer;
@@ -65,6 +65,8 @@ pub struct World<'a> {
     film: scenario::Film,
     stream: Option<Stream>,
     viewers: Vec<Viewer>,
+    /// Empty: room for what a peer says.
+    out: Vec<Output>,
     /// The last link's name.
     links: u32,
     record: Record,
@@ -97,8 +99,16 @@ struct Asked {
 enum Carried {
     Message(Message),
     /// Heads of the live stream, from one number to another.
-    Heads { first: u32, last: u32 },
-    Piece { segment: SegmentId, piece: u32, forged: bool, pushed: bool },
+    Heads {
+        first: u32,
+        last: u32,
+    },
+    Piece {
+        segment: SegmentId,
+        piece: u32,
+        forged: bool,
+        pushed: bool,
+    },
 }
 
 enum Event {
@@ -254,6 +264,7 @@ impl<'a> World<'a> {
                 None => scenario.film.clone(),
             },
             viewers: Vec::new(),
+            out: Vec::new(),
             links: 0,
             record: Record::default(),
             digest: 0,
@@ -332,7 +343,7 @@ impl<'a> World<'a> {
             return;
         }
         let Some(core) = &mut viewer.core else { return };
-        let mut out = Vec::new();
+        let mut out = std::mem::take(&mut self.out);
         let next = core.handle(self.now, input, &mut out);
         if let Some(next) = next {
             viewer.wake = next;
@@ -341,11 +352,11 @@ impl<'a> World<'a> {
                 self.wheel.push(next, Event::Wake(at));
             }
         }
-        for output in out {
-            if std::env::var("DBG").is_ok_and(|v| v == at.to_string()) && !matches!(output, Output::SendPiece{..}) { eprintln!("{} {at} {output:?}", self.now.0); }
+        for output in out.drain(..) {
             self.note(u64::from(at) << 32 | tag(&output));
             self.carry_out(at, output);
         }
+        self.out = out;
         self.check_viewer(at);
     }
 

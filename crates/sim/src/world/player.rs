@@ -55,7 +55,6 @@ struct Live {
 const CATCHES_UP_AT: Duration = Duration::from_millis(500);
 const CATCHES_UP_PERMILLE: u32 = 1050;
 
-
 /// What is on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shows {
@@ -125,7 +124,8 @@ impl Player {
     }
 
     fn rate_permille(&self) -> u32 {
-        let late = self.live.zip(self.behind()).is_some_and(|(live, behind)| behind > live.buffer + CATCHES_UP_AT);
+        let late =
+            self.live.zip(self.behind()).is_some_and(|(live, behind)| behind > live.buffer + CATCHES_UP_AT);
         if late { CATCHES_UP_PERMILLE } else { 1000 }
     }
 
