@@ -18,6 +18,8 @@ const TOPS: u64 = 3;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// Who refused a place, or was left, is not asked again before.
 const REFUSED_FOR: Duration = Duration::from_millis(1500);
+/// Those below one that has lost its parent stay with it for so long.
+const STAY_WITH_ORPHAN: Duration = Duration::from_secs(3);
 const LEFT_FOR: Duration = Duration::from_secs(15);
 /// How often a better place is looked for.
 const LOOKS_EVERY: Duration = Duration::from_secs(4);
@@ -25,11 +27,13 @@ const LOOKS_EVERY: Duration = Duration::from_secs(4);
 const ORPHAN_STEP: Duration = Duration::from_secs(2);
 /// Between two reports of one's seats, unless a path has changed.
 const SEATS_EVERY: Duration = Duration::from_millis(500);
+/// Places that a peer keeps for those who need its home stripe.
+const KEPT_FOR_HOME: u32 = 3;
 /// Who has been linked for less gets nobody else's place.
 const STABLE: Duration = Duration::from_secs(10);
 /// With what waits longer than this no more may follow; somewhat longer, and one has to go.
-const FULL_AT: Duration = Duration::from_millis(400);
-const OVERFULL_AT: Duration = Duration::from_millis(1200);
+const FULL_AT: Duration = Duration::from_millis(900);
+const OVERFULL_AT: Duration = Duration::from_millis(1600);
 /// A branch that is late this often is left, and how often another place is looked for then.
 const LATE_MAX: u8 = 8;
 const LATE_LOOKS_EVERY: Duration = Duration::from_secs(1);
@@ -93,12 +97,12 @@ impl Peer {
             self.follow(link, out);
         }
         let branch = &mut self.live.trees.branches[usize::from(stripe)];
+        branch.path_before.take_if(|_| branch.parent.is_some() || now.since(branch.since) > STAY_WITH_ORPHAN);
         let Some(link) = branch.parent else { return };
-        let Some(n) = self.links.get_mut(&link) else { return branch.orphan(now) };
-        let path = n.standing.seat(stripe).and_then(|seat| path_below(seat, stripes::short(&n.peer), me));
-        let plays = n.playing.is_some_and(|p| p.video == video);
-        if path.is_none() || !plays {
-            branch.orphan(now);
+        let Some(n) = self.links.get_mut(&link) else { return branch.orphan(now, None) };
+        let path = n.standing.path(stripe, stripes::short(&n.peer), me);
+        if path.is_none() || n.playing.is_none_or(|p| p.video != video) {
+            branch.orphan(now, path);
             n.standing.refuses_until[usize::from(stripe)] = now + LEFT_FOR;
             self.follow(link, out);
         }
@@ -159,7 +163,9 @@ impl Peer {
                 && now >= n.standing.refuses_until[usize::from(stripe)]
                 && n.playing.is_some_and(|p| p.video == video)
                 && depth.is_none_or(|depth| seat.path.len() < depth);
-            fits.then_some(((seat.path.len(), seat.room == 0, n.expected()), link))
+            // Not the same parent twice, and not outside its home stripe, if there is another as good.
+            let second = self.live.trees.followed(link) != 0 || !self.is_interior(&n.peer, stripe);
+            fits.then_some(((seat.path.len(), seat.room == 0, second, n.expected()), link))
         });
         places.min().map(|(_, link)| link)
     }
@@ -214,6 +220,12 @@ impl Peer {
     fn room(&self, now: Time) -> u32 {
         let taken: u32 = self.links.values().map(|n| n.standing.fed.count_ones()).sum();
         if self.push_delay(now) > FULL_AT { 0 } else { self.slots().saturating_sub(taken) }
+    }
+
+    /// How much of the room is for a stripe: all in the home stripe, in others what is to spare (Castro et al. 2003: the spare
+    /// capacity group).
+    fn offers(&self, room: u32, stripe: u8) -> u32 {
+        if self.is_interior(&self.me, stripe) { room } else { room.saturating_sub(KEPT_FOR_HOME) }
     }
 
     /// What a place gains if `n` has it: the kbit/s with which it passes the stripe on.
@@ -294,6 +306,7 @@ impl Peer {
     pub(crate) fn fed_by(&mut self, now: Time, link: Link, mask: u8, out: &mut Vec<Output>) {
         let mut left = Vec::new();
         let mut refused = 0u8;
+        let me = stripes::short(&self.me);
         for (stripe, branch) in self.live.trees.branches.iter_mut().enumerate() {
             let given = mask >> stripe & 1 == 1;
             if branch.asked.take_if(|(asked, _)| *asked == link).is_some() {
@@ -304,7 +317,9 @@ impl Peer {
                     refused |= 1 << stripe;
                 }
             } else if branch.parent == Some(link) && !given {
-                branch.orphan(now);
+                let n = self.links.get(&link);
+                let path = n.and_then(|n| n.standing.path(stripe as u8, stripes::short(&n.peer), me));
+                branch.orphan(now, path);
             }
         }
         if let Some(n) = self.links.get_mut(&link) {
@@ -325,8 +340,18 @@ impl Peer {
         if branch.top {
             return Some(Vec::new());
         }
-        let n = self.links.get(&branch.parent?)?;
-        path_below(n.standing.seat(stripe)?, stripes::short(&n.peer), stripes::short(&self.me))
+        let Some(parent) = branch.parent else { return branch.path_before.clone() };
+        let n = self.links.get(&parent)?;
+        n.standing.path(stripe, stripes::short(&n.peer), stripes::short(&self.me))
+    }
+
+    pub fn dbg_branch(&self, now: Time, seg: SegmentId, piece: u32) -> alloc::string::String {
+        let film = self.film.as_ref().unwrap();
+        let s = self.live.trees.stripe(seg.sequence, piece, film.pieces(seg));
+        let b = &self.live.trees.branches[usize::from(s)];
+        let holds = b.parent.and_then(|l| self.links.get(&l)).map(|n| n.holds(seg, piece));
+        let asked = self.links.values().filter_map(|n| n.find(seg, piece)).map(|(_, a)| now.since(a.at).as_millis()).min();
+        alloc::format!("{} depth {:?} late {} grace {} heard {} since {} parentholds {holds:?} askedago {asked:?} home {}", if b.top { "TOP" } else if b.parent.is_some() { "PAR" } else { "ORP" }, self.path(s).map(|p| p.len()), b.late, b.grace_us() / 1000, now.since(film.heard(seg)).as_millis(), now.since(b.since).as_millis(), self.is_interior(&self.me, s))
     }
 
     pub fn dbg_places(&self, now: Time) -> alloc::string::String {
@@ -372,9 +397,19 @@ impl Peer {
         if !self.uploads.is_sharing() {
             return Vec::new();
         }
-        let room = self.room(now).min(3) as u8;
-        let stripes = (0..self.live.trees.stripes()).filter(|&stripe| self.is_interior(&self.me, stripe));
-        stripes.filter_map(|stripe| Some(Seat { stripe, room, path: self.path(stripe)? })).collect()
+        let room = self.room(now);
+        let stripes = 0..self.live.trees.stripes();
+        let offered = stripes.filter_map(|stripe| {
+            let branch = &self.live.trees.branches[usize::from(stripe)];
+            let comes = branch.top || branch.parent.is_some();
+            let room = if comes { self.offers(room, stripe) } else { 0 };
+            let used = || self.links.values().any(|n| n.standing.fed >> stripe & 1 == 1);
+            if room == 0 && !self.is_interior(&self.me, stripe) && !used() {
+                return None;
+            }
+            Some(Seat { stripe, room: room.min(3) as u8, path: self.path(stripe)? })
+        });
+        offered.collect()
     }
 
     fn tell_seats(&mut self, now: Time, out: &mut Vec<Output>) {

@@ -3,6 +3,7 @@
 use crate::io::{Hangup, Link, Output, PeerId};
 use crate::neighbour::Neighbour;
 use crate::peer::Peer;
+use crate::stripes;
 use crate::time::Time;
 use crate::uploads::Waiting;
 use alloc::vec::Vec;
@@ -63,8 +64,9 @@ impl Peer {
     }
 
     pub(crate) fn link_down(&mut self, now: Time, link: Link) {
-        if self.links.remove(&link).is_some() {
-            self.live.trees.lose(now, link);
+        if let Some(gone) = self.links.remove(&link) {
+            let me = stripes::short(&self.me);
+            self.live.trees.lose(now, link, |stripe| gone.standing.path(stripe, stripes::short(&gone.peer), me));
             self.uploads.drop_link(link);
         }
     }

@@ -6,6 +6,7 @@
 
 use crate::film::Film;
 use crate::io::{Link, Output, Part, Source};
+use crate::meet;
 use crate::peer::Peer;
 use crate::stripes;
 use crate::time::Time;
@@ -41,6 +42,8 @@ const PUSH_AT_MOST: Duration = Duration::from_secs(2);
 const URGENT: Duration = Duration::from_millis(1500);
 /// What lies this far behind the live edge is dropped wherever the viewer is: before the film forgets it.
 const LIVE_KEPT: Duration = Duration::from_secs(50);
+/// What a parent had on its way when it was lost comes within this.
+const STILL_COMES: Duration = Duration::from_millis(500);
 /// A question to the origin is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 const ASK_NEIGHBOUR_AGAIN: Duration = Duration::from_millis(500);
@@ -76,6 +79,7 @@ impl Peer {
 
     pub(crate) fn begin_live(&mut self, swarm: [u8; 20], piece_len: u32, kinds: &[Kind]) {
         self.film = Some(Film::live(swarm, piece_len, kinds));
+        self.meet.refresh = Some(meet::REFRESH_FIRST);
         self.config.links_wanted = self.config.live_links_wanted.min(self.config.links_max);
     }
 
@@ -178,9 +182,11 @@ impl Peer {
         let branch =
             &trees.branches[usize::from(trees.stripe(segment.sequence, piece, film.pieces(segment)))];
         let heard = film.heard(segment);
+        // What was on its way when a parent was lost, or found, mostly comes all the same.
+        let comes = branch.parent.is_some() || now.since(branch.since) < STILL_COMES;
         slack > URGENT
-            && branch.parent.is_some()
-            && heard >= branch.since
+            && comes
+            && heard + STILL_COMES >= branch.since
             && now.since(heard) < Duration::from_micros(branch.grace_us()).min(slack / 3)
     }
 
@@ -310,6 +316,6 @@ fn film_first(film: &Option<Film>, rendition: u8) -> u32 {
 }
 
 /// Open fetches of a live stream at most.
-const LIVE_FETCHES_MAX: usize = 3;
+const LIVE_FETCHES_MAX: usize = 2;
 /// With fewer viewers than this for each stripe, everybody may have children in every stripe.
 const SMALL_AUDIENCE: u32 = 8;

@@ -16,6 +16,8 @@ pub(crate) struct Meet {
     /// When the tracker was first asked.
     begun: Option<Time>,
     asked_for: usize,
+    /// After which time to ask how many there are, though nobody is wanted: where that matters.
+    pub refresh: Option<Duration>,
     /// Other viewers that the tracker knows of; `None` before its first answer.
     pub audience: Option<u32>,
 }
@@ -23,6 +25,9 @@ pub(crate) struct Meet {
 const DIAL_PATIENCE: Duration = Duration::from_secs(20);
 /// In this time after the first announce most links that come at all have come.
 const HOPE: Duration = Duration::from_secs(4);
+/// How soon it is first asked how large a live audience is, and how seldom later: it grows most at the beginning.
+pub(crate) const REFRESH_FIRST: Duration = Duration::from_secs(5);
+const REFRESH_MOST: Duration = Duration::from_secs(120);
 const SHUNNED_MAX: usize = 1000;
 
 impl Meet {
@@ -89,11 +94,13 @@ impl Meet {
             None => true,
             // A swarm that has lost links asks sooner than one that never found any.
             Some(at) if want > self.asked_for => now.since(at) >= config.announce_every / 4,
-            Some(at) => now.since(at) >= config.announce_every && want > 0,
+            Some(at) if want > 0 => now.since(at) >= config.announce_every,
+            Some(at) => self.refresh.is_some_and(|refresh| now.since(at) >= refresh),
         };
         if !due {
             return None;
         }
+        self.refresh = self.refresh.map(|refresh| (refresh * 2).min(REFRESH_MOST));
         self.announced = Some(now);
         self.begun.get_or_insert(now);
         self.asked_for = want;

@@ -22,6 +22,8 @@ pub(crate) struct Branch {
     pub top: bool,
     /// Since when it comes, by parent or as top; or since when it does not.
     pub since: Time,
+    /// Through whom it came, for those below an orphan: they stay with it for a while.
+    pub path_before: Option<Vec<u32>>,
     /// When a better place was last looked for.
     pub looked: Time,
     /// How often it came late of late.
@@ -40,9 +42,10 @@ pub(crate) struct Trees {
 }
 
 impl Branch {
-    /// A parent is given up, or lost.
-    pub fn orphan(&mut self, now: Time) {
+    /// A parent is given up, or lost; the way led by `path`.
+    pub fn orphan(&mut self, now: Time, path: Option<Vec<u32>>) {
         self.parent = None;
+        self.path_before = path;
         self.since = now;
         self.late = 0;
         self.lag = None;
@@ -59,13 +62,13 @@ impl Branch {
     /// How long to wait for a piece before it is asked for elsewhere.
     pub fn grace_us(&self) -> u64 {
         self.lag
-            .map_or(FIRST_GRACE_US, |(mean, spread)| (mean + 4 * spread).clamp(LEAST_GRACE_US, MOST_GRACE_US))
+            .map_or(FIRST_GRACE_US, |(mean, spread)| (mean + 4 * spread + LEAST_GRACE_US / 2).clamp(LEAST_GRACE_US, MOST_GRACE_US))
     }
 }
 
 const FIRST_GRACE_US: u64 = 1_000_000;
-const LEAST_GRACE_US: u64 = 400_000;
-const MOST_GRACE_US: u64 = 2_000_000;
+const LEAST_GRACE_US: u64 = 800_000;
+const MOST_GRACE_US: u64 = 2_500_000;
 
 impl Trees {
     pub fn new(count: u8) -> Self {
@@ -88,10 +91,11 @@ impl Trees {
         self.branches.iter().enumerate().filter(|(_, b)| here(b)).fold(0, |mask, (s, _)| mask | 1 << s)
     }
 
-    pub fn lose(&mut self, now: Time, link: Link) {
-        for branch in &mut self.branches {
+    /// A link is gone, and `path` says by which way a stripe has come until now.
+    pub fn lose(&mut self, now: Time, link: Link, path: impl Fn(u8) -> Option<Vec<u32>>) {
+        for (stripe, branch) in self.branches.iter_mut().enumerate() {
             if branch.parent == Some(link) {
-                branch.orphan(now);
+                branch.orphan(now, path(stripe as u8));
             }
             branch.asked.take_if(|(asked, _)| *asked == link);
         }
@@ -112,6 +116,11 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    /// The way to one who follows it: through `name` to `me`.
+    pub fn path(&self, stripe: u8, name: u32, me: u32) -> Option<Vec<u32>> {
+        path_below(self.seat(stripe)?, name, me)
+    }
+
     pub fn seat(&self, stripe: u8) -> Option<&Seat> {
         self.seats.iter().find(|seat| seat.stripe == stripe)
     }

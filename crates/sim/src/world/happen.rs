@@ -8,7 +8,7 @@ use wire::Bits;
 use super::carry::GIVES_UP;
 use super::player::{self, Shows};
 use super::viewer::{Manner, Viewer};
-use super::{Asked, Carried, Event, World, tracker};
+use super::{Asked, Carried, Event, World, live, tracker};
 use crate::figures::Seen;
 use crate::net::origin::{Reply, Request};
 use crate::rng::Rng;
@@ -204,6 +204,7 @@ impl World<'_> {
             wake: Time(u64::MAX),
             alarm: Time(u64::MAX),
             heard: 0,
+            early: Vec::new(),
             gone: false,
             abrupt: visit.as_ref().is_some_and(|visit| visit.abrupt) || stay.is_some_and(|stay| stay.abrupt),
             came: self.now,
@@ -309,13 +310,19 @@ impl World<'_> {
         self.ask(at);
     }
 
-    fn arrive(&mut self, to: u32, link: swarm::Link, what: Carried) {
+    pub(super) fn arrive(&mut self, to: u32, link: swarm::Link, what: Carried) {
         let Some(far) = self.viewers[to as usize].links.get(&link).copied() else { return };
         match what {
             Carried::Message(message) => self.feed(to, Input::Message(link, message)),
             Carried::Heads { first, last } => self.take_heads(to, Source::Peer(link), first, last),
             Carried::Piece { segment, piece, forged, pushed } => {
                 let viewer = &mut self.viewers[to as usize];
+                if self.stream.is_some() && segment.sequence > viewer.heard {
+                    if viewer.early.len() < live::EARLY_MAX {
+                        viewer.early.push((link, Carried::Piece { segment, piece, forged, pushed }));
+                    }
+                    return;
+                }
                 let bytes = u64::from(viewer.piece_bytes(segment, piece));
                 if forged {
                     viewer.seen.refused += bytes;
@@ -330,7 +337,7 @@ impl World<'_> {
                 let verdict = if forged { Verdict::Forged } else { Verdict::Verified };
                 let began = self.viewers[to as usize].held.contains_key(&segment);
                 if !forged {
-                    self.dbg(to, segment, piece, if pushed { 0 } else { 1 });
+                    self.dbg(to, segment, piece, if pushed { 0 } else { 1 }, far.peer);
                     self.hold(to, segment, piece, bytes);
                 }
                 self.feed(to, Input::Arrived { segment, piece, from: Source::Peer(link), verdict });
@@ -346,7 +353,7 @@ impl World<'_> {
         }
     }
 
-    fn dbg(&mut self, at: u32, segment: manifest::SegmentId, piece: u32, how: usize) {
+    fn dbg(&mut self, at: u32, segment: manifest::SegmentId, piece: u32, how: usize, from: u32) {
         let viewer = &self.viewers[at as usize];
         let Some(s) = &self.stream else { return };
         let birth = s.birth(segment.sequence);
@@ -368,6 +375,9 @@ impl World<'_> {
                 " young"
             }
         );
+        let first = *self.record.first.entry((at, segment, piece)).or_insert((how, self.now.0, from));
+        if how == 1 && old && fresh { eprintln!("M{} {at} {} {} {piece} age {age} from {from} first {first:?} {} {}", if dup { "DUP" } else { "" }, segment.rendition, segment.sequence, self.now.0, viewer.core.as_ref().unwrap().dbg_branch(self.now, segment, piece)); }
+        //, if dup { "DUP" } else { "" }, segment.rendition, segment.sequence, viewer.core.as_ref().unwrap().dbg_branch(self.now, segment, piece)); }
         let e = self.record.dbg.entry(name).or_default();
         e.0 += 1;
         e.1 += age;
@@ -446,7 +456,7 @@ impl World<'_> {
             let bytes = u64::from(viewer.piece_bytes(segment, piece));
             viewer.seen.from_origin += bytes;
             self.record.fetched(viewer.film.number, segment, bytes);
-            self.dbg(to, segment, piece, 2);
+            self.dbg(to, segment, piece, 2, u32::MAX);
             self.hold(to, segment, piece, bytes);
             let (from, verdict) = (Source::Origin, Verdict::Verified);
             self.feed(to, Input::Arrived { segment, piece, from, verdict });

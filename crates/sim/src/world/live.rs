@@ -20,6 +20,8 @@ const HEAD_BYTES: u32 = 180;
 /// What it says of a part, and of each piece.
 const ENTRY_BYTES: u32 = 14;
 const LEAF_BYTES: u32 = 32;
+/// Pieces that a viewer keeps at most until it hears what they must be.
+pub(super) const EARLY_MAX: usize = 128;
 /// Heads that are sent at once, at most.
 const HEADS_MAX: u32 = 32;
 
@@ -185,6 +187,8 @@ impl World<'_> {
             let parts = parts(&film.index, number..=number);
             self.feed(to, Input::Head { from, number, parts: &parts });
         }
+        let early = core::mem::take(&mut self.viewers[to as usize].early);
+        early.into_iter().for_each(|(link, what)| self.arrive(to, link, what));
         self.ask(to);
     }
 

@@ -11,6 +11,7 @@ use crate::figures::{Delay, Feed, Moment, Run, Seen};
 
 #[derive(Debug, Default)]
 pub(super) struct Record {
+    pub first: BTreeMap<(u32, SegmentId, u32), (usize, u64, u32)>,
     pub dbg: BTreeMap<String, (u64, u64)>,
     pub requests: u64,
     pub peers_bytes: u64,

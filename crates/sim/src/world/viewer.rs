@@ -8,7 +8,7 @@ use manifest::SegmentId;
 use swarm::{Link, Peer, PeerId, Time};
 use wire::Bits;
 
-use super::Film;
+use super::{Carried, Film};
 use super::honest::OriginRate;
 use super::player::Player;
 use crate::figures::Seen;
@@ -78,6 +78,8 @@ pub(super) struct Viewer {
     pub alarm: Time,
     /// The newest head of the live stream that it has.
     pub heard: u32,
+    /// Pieces that came before the head that tells what they must be: they cannot be checked yet.
+    pub early: Vec<(Link, Carried)>,
     pub gone: bool,
     /// Whether it goes without a word.
     pub abrupt: bool,
