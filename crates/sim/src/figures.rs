@@ -45,7 +45,8 @@ pub struct Run {
     pub ceiling_why: String,
 }
 
-/// From the birth of a piece to its arrival at each viewer who was there, in seconds.
+/// From the birth of a piece to its arrival from a peer, at viewers who have been there for as long as they are behind the live
+/// edge, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Delay {
     /// The mean.

@@ -345,47 +345,6 @@ impl Peer {
         n.standing.path(stripe, stripes::short(&n.peer), stripes::short(&self.me))
     }
 
-    pub fn dbg_branch(&self, now: Time, seg: SegmentId, piece: u32) -> alloc::string::String {
-        let film = self.film.as_ref().unwrap();
-        let s = self.live.trees.stripe(seg.sequence, piece, film.pieces(seg));
-        let b = &self.live.trees.branches[usize::from(s)];
-        let holds = b.parent.and_then(|l| self.links.get(&l)).map(|n| n.holds(seg, piece));
-        let asked = self.links.values().filter_map(|n| n.find(seg, piece)).map(|(_, a)| now.since(a.at).as_millis()).min();
-        alloc::format!("{} depth {:?} late {} grace {} heard {} since {} parentholds {holds:?} askedago {asked:?} home {}", if b.top { "TOP" } else if b.parent.is_some() { "PAR" } else { "ORP" }, self.path(s).map(|p| p.len()), b.late, b.grace_us() / 1000, now.since(film.heard(seg)).as_millis(), now.since(b.since).as_millis(), self.is_interior(&self.me, s))
-    }
-
-    pub fn dbg_places(&self, now: Time) -> alloc::string::String {
-        use core::fmt::Write;
-        let mut t = alloc::string::String::new();
-        let video = self.viewer.rendition(Kind::Video).unwrap_or(255);
-        for (s, b) in self.live.trees.branches.iter().enumerate() {
-            if b.top || b.parent.is_some() {
-                continue;
-            }
-            let me = stripes::short(&self.me);
-            let mut c = [0; 7];
-            for n in self.links.values() {
-                c[0] += 1;
-                let same = n.playing.is_some_and(|p| p.video == video);
-                c[1] += i32::from(same);
-                c[2] += i32::from(same && n.serves());
-                let Some(seat) = n.standing.seat(s as u8) else { continue };
-                c[3] += i32::from(same);
-                let ok = path_below(seat, stripes::short(&n.peer), me).is_some();
-                c[4] += i32::from(same && ok);
-                c[5] += i32::from(same && ok && seat.room > 0);
-                c[6] += i32::from(same && ok && seat.room > 0 && now >= n.standing.refuses_until[s]);
-            }
-            let _ = write!(
-                t,
-                " s{s} home {} asked {:?} links/same/serve/seat/loopfree/room/notrefused {c:?}",
-                stripes::home(4, &self.me),
-                b.asked.is_some()
-            );
-        }
-        t
-    }
-
     /// How deep this peer is in the tree of each stripe.
     pub(crate) fn depths(&self) -> Vec<Option<usize>> {
         let stripes = if self.is_live() { self.live.trees.stripes() } else { 0 };

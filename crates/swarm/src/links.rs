@@ -66,7 +66,9 @@ impl Peer {
     pub(crate) fn link_down(&mut self, now: Time, link: Link) {
         if let Some(gone) = self.links.remove(&link) {
             let me = stripes::short(&self.me);
-            self.live.trees.lose(now, link, |stripe| gone.standing.path(stripe, stripes::short(&gone.peer), me));
+            self.live
+                .trees
+                .lose(now, link, |stripe| gone.standing.path(stripe, stripes::short(&gone.peer), me));
             self.uploads.drop_link(link);
         }
     }

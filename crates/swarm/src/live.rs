@@ -282,10 +282,25 @@ impl Peer {
         let window = film.edge().saturating_sub(self.viewer.player.position);
         let (slack_us, age) = (slack.as_micros() as u64, film.edge().saturating_sub(film.end(segment)));
         match () {
-            () if slack < URGENT => (0, slack_us, 0),
+            // Who has little in hand is no good at spreading.
+            () if slack < URGENT || self.viewer.buffered() < window / 2 => (0, slack_us, 0),
             () if age < window / 4 => (1, age.as_micros() as u64, holders as u64),
-            () => (2, holders as u64, slack_us),
+            () => (2, holders.min(RARE) as u64, slack_us),
         }
+    }
+
+    /// Of a live stream, what a viewer is to have in hand against bad moments of its line: what is missing of that the origin
+    /// brings, unless neighbours are about to.
+    pub(crate) fn live_reserve(&self) -> Duration {
+        let Some(film) = self.film.as_ref().filter(|film| film.live) else { return Duration::ZERO };
+        (film.edge().saturating_sub(self.viewer.player.position) / 3).min(RESERVE_MOST)
+    }
+
+    /// How many bytes may be asked for in all, so that what is needed soonest does not wait behind the rest in the downlink.
+    pub(crate) fn live_budget(&self) -> u32 {
+        let rate = self.path.bps().unwrap_or(0) / 8;
+        let asked: u32 = self.links.values().map(|n| n.asked_bytes).sum();
+        (rate.clamp(LEAST_IN_FLIGHT, MOST_IN_FLIGHT) as u32).saturating_sub(asked)
     }
 
     /// Drops what lies behind the viewer.
@@ -315,6 +330,12 @@ fn film_first(film: &Option<Film>, rendition: u8) -> u32 {
     film.as_ref().map_or(0, |film| film.first(rendition))
 }
 
+const RESERVE_MOST: Duration = Duration::from_secs(3);
+/// Bytes that may be asked for at once: what the path brings in a second, within these bounds.
+const LEAST_IN_FLIGHT: u64 = 384 * 1024;
+const MOST_IN_FLIGHT: u64 = 2 << 20;
+/// A piece that more hold than this is not rare.
+const RARE: usize = 3;
 /// Open fetches of a live stream at most.
 const LIVE_FETCHES_MAX: usize = 2;
 /// With fewer viewers than this for each stripe, everybody may have children in every stripe.

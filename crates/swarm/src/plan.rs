@@ -160,7 +160,13 @@ impl Peer {
             }
         }
         order.sort_unstable_by_key(|&(order, segment, lot, ..)| (order, segment, lot));
+        let mut budget = self.live_budget();
         for (.., piece, task) in order {
+            let bytes = self.film.as_ref().map_or(0, |film| film.piece_size(task.segment, piece));
+            if budget < bytes {
+                return;
+            }
+            budget -= bytes;
             if !self.ask_best(now, &task, piece, out) && !self.links.values().any(|n| n.takes(now, 1)) {
                 return;
             }
@@ -214,9 +220,9 @@ impl Peer {
             .min_by_key(|(link, n)| (n.cost(), **link));
         let Some((&link, neighbour)) = best else { return false };
         let id = neighbour.ask(now, task.segment, piece, bytes);
-        // What is young has to spread, however late it is needed.
-        let most = if film.live { 1000 } else { 600_000 };
-        let within_ms = task.slack.as_millis().min(most) as u32;
+        // Of a live stream what is young has to spread, and time must be left to ask somebody else.
+        let within = if film.live { (task.slack / 3).min(Duration::from_secs(1)) } else { task.slack };
+        let within_ms = within.as_millis().min(600_000) as u32;
         // The first pieces of a segment come with its leaves, until a piece has been verified.
         let leaves = !film.live && !self.store.is_begun(task.segment);
         let request = Message::Request { id, segment: task.segment, piece, within_ms, leaves };
@@ -243,7 +249,7 @@ impl Peer {
         let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return false };
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
-        let in_time = estimate * 3 / 2 + MARGIN;
+        let in_time = (estimate * 3 / 2 + MARGIN).max(self.live_reserve());
 
         if task.wanted && task.slack < in_time {
             let will_do = self.peers_will_do(now, task, &missing, estimate);

@@ -61,8 +61,9 @@ impl Branch {
 
     /// How long to wait for a piece before it is asked for elsewhere.
     pub fn grace_us(&self) -> u64 {
-        self.lag
-            .map_or(FIRST_GRACE_US, |(mean, spread)| (mean + 4 * spread + LEAST_GRACE_US / 2).clamp(LEAST_GRACE_US, MOST_GRACE_US))
+        self.lag.map_or(FIRST_GRACE_US, |(mean, spread)| {
+            (mean + 4 * spread + LEAST_GRACE_US / 2).clamp(LEAST_GRACE_US, MOST_GRACE_US)
+        })
     }
 }
 

@@ -114,7 +114,7 @@ impl Viewer {
     }
 
     /// How far beyond the position the player can go.
-    fn buffered(&self) -> Duration {
+    pub fn buffered(&self) -> Duration {
         let used = self.tracks.iter().zip(self.reach).filter(|(track, _)| track.is_some());
         let reach = used.map(|(_, reach)| reach).min().unwrap_or_default();
         reach.saturating_sub(self.player.position)

@@ -243,7 +243,7 @@ pub const MEASURES: &[Measure] = &[
         better: Better::Less,
         alone_too: false,
         step: 0.02,
-        means: "Of a live stream: from the birth of a piece to its arrival at a viewer who was there.",
+        means: "Of a live stream: from the birth of a piece to its arrival from a peer, at viewers who have been there for as long as they are behind.",
         of: |run, _| run.delay.map(|delay| delay.mean_s),
     },
     Measure {

@@ -151,8 +151,7 @@ impl World<'_> {
         }
         let transfer = self.net.send(self.now, self.host(at), self.host(far.peer), bytes);
         self.wheel.push(transfer.left, Event::Left { from: at, link, bytes: payload + proof });
-        let what =
-            Carried::Piece { segment, piece, forged: manner == Manner::Forger, pushed: id == wire::PUSHED };
+        let what = Carried::Piece { segment, piece, forged: manner == Manner::Forger };
         self.put_on_way(at, link, transfer, what);
     }
 

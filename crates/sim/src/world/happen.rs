@@ -315,11 +315,11 @@ impl World<'_> {
         match what {
             Carried::Message(message) => self.feed(to, Input::Message(link, message)),
             Carried::Heads { first, last } => self.take_heads(to, Source::Peer(link), first, last),
-            Carried::Piece { segment, piece, forged, pushed } => {
+            Carried::Piece { segment, piece, forged } => {
                 let viewer = &mut self.viewers[to as usize];
                 if self.stream.is_some() && segment.sequence > viewer.heard {
                     if viewer.early.len() < live::EARLY_MAX {
-                        viewer.early.push((link, Carried::Piece { segment, piece, forged, pushed }));
+                        viewer.early.push((link, Carried::Piece { segment, piece, forged }));
                     }
                     return;
                 }
@@ -337,7 +337,7 @@ impl World<'_> {
                 let verdict = if forged { Verdict::Forged } else { Verdict::Verified };
                 let began = self.viewers[to as usize].held.contains_key(&segment);
                 if !forged {
-                    self.dbg(to, segment, piece, if pushed { 0 } else { 1 }, far.peer);
+                    self.reached(to, segment, piece);
                     self.hold(to, segment, piece, bytes);
                 }
                 self.feed(to, Input::Arrived { segment, piece, from: Source::Peer(link), verdict });
@@ -353,45 +353,10 @@ impl World<'_> {
         }
     }
 
-    fn dbg(&mut self, at: u32, segment: manifest::SegmentId, piece: u32, how: usize, from: u32) {
-        let viewer = &self.viewers[at as usize];
-        let Some(s) = &self.stream else { return };
-        let birth = s.birth(segment.sequence);
-        let fresh = birth >= viewer.came && birth.0 > 0;
-        let dup = viewer.holds(segment, piece);
-        let old = self.now.since(viewer.came).as_secs() >= 10;
-        let lonely = viewer.links.is_empty();
-        let age = self.now.since(birth).as_millis() as u64;
-        let name = format!(
-            "{}{}{}{}",
-            ["push", "mesh", "orig"][how],
-            if dup { " DUP" } else { "" },
-            if !fresh { " fill" } else { "" },
-            if lonely {
-                " lonely"
-            } else if old {
-                " settled"
-            } else {
-                " young"
-            }
-        );
-        let first = *self.record.first.entry((at, segment, piece)).or_insert((how, self.now.0, from));
-        if how == 1 && old && fresh { eprintln!("M{} {at} {} {} {piece} age {age} from {from} first {first:?} {} {}", if dup { "DUP" } else { "" }, segment.rendition, segment.sequence, self.now.0, viewer.core.as_ref().unwrap().dbg_branch(self.now, segment, piece)); }
-        //, if dup { "DUP" } else { "" }, segment.rendition, segment.sequence, viewer.core.as_ref().unwrap().dbg_branch(self.now, segment, piece)); }
-        let e = self.record.dbg.entry(name).or_default();
-        e.0 += 1;
-        e.1 += age;
-    }
-
     /// Stores a verified piece.
     fn hold(&mut self, at: u32, segment: manifest::SegmentId, piece: u32, bytes: u64) {
         let viewer = &mut self.viewers[at as usize];
         let count = viewer.film.index.piece_count(segment);
-        if let Some(stream) = &mut self.stream
-            && !viewer.holds(segment, piece)
-        {
-            stream.reached(self.now, viewer.came, segment.sequence);
-        }
         if !viewer.held.entry(segment).or_insert_with(|| Bits::none(count)).set(piece) {
             viewer.seen.duplicate += bytes;
         }
@@ -456,7 +421,6 @@ impl World<'_> {
             let bytes = u64::from(viewer.piece_bytes(segment, piece));
             viewer.seen.from_origin += bytes;
             self.record.fetched(viewer.film.number, segment, bytes);
-            self.dbg(to, segment, piece, 2, u32::MAX);
             self.hold(to, segment, piece, bytes);
             let (from, verdict) = (Source::Origin, Verdict::Verified);
             self.feed(to, Input::Arrived { segment, piece, from, verdict });

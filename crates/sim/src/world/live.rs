@@ -70,10 +70,10 @@ impl Stream {
         self.born.saturating_sub(parts) + 1
     }
 
-    /// A piece of what was born after its receiver came has reached it.
-    pub fn reached(&mut self, now: Time, came: Time, sequence: u32) {
+    /// A piece has come from a peer to a viewer that is at home in the swarm since `settled`.
+    fn reached(&mut self, now: Time, settled: Time, sequence: u32) {
         let birth = self.birth(sequence);
-        if birth >= came && birth.0 > 0 {
+        if birth >= settled {
             let delay_s = now.since(birth).as_secs_f64();
             self.delays.counts[((delay_s / STEP_S) as usize).min(STEPS - 1)] += 1;
             self.delays.sum_s += delay_s;
@@ -190,6 +190,17 @@ impl World<'_> {
         let early = core::mem::take(&mut self.viewers[to as usize].early);
         early.into_iter().for_each(|(link, what)| self.arrive(to, link, what));
         self.ask(to);
+    }
+
+    /// A viewer is about to store a piece from a peer.
+    pub(super) fn reached(&mut self, at: u32, segment: SegmentId, piece: u32) {
+        let viewer = &self.viewers[at as usize];
+        if let (Some(stream), Some(live)) = (&mut self.stream, &self.scenario.live)
+            && !viewer.holds(segment, piece)
+        {
+            let settled = viewer.came + Duration::from_secs_f64(live.buffer_s);
+            stream.reached(self.now, settled, segment.sequence);
+        }
     }
 
     /// How long pieces took, and how long they must take at least if all shared what they lend alike.

@@ -11,8 +11,6 @@ use crate::figures::{Delay, Feed, Moment, Run, Seen};
 
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    pub first: BTreeMap<(u32, SegmentId, u32), (usize, u64, u32)>,
-    pub dbg: BTreeMap<String, (u64, u64)>,
     pub requests: u64,
     pub peers_bytes: u64,
     origin_bytes: u64,
@@ -55,59 +53,6 @@ impl World<'_> {
             }
             moment.buffered_s += viewer.player.buffered().as_secs_f64();
         }
-        if std::env::var("DBGT").is_ok() && !self.alone {
-            let mut hist = [0u32; 20];
-            let mut none = 0;
-            let mut by = [[0u32; 2]; 5];
-            for v in self.viewers.iter().filter(|v| !v.gone && self.now.since(v.came).as_secs() > 10) {
-                let Some(core) = &v.core else { continue };
-                let kbps = v.player.kbps();
-                let class = match kbps {
-                    0..500 => 0,
-                    500..1000 => 1,
-                    1000..2000 => 2,
-                    _ => 3,
-                };
-                for d in core.snapshot().depths {
-                    match d {
-                        Some(d) => {
-                            hist[d.min(19)] += 1;
-                            by[class][0] += 1
-                        }
-                        None => {
-                            none += 1;
-                            by[class][1] += 1
-                        }
-                    }
-                }
-            }
-            if self.now.0 == 81_000_000 {
-                for v in self.viewers.iter().filter(|v| !v.gone && self.now.since(v.came).as_secs() > 20) {
-                    if let Some(c) = &v.core {
-                        let t = c.dbg_places(self.now);
-                        if !t.is_empty() {
-                            eprintln!(
-                                "P {} up {} kbps {} {t}",
-                                v.host.0,
-                                v.upload * 8 / 1000,
-                                v.player.kbps()
-                            );
-                        }
-                    }
-                }
-            }
-            let m = &self.record.dbg;
-            if self.now.0 > 88_000_000 {
-                for (k, v) in m {
-                    eprintln!("D {k:24} {:7} mean age {}", v.0, v.1 / v.0.max(1));
-                }
-            }
-            eprintln!(
-                "T {:.0} none {none} depth {:?} by rung(in,out) {by:?}",
-                self.now.0 as f64 / 1e6,
-                &hist[..10]
-            );
-        }
         moment.buffered_s /= f64::from(moment.viewers.max(1));
         let step = self.scenario.seconds / f64::from(MOMENTS);
         let (origin, peers) = self.record.before;
@@ -141,19 +86,6 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
             }
             let seconds = |time: swarm::Time| time.0 as f64 / 1e6;
             let figures = viewer.player.figures;
-            if std::env::var("DBGS").is_ok() && !world.alone {
-                eprintln!(
-                    "V {} came {} stayed {} stalls {} {:.2} up {} orig {} peers {} nat",
-                    viewer.host.0,
-                    viewer.came.0 / 1000,
-                    viewer.went.since(viewer.came).as_secs(),
-                    figures.stalls,
-                    figures.stalled.as_secs_f64(),
-                    viewer.upload * 8 / 1000,
-                    viewer.seen.from_origin / 1000,
-                    viewer.seen.from_peers / 1000
-                );
-            }
             let segments = f64::from(figures.segments.max(1));
             let received = viewer.seen.from_origin + viewer.seen.from_peers;
             Seen {

@@ -8,9 +8,9 @@ use manifest::SegmentId;
 use swarm::{Link, Peer, PeerId, Time};
 use wire::Bits;
 
-use super::{Carried, Film};
 use super::honest::OriginRate;
 use super::player::Player;
+use super::{Carried, Film};
 use crate::figures::Seen;
 use crate::net::HostId;
 use crate::net::origin::Request;
