@@ -22,10 +22,12 @@ mod neighbour;
 mod origin;
 mod peer;
 mod plan;
+mod slots;
 mod store;
 mod talk;
 mod time;
 pub mod trace;
+mod trust;
 mod uploads;
 mod viewer;
 

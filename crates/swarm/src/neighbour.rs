@@ -4,8 +4,10 @@
 
 use crate::film::Film;
 use crate::io::PeerId;
+use crate::slots::Recent;
 use crate::talk::LINK_ROOM;
 use crate::time::Time;
+use crate::trust::Trust;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -75,6 +77,9 @@ pub(crate) struct Neighbour {
     reports: (Time, u32),
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// What came of late.
+    pub gave: Recent,
+    pub trust: Trust,
 }
 
 const FIRST_RESPONSE: Duration = Duration::from_millis(150);
@@ -84,7 +89,7 @@ const REPORTS_MAX: u32 = 200;
 const REPORTS_SPAN: Duration = Duration::from_secs(2);
 
 impl Neighbour {
-    pub fn new(now: Time, peer: PeerId, dialled: bool, credit: u32) -> Self {
+    pub fn new(now: Time, peer: PeerId, dialled: bool, credit: u32, trust: Trust) -> Self {
         Self {
             peer,
             dialled,
@@ -114,6 +119,8 @@ impl Neighbour {
             reports: (now, 0),
             bytes_in: 0,
             bytes_out: 0,
+            gave: Recent::default(),
+            trust,
         }
     }
 
@@ -164,11 +171,12 @@ impl Neighbour {
     }
 
     /// It turned out not to hold this piece.
-    pub fn refused(&mut self, segment: SegmentId, piece: u32) {
+    pub fn refused(&mut self, now: Time, segment: SegmentId, piece: u32) {
         if self.absent.len() < MOST_FAILED {
             self.absent.insert((segment, piece));
         }
         self.strikes += 1;
+        self.trust.bad(now);
     }
 
     /// It has no time now. Whoever says so again and again is no help.
@@ -177,6 +185,7 @@ impl Neighbour {
         self.busy += 1;
         if self.busy > 3 {
             self.strikes += 1;
+            self.trust.bad(now);
         }
     }
 
@@ -237,12 +246,12 @@ impl Neighbour {
     pub fn takes(&self, now: Time, bytes: u32) -> bool {
         self.serves()
             && now >= self.rest_until
-            && (self.asked.is_empty() || self.asked_bytes + bytes <= self.credit)
+            && (self.asked.is_empty() || self.trust.is_tried() && self.asked_bytes + bytes <= self.credit)
     }
 
-    /// What choosing it costs: response time x (1 + own outstanding requests).
+    /// What choosing it costs: response time x (1 + own outstanding requests), by how likely an answer is.
     pub fn cost(&self) -> Duration {
-        self.response * (1 + self.asked.len() as u32)
+        self.trust.weigh(self.response * (1 + self.asked.len() as u32))
     }
 
     /// Writes down a request and gives its id.
@@ -272,6 +281,9 @@ impl Neighbour {
         self.late.clear();
         self.busy = 0;
         self.delivered += u64::from(asked.bytes);
+        self.bytes_in += u64::from(asked.bytes);
+        self.gave.add(now, asked.bytes);
+        self.trust.good(now);
         self.fastest = if took < self.fastest { took } else { self.fastest + (took - self.fastest) / 100 };
         let rate = ((self.delivered - asked.delivered) * 1_000_000) / took.as_micros() as u64;
         self.rate = rate.max(self.rate - self.rate / 32);
@@ -297,6 +309,7 @@ impl Neighbour {
             // One sample and one strike, however many waited behind the first.
             self.sample(patience);
             self.strikes += 1;
+            self.trust.bad(now);
             self.rest_until = now + patience / 2;
         }
         late

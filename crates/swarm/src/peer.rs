@@ -7,6 +7,7 @@ use crate::meet::Meet;
 use crate::neighbour::Neighbour;
 use crate::origin::{Origin, Path};
 use crate::plan::Urgent;
+use crate::slots::{Recent, Slots};
 use crate::store::Store;
 use crate::time::Time;
 use crate::uploads::Uploads;
@@ -30,6 +31,7 @@ pub struct Peer {
     pub(crate) links: BTreeMap<Link, Neighbour>,
     pub(crate) meet: Meet,
     pub(crate) uploads: Uploads,
+    pub(crate) slots: Slots,
     pub(crate) seed: u64,
     /// The segments that are needed so soon that the origin is thought of.
     pub(crate) urgent: BTreeMap<SegmentId, Urgent>,
@@ -39,6 +41,10 @@ pub struct Peer {
     acted: Time,
     act_at: Time,
     pub(crate) reported: Time,
+    /// Neighbours of late that were no help, or worse, in thousandths.
+    pub(crate) let_down: Recent,
+    /// When a connection last made room.
+    pub(crate) room_made: Time,
     pub(crate) told: Option<(Time, Playing)>,
     pub(crate) fetching_changed: bool,
     duplicates: u64,
@@ -97,12 +103,15 @@ impl Peer {
             links: BTreeMap::new(),
             meet: Meet::default(),
             uploads: Uploads::new(&config),
+            slots: Slots::default(),
             seed,
             urgent: BTreeMap::new(),
             orphaned: BTreeMap::new(),
             acted: Time::default(),
             act_at: Time::default(),
             reported: Time::default(),
+            let_down: Recent::default(),
+            room_made: Time::default(),
             told: None,
             fetching_changed: false,
             duplicates: 0,
@@ -209,6 +218,8 @@ impl Peer {
             return REST;
         }
         self.expire_requests(now, out);
+        let let_down = core::mem::take(&mut self.meet.let_down);
+        self.let_down.add(now, let_down * 1000);
         let idle = self.plan(now, out);
         self.drop_silent(now, out);
         self.report(now, out);
@@ -250,7 +261,6 @@ impl Peer {
             && verdict == Verdict::Verified
         {
             neighbour.answered(now, &asked, self.config.credit_start, self.config.credit_max);
-            neighbour.bytes_in += u64::from(bytes);
         }
         let asked_for = match from {
             Source::Origin => self.origin.arrived(segment),
@@ -288,10 +298,12 @@ impl Peer {
     }
 
     fn gather(&mut self, now: Time, out: &mut Vec<Output>) {
-        while let Some(peer) = self.meet.next_dial(&self.config, now, self.links.len()) {
+        self.make_room(now, out);
+        let links = self.useful_links(now);
+        while let Some(peer) = self.meet.next_dial(&self.config, now, links) {
             out.push(Output::Dial(peer));
         }
-        if let Some(want) = self.meet.next_announce(&self.config, now, self.links.len()) {
+        if let Some(want) = self.meet.next_announce(&self.config, now, links) {
             out.push(Output::Announce { want });
         }
     }
