@@ -7,6 +7,7 @@
 //! After every step the [`oracle`] checks, from outside, what must always hold.
 
 mod carry;
+mod enemy;
 mod happen;
 mod honest;
 mod oracle;
@@ -188,6 +189,8 @@ enum Event {
     },
     /// A viewer tells the tracker that it is still there.
     Renew(u32),
+    /// One takes another name.
+    Rename(u32),
     /// Many go at once.
     Crash(f64),
     /// A step of the time series ends.
