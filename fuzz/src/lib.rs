@@ -4,10 +4,12 @@
 //! returns whatever it is given; it panics when an invariant is broken, and only then.
 
 mod film;
+pub mod live;
 mod table;
 mod viewer;
 
 pub use film::Film;
+pub use live::manifest_head;
 pub use table::rendezvous_table;
 pub use viewer::{swarm_operations, swarm_trace, web_session};
 
@@ -22,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     ("cmaf_check", cmaf_check),
     ("cmaf_demux", cmaf_demux),
     ("cmaf_ingest", cmaf_ingest),
+    ("manifest_head", manifest_head),
     ("manifest_index", manifest_index),
     ("origin_names", origin_names),
     ("rendezvous_table", rendezvous_table),
@@ -62,6 +65,7 @@ pub fn wire_frames(bytes: &[u8]) {
             wire::Frame::Piece { id, segment, piece, payload } => {
                 wire::put_piece(&mut written, *id, *segment, *piece, payload);
             }
+            wire::Frame::Head(head) => wire::put_head(&mut written, head),
         }
     }
     assert!(written.len() <= bytes.len());

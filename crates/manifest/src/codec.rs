@@ -10,6 +10,7 @@
 use crate::digest::Hash;
 use crate::index::{Index, Invalid, Kind, MAX_RENDITIONS, MAX_SEGMENTS, Rendition, Segment};
 use crate::key::{PublicKey, SecretKey};
+use crate::reader::{Cut, Reader};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -53,6 +54,12 @@ impl core::fmt::Display for OpenError {
 }
 
 impl core::error::Error for OpenError {}
+
+impl From<Cut> for OpenError {
+    fn from(_: Cut) -> Self {
+        Self::Malformed
+    }
+}
 
 impl Index {
     /// The file `index.bci`, signed by `key`.
@@ -168,26 +175,4 @@ fn decode(mut reader: Reader<'_>) -> Result<Index, OpenError> {
         renditions.push(Rendition { id, kind, bandwidth_bps, init, segments });
     }
     if reader.0.is_empty() { Ok(Index { piece_len, renditions }) } else { Err(OpenError::Malformed) }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [u8], OpenError> {
-        let (head, tail) = self.0.split_at_checked(n).ok_or(OpenError::Malformed)?;
-        self.0 = tail;
-        Ok(head)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], OpenError> {
-        self.take(N)?.try_into().map_err(|_| OpenError::Malformed)
-    }
-
-    fn u8(&mut self) -> Result<u8, OpenError> {
-        self.array::<1>().map(|[b]| b)
-    }
-
-    fn u32(&mut self) -> Result<u32, OpenError> {
-        self.array().map(u32::from_le_bytes)
-    }
 }

@@ -7,6 +7,8 @@
 //! [`Index::piece_len`] bytes, the last one shorter. The hash of a segment is plain BLAKE3 of its bytes, which is at
 //! the same time the root of a tree whose leaves are the pieces (see [`digest`]), so that a single piece can be
 //! checked before its neighbours have arrived.
+//!
+//! A live stream has no index, for it has no end: [`live`] is what its publisher signs instead, each time something is born.
 #![no_std]
 extern crate alloc;
 #[cfg(test)]
@@ -16,6 +18,8 @@ mod codec;
 pub mod digest;
 mod index;
 mod key;
+pub mod live;
+mod reader;
 
 pub use codec::{MAX_INDEX_BYTES, OpenError};
 pub use digest::Hash;

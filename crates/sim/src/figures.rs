@@ -36,14 +36,25 @@ pub struct Run {
     pub origin_peak_bps: f64,
     /// How many copies of each segment left the origin, for segments that anybody watched: copies, number of segments.
     pub copies: Vec<(u32, u32)>,
-    /// Seconds from a segment's first byte at any viewer to each other viewer that got it from peers: quantiles
-    /// 0.5, 0.9, 0.99; `None` where nothing was so measured.
-    pub spread_s: Option<[f64; 3]>,
+    /// Of a live stream: how long pieces took from their birth to viewers.
+    pub delay: Option<Delay>,
     /// The part of viewers' bytes that could have come from peers if all uplinks were used and everything was in time:
     /// 0 to 1. Where it comes from is told in [`Run::ceiling_why`].
     pub ceiling: f64,
     /// What the ceiling rests on, as a sentence.
     pub ceiling_why: String,
+}
+
+/// From the birth of a piece to its arrival at each viewer who was there, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Delay {
+    /// The mean.
+    pub mean_s: f64,
+    /// Quantiles 0.5, 0.9, 0.99.
+    pub quantiles_s: [f64; 3],
+    /// What no swarm of this size with these uplinks and latencies can beat for the last viewer
+    /// ([`crate::bounds::postal_delay`] with the mean of what viewers lend and the mean latency between them).
+    pub postal_s: f64,
 }
 
 /// One viewer of a run.

@@ -8,12 +8,12 @@ use core::time::Duration;
 use manifest::digest::{Hash, root};
 use manifest::{Index, Kind, Rendition, Segment};
 use serde::Deserialize;
-use swarm::Time;
+use swarm::{Time, Topology};
 
 use crate::population::{AccessClass, Population, Uplink};
 use crate::report::Bounds;
 use crate::rng::Rng;
-use crate::sessions::{RateCurve, VodHabits};
+use crate::sessions::{LiveStay, RateCurve, VodHabits};
 
 /// What is asked, of whom, and under which circumstances.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Scenario {
     /// What there is to watch.
     #[serde(default)]
     pub film: Film,
+    /// Set where the film is live: its length and catalogue do not count then, and its segments are the parts that are
+    /// published one by one.
+    pub live: Option<Live>,
     /// Who watches.
     pub audience: Audience,
     /// The origin, or the CDN before it.
@@ -69,6 +72,60 @@ impl Default for Film {
             piece_kib: 32,
             rungs_kbps: vec![350, 750, 1600, 3000],
             audio_kbps: 128,
+        }
+    }
+}
+
+/// A live stream.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Live {
+    /// How far behind the live edge players are, in seconds.
+    pub buffer_s: f64,
+    /// How long a segment is, in seconds: players change renditions between segments, not between parts.
+    pub segment_s: f64,
+    /// How the stream spreads.
+    pub topology: Spreads,
+    /// How long viewers stay.
+    pub stay: LiveStay,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { buffer_s: 10.0, segment_s: 2.0, topology: Spreads::default(), stay: LiveStay::default() }
+    }
+}
+
+impl Live {
+    /// Parts of a segment.
+    pub fn parts(&self, film: &Film) -> u32 {
+        ((self.segment_s / film.segment_s) as u32).max(1)
+    }
+}
+
+/// A topology by name, or with as many stripes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Spreads {
+    /// [`Topology::MESH`].
+    Mesh,
+    /// [`Topology::TREE`].
+    Tree,
+    /// [`Topology::HYBRID`].
+    #[default]
+    Hybrid,
+    /// The same with so many stripes.
+    Striped(u8),
+}
+
+impl Spreads {
+    /// As the core takes it.
+    pub fn setting(self) -> Topology {
+        match self {
+            Self::Mesh => Topology::MESH,
+            Self::Tree => Topology::TREE,
+            Self::Hybrid => Topology::HYBRID,
+            Self::Striped(stripes) => Topology { stripes, ..Topology::HYBRID },
         }
     }
 }
@@ -330,6 +387,24 @@ impl Scenario {
         }
         if ![origin.rtt_ms, self.tracker.rtt_ms].iter().all(|ms| (0.0..=60_000.0).contains(ms)) {
             return wrong("rtt_ms", "must be from 0 to 60000");
+        }
+        if let Some(live) = &self.live {
+            let LiveStay { zappers, zapper_mean_s, median_s, sd_ln, abrupt } = live.stay;
+            let stripes = live.topology.setting().stripes;
+            if !(1.0..=25.0).contains(&live.buffer_s) || !(1..=wire::MAX_STRIPES).contains(&stripes) {
+                return wrong("live", "needs a buffer of 1 to 25 s, and 1 to 8 stripes");
+            }
+            if !share(zappers)
+                || !share(abrupt)
+                || !time(zapper_mean_s)
+                || !time(median_s)
+                || !(0.0..=10.0).contains(&sd_ln)
+            {
+                return wrong("live.stay", "needs shares from 0 to 1 and spans in seconds");
+            }
+            if self.audience.catalogue.is_some() {
+                return wrong("audience.catalogue", "has no meaning where the film is live");
+            }
         }
         let film = &self.film;
         if !(0.1..=60.0).contains(&film.segment_s) || !(film.segment_s..=MOST_SECONDS).contains(&film.seconds)

@@ -46,7 +46,7 @@ fn relative_bounds_are_over_or_under_the_origin_alone() {
 
 #[test]
 fn what_was_not_measured_does_not_hold() {
-    assert!(!holds("spread_p50_s = { max = 5 }"));
+    assert!(!holds("delay_p50_s = { max = 5 }"));
     let summary = Summary::of("bounds", "?", &[]).held_to(&bounds("startup_p50_s = { over_alone = 1 }"));
     assert_eq!(summary.broken().count(), 1);
     assert!(table::table(&summary).contains("BROKEN (not measured)"));

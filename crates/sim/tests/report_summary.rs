@@ -3,7 +3,7 @@
 mod common;
 
 use common::{alone, run, viewer};
-use sim::figures::{Run, Seen};
+use sim::figures::{Delay, Run, Seen};
 use sim::report::{Figure, MEASURES, Summary, quantile};
 
 fn mean(summary: &Summary, key: &str) -> f64 {
@@ -38,7 +38,7 @@ fn a_tiny_run_gives_the_figures_of_pencil_and_paper() {
         origin_cost: 0.5,
         origin_peak_bps: 4e6,
         copies: vec![(1, 6), (2, 3), (6, 1)],
-        spread_s: Some([0.5, 1.0, 2.0]),
+        delay: Some(Delay { mean_s: 0.6, quantiles_s: [0.5, 1.0, 2.0], postal_s: 0.3 }),
         ..run(7, vec![viewer(), slow])
     };
     let summary = Summary::of("tiny", "How much?", &[run]);
@@ -58,7 +58,8 @@ fn a_tiny_run_gives_the_figures_of_pencil_and_paper() {
         ("unused_pct", 2.0),
         ("control_pct", 0.25),
         ("refused_mb", 2.0),
-        ("spread_p90_s", 1.0),
+        ("delay_p90_s", 1.0),
+        ("delay_of_bound", 2.0),
         ("copies", 1.8),
         ("origin_requests_per_hour", 1200.0),
         ("origin_mb_per_hour", 85.0 * 30.0),

@@ -55,10 +55,42 @@ pub struct Config {
     /// The same for neighbours that share nothing.
     pub served_last: Duration,
 
+    /// How a live stream spreads.
+    pub topology: Topology,
+    /// Of a live stream, what lies this far behind the position is dropped.
+    pub live_behind: Duration,
+
     /// Between two reports of what is held.
     pub have_every: Duration,
     /// Bytes of media held at most.
     pub store_max: u64,
+}
+
+/// How the parts of a live stream get from those who fetch them to the rest. Settings of one engine: a film always spreads as
+/// in a mesh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// In how many stripes each part is cut, from 1 to [`wire::MAX_STRIPES`]; each goes down a tree of its own.
+    pub stripes: u8,
+    /// Whether pieces are pushed down the trees. If not, only the trees' tops are of use: they fetch from the origin.
+    pub push: bool,
+    /// Whether what does not come down the trees is asked for in the mesh.
+    pub repair: bool,
+}
+
+impl Topology {
+    /// Everybody asks neighbours for what they say they hold (Zhang et al. 2005).
+    pub const MESH: Self = Self { stripes: 1, push: false, repair: true };
+    /// One parent for each viewer, which pushes everything.
+    pub const TREE: Self = Self { stripes: 1, push: true, repair: false };
+    /// Stripes pushed down interior-disjoint trees (Castro et al. 2003), repaired in the mesh (Wang, Xiong and Liu 2007).
+    pub const HYBRID: Self = Self { stripes: 4, push: true, repair: true };
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self::HYBRID
+    }
 }
 
 impl Default for Config {
@@ -87,6 +119,8 @@ impl Default for Config {
             debt_max: Duration::from_secs(4),
             served_later: Duration::from_secs(8),
             served_last: Duration::from_secs(40),
+            topology: Topology::default(),
+            live_behind: Duration::from_secs(10),
             have_every: Duration::from_millis(250),
             store_max: 256 << 20,
         }

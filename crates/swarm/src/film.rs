@@ -1,5 +1,11 @@
 //! The film as the core needs it: when each segment plays and how many bytes its pieces have.
+//!
+//! Of a live stream it is the window of what may still be watched: it grows at the live edge, part by part, and what is old
+//! falls out of it. A part is named and treated like a segment.
 
+use crate::io::Part;
+use crate::time::Time;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::{Index, Kind, SegmentId};
@@ -8,6 +14,8 @@ use manifest::{Index, Kind, SegmentId};
 #[derive(Debug)]
 pub(crate) struct Film {
     pub swarm: [u8; 20],
+    /// Whether it grows.
+    pub live: bool,
     piece_len: u32,
     tracks: Vec<Track>,
 }
@@ -15,74 +23,148 @@ pub(crate) struct Film {
 #[derive(Debug)]
 struct Track {
     kind: Kind,
-    /// Start in the film, milliseconds, and size in bytes; one more entry than segments, for the end.
-    starts_ms: Vec<u32>,
-    sizes: Vec<u32>,
+    /// The sequence number of the first segment that is known.
+    first: u32,
+    segments: VecDeque<Segment>,
 }
+
+/// `start_ms` and `end_ms` in the film.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    start_ms: u32,
+    end_ms: u32,
+    size: u32,
+    /// When we learnt of it.
+    heard: Time,
+}
+
+/// What lies this far behind the live edge is forgotten.
+const LIVE_WINDOW_MS: u32 = 60_000;
+/// Parts of a rendition that are known at most.
+const LIVE_PARTS_MAX: usize = 1024;
+/// Above every sequence number that a stream can come to.
+const SEQUENCES_MAX: u32 = 1 << 31;
+/// A neighbour may know of so many parts that we have not heard of yet.
+const AHEAD_OF_US: u32 = 64;
 
 impl Film {
     pub fn new(index: &Index) -> Self {
         let tracks = index.renditions.iter().map(|rendition| {
             let mut at = 0u32;
-            let mut starts_ms: Vec<u32> = rendition
-                .segments
-                .iter()
-                .map(|s| {
-                    let start = at;
-                    at = at.saturating_add(s.duration_ms);
-                    start
-                })
-                .collect();
-            starts_ms.push(at);
-            Track {
-                kind: rendition.kind,
-                starts_ms,
-                sizes: rendition.segments.iter().map(|s| s.size).collect(),
-            }
+            let segments = rendition.segments.iter().map(|s| {
+                let start_ms = at;
+                at = at.saturating_add(s.duration_ms);
+                Segment { start_ms, end_ms: at, size: s.size, heard: Time::default() }
+            });
+            Track { kind: rendition.kind, first: 1, segments: segments.collect() }
         });
-        Self { swarm: index.swarm_id(), piece_len: index.piece_len, tracks: tracks.collect() }
+        let tracks = tracks.collect();
+        Self { swarm: index.swarm_id(), live: false, piece_len: index.piece_len, tracks }
     }
 
-    fn track(&self, segment: SegmentId) -> Option<(&Track, usize)> {
+    /// A live stream of which nothing has been heard yet.
+    pub fn live(swarm: [u8; 20], piece_len: u32, kinds: &[Kind]) -> Self {
+        let tracks = kinds.iter().map(|&kind| Track { kind, first: 1, segments: VecDeque::new() });
+        let (tracks, piece_len) = (tracks.collect(), piece_len.max(1));
+        Self { swarm, live: true, piece_len, tracks }
+    }
+
+    /// A live stream has grown by `part`. What does not follow on what is known starts the rendition anew; what is known
+    /// already is passed over.
+    pub fn grow(&mut self, now: Time, part: &Part) {
+        let Some(track) = self.tracks.get_mut(usize::from(part.id.rendition)) else { return };
+        let next = track.first.saturating_add(track.segments.len() as u32);
+        let pieces = part.size.div_ceil(self.piece_len);
+        if pieces == 0 || pieces > manifest::MAX_PIECES || !(1..SEQUENCES_MAX).contains(&part.id.sequence) {
+            return;
+        }
+        if part.id.sequence != next {
+            if part.id.sequence < next && !track.segments.is_empty() {
+                return;
+            }
+            track.segments.clear();
+            track.first = part.id.sequence;
+        }
+        let end_ms = part.start_ms.saturating_add(part.duration_ms);
+        track.segments.push_back(Segment { start_ms: part.start_ms, end_ms, size: part.size, heard: now });
+        let too_old = end_ms.saturating_sub(LIVE_WINDOW_MS);
+        while track.segments.len() > LIVE_PARTS_MAX
+            || track.segments.front().is_some_and(|s| s.end_ms < too_old)
+        {
+            track.segments.pop_front();
+            track.first += 1;
+        }
+    }
+
+    fn get(&self, segment: SegmentId) -> Option<&Segment> {
         let track = self.tracks.get(usize::from(segment.rendition))?;
-        let place = segment.sequence.checked_sub(1)? as usize;
-        (place < track.sizes.len()).then_some((track, place))
+        track.segments.get(segment.sequence.checked_sub(track.first)? as usize)
     }
 
     pub fn has(&self, segment: SegmentId) -> bool {
-        self.track(segment).is_some()
+        self.get(segment).is_some()
+    }
+
+    /// Whether a neighbour may truly speak of it: of a live stream it may have heard more than we have.
+    pub fn may_have(&self, segment: SegmentId) -> bool {
+        self.has(segment)
+            || self.live
+                && self.tracks.get(usize::from(segment.rendition)).is_some_and(|track| {
+                    let last = self.last(segment.rendition);
+                    (track.first..=last.saturating_add(AHEAD_OF_US)).contains(&segment.sequence)
+                })
     }
 
     pub fn kind(&self, rendition: u8) -> Option<Kind> {
         self.tracks.get(usize::from(rendition)).map(|t| t.kind)
     }
 
-    /// How many segments there are in all renditions together.
-    pub fn segments(&self) -> usize {
-        self.tracks.iter().map(|t| t.sizes.len()).sum()
+    /// The first sequence number of a rendition that is known.
+    pub fn first(&self, rendition: u8) -> u32 {
+        self.tracks.get(usize::from(rendition)).map_or(1, |t| t.first)
     }
 
     /// The last sequence number of a rendition; 0 where there is none.
     pub fn last(&self, rendition: u8) -> u32 {
-        self.tracks.get(usize::from(rendition)).map_or(0, |t| t.sizes.len() as u32)
+        self.tracks.get(usize::from(rendition)).map_or(0, |t| (t.first - 1) + t.segments.len() as u32)
+    }
+
+    /// The last one that a neighbour may speak of.
+    pub fn last_spoken_of(&self, rendition: u8) -> u32 {
+        self.last(rendition).saturating_add(if self.live { AHEAD_OF_US } else { 0 })
     }
 
     /// When the segment starts in the film.
     pub fn start(&self, segment: SegmentId) -> Duration {
-        self.track(segment).map_or(Duration::ZERO, |(t, i)| Duration::from_millis(u64::from(t.starts_ms[i])))
+        self.get(segment).map_or(Duration::ZERO, |s| millis(s.start_ms))
     }
 
     /// When it ends.
     pub fn end(&self, segment: SegmentId) -> Duration {
-        self.track(segment)
-            .map_or(Duration::ZERO, |(t, i)| Duration::from_millis(u64::from(t.starts_ms[i + 1])))
+        self.get(segment).map_or(Duration::ZERO, |s| millis(s.end_ms))
+    }
+
+    /// When we heard of it: of a live stream about when it was born.
+    pub fn heard(&self, segment: SegmentId) -> Time {
+        self.get(segment).map_or(Time::default(), |s| s.heard)
+    }
+
+    /// The live edge: up to where the stream is known.
+    pub fn edge(&self) -> Duration {
+        self.tracks
+            .iter()
+            .filter_map(|t| t.segments.back())
+            .map(|s| millis(s.end_ms))
+            .max()
+            .unwrap_or_default()
     }
 
     /// The sequence number of the segment that plays at `at`, or the last one.
     pub fn at(&self, rendition: u8, at: Duration) -> u32 {
         self.tracks.get(usize::from(rendition)).map_or(0, |t| {
             let at = at.as_millis().min(u128::from(u32::MAX)) as u32;
-            (t.starts_ms.partition_point(|&start| start <= at) as u32).clamp(1, t.sizes.len() as u32)
+            let before = t.segments.partition_point(|s| s.start_ms <= at) as u32;
+            (t.first - 1) + before.clamp(1, t.segments.len().max(1) as u32)
         })
     }
 
@@ -93,11 +175,25 @@ impl Film {
 
     /// Bytes of the whole segment.
     pub fn size(&self, segment: SegmentId) -> u32 {
-        self.track(segment).map_or(0, |(t, i)| t.sizes[i])
+        self.get(segment).map_or(0, |s| s.size)
     }
 
     /// Bytes of one piece.
     pub fn piece_size(&self, segment: SegmentId, piece: u32) -> u32 {
         self.size(segment).saturating_sub(piece.saturating_mul(self.piece_len)).min(self.piece_len)
     }
+
+    /// Bytes a second of a rendition, over the last 16 segments that are known.
+    pub fn rate(&self, rendition: u8) -> u64 {
+        let Some(track) = self.tracks.get(usize::from(rendition)) else { return 0 };
+        let latest = track.segments.iter().rev().take(16);
+        let (bytes, ms) = latest.fold((0, 0), |(bytes, ms), s| {
+            (bytes + u64::from(s.size), ms + u64::from(s.end_ms.saturating_sub(s.start_ms)))
+        });
+        bytes * 1000 / ms.max(1)
+    }
+}
+
+fn millis(ms: u32) -> Duration {
+    Duration::from_millis(u64::from(ms))
 }

@@ -1,7 +1,7 @@
 //! The core's whole surface: what a driver tells it, and what it asks of the driver.
 
 use core::time::Duration;
-use manifest::{Index, SegmentId};
+use manifest::{Index, Kind, SegmentId};
 use wire::Message;
 
 /// A peer's identity in the swarm: the tracker's `peer_id`.
@@ -49,6 +49,20 @@ pub struct Player {
     pub rate_permille: u32,
 }
 
+/// A part of a live stream, as a head of it tells: the unit in which a live stream is indexed, hashed and signed. A stream
+/// without parts has its segments here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its rendition, and its place in the order of that rendition's parts, from 1.
+    pub id: SegmentId,
+    /// Where it starts in the stream, milliseconds.
+    pub start_ms: u32,
+    /// How long it plays, milliseconds.
+    pub duration_ms: u32,
+    /// Its bytes.
+    pub size: u32,
+}
+
 /// What has happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input<'a> {
@@ -56,6 +70,25 @@ pub enum Input<'a> {
     Wake,
     /// The film, its signature already checked. Given once, before any want.
     Film(&'a Index),
+    /// A live stream, instead of a film. Given once, before any head and any want.
+    Live {
+        /// The swarm of everybody who watches it.
+        swarm: [u8; 20],
+        /// Bytes of a piece.
+        piece_len: u32,
+        /// What its renditions carry, in their order.
+        kinds: &'a [Kind],
+    },
+    /// A head of the live stream, its signature, its place in the chain and its expiry already checked: it has grown. One from a
+    /// neighbour that does not follow on the one before is not taken: it leads to a question for those between.
+    Head {
+        /// From where it came.
+        from: Source,
+        /// Its number in the chain, from 1.
+        number: u32,
+        /// What is new since the head before, in order. The first head that is given tells the whole window.
+        parts: &'a [Part],
+    },
     /// The player moved, paused, sought. At least once a second while it plays.
     Player(Player),
     /// The player asks for a segment.
@@ -157,6 +190,19 @@ pub enum Output {
     Deliver(SegmentId),
     /// Drop a segment from the store.
     Evict(SegmentId),
+    /// Send a neighbour the heads that are held after number `after`, oldest first, as they were signed.
+    SendHeads {
+        /// On which connection.
+        link: Link,
+        /// The last head that it has.
+        after: u32,
+    },
+    /// Ask the origin for the heads after number `after`; it answers once there is one. One question is open at a time: while
+    /// it is, do nothing.
+    AskHeads {
+        /// The last head that we have.
+        after: u32,
+    },
 }
 
 /// Why a connection is closed.

@@ -38,7 +38,7 @@ impl Peer {
                 out.push(Output::Hangup(link, Hangup::Duplicate));
                 return;
             }
-            self.link_down(other);
+            self.link_down(now, other);
             out.push(Output::Hangup(other, Hangup::Duplicate));
         }
         let refusal = match () {
@@ -55,6 +55,9 @@ impl Peer {
         out.push(Output::Send(link, self.hello()));
         if self.uploads.is_sharing() {
             out.push(Output::Send(link, Message::Have(self.full_report())));
+        }
+        if let Some((_, seats)) = &self.live.trees.told {
+            out.push(Output::Send(link, Message::Seats(seats.clone())));
         }
         if let Some((_, playing)) = self.told {
             out.push(Output::Send(link, Message::Playing(playing)));
@@ -93,55 +96,58 @@ impl Peer {
         self.room_made = now;
         let trust = |link: &Link| self.links.get(link).map_or(0, |n| n.trust.permille());
         if let Some(link) = self.idle_links(now).min_by_key(|link| (trust(link), *link)) {
-            self.hang_up(link, Hangup::Full, out);
+            self.hang_up(now, link, Hangup::Full, out);
         }
     }
 
-    pub(crate) fn link_down(&mut self, link: Link) {
+    pub(crate) fn link_down(&mut self, now: Time, link: Link) {
         if self.links.remove(&link).is_some() {
+            self.live.trees.lose(now, link);
             self.uploads.drop_link(link);
             self.slots.drop_link(link);
         }
     }
 
-    pub(crate) fn hang_up(&mut self, link: Link, why: Hangup, out: &mut Vec<Output>) {
-        self.link_down(link);
+    pub(crate) fn hang_up(&mut self, now: Time, link: Link, why: Hangup, out: &mut Vec<Output>) {
+        self.link_down(now, link);
         out.push(Output::Hangup(link, why));
     }
 
-    pub(crate) fn drop_forger(&mut self, link: Link, out: &mut Vec<Output>) {
+    pub(crate) fn drop_forger(&mut self, now: Time, link: Link, out: &mut Vec<Output>) {
         if let Some(neighbour) = self.links.get(&link) {
             self.meet.shun(neighbour.peer, None);
-            self.hang_up(link, Hangup::Forger, out);
+            self.hang_up(now, link, Hangup::Forger, out);
         }
     }
 
     pub(crate) fn message(&mut self, now: Time, link: Link, message: Message, out: &mut Vec<Output>) {
         let (Some(film), Some(neighbour)) = (&self.film, self.links.get_mut(&link)) else { return };
         if !neighbour.greeted && !matches!(message, Message::Hello(_) | Message::Goodbye) {
-            self.hang_up(link, Hangup::Stranger, out);
+            self.hang_up(now, link, Hangup::Stranger, out);
             return;
         }
         match message {
             Message::Hello(hello) => {
                 if hello.version != VERSION || hello.swarm != film.swarm {
                     self.meet.shun(neighbour.peer, Some(now + Duration::from_secs(600)));
-                    self.hang_up(link, Hangup::Stranger, out);
+                    self.hang_up(now, link, Hangup::Stranger, out);
                     return;
                 }
                 neighbour.greeted = true;
                 neighbour.upload_kbps = hello.upload_kbps;
             }
             Message::Have(have) => {
-                if !neighbour.learn(film, now, &have) {
-                    self.drop_forger(link, out);
+                if neighbour.learn(film, now, &have) {
+                    self.consider_behind(now, link, &have, out);
+                } else {
+                    self.drop_forger(now, link, out);
                 }
             }
             Message::Playing(playing) => neighbour.playing = Some(playing),
             Message::Request { id, segment, piece, within_ms, leaves } => {
                 let why = match () {
                     () if !self.uploads.is_sharing() => Some(Refusal::NotSharing),
-                    () if !self.store.has(segment, piece) => Some(Refusal::Absent),
+                    () if !self.store.has(film, segment, piece) => Some(Refusal::Absent),
                     () if self.uploads.waiting(link) >= self.config.serve_queue_max => Some(Refusal::Busy),
                     () => None,
                 };
@@ -159,6 +165,10 @@ impl Peer {
                     }),
                 }
             }
+            Message::Seats(seats) => neighbour.standing.seats = seats,
+            Message::Follow { stripes } => self.followed_by(now, link, stripes, out),
+            Message::Feed { stripes } => self.fed_by(now, link, stripes, out),
+            Message::Behind { head } => self.behind(now, link, head, out),
             Message::Cancel { id } => self.uploads.cancel(link, id),
             Message::Refuse { id, why } => {
                 let Some(asked) = neighbour.forget(id) else { return };
@@ -169,7 +179,7 @@ impl Peer {
                 }
                 self.drop_if_useless(now, link, out);
             }
-            Message::Goodbye => self.hang_up(link, Hangup::Full, out),
+            Message::Goodbye => self.hang_up(now, link, Hangup::Full, out),
         }
     }
 
@@ -184,7 +194,7 @@ impl Peer {
             .map(|(&link, _)| link)
             .collect();
         for link in silent {
-            self.hang_up(link, Hangup::Unresponsive, out);
+            self.hang_up(now, link, Hangup::Unresponsive, out);
         }
     }
 
@@ -194,7 +204,7 @@ impl Peer {
             && neighbour.strikes >= self.config.strikes_max
         {
             self.meet.shun(neighbour.peer, Some(now + Duration::from_secs(60)));
-            self.hang_up(link, Hangup::Unresponsive, out);
+            self.hang_up(now, link, Hangup::Unresponsive, out);
         }
     }
 }

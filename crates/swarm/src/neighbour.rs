@@ -3,12 +3,14 @@
 //! Its invariant: `asked_bytes` is the sum over `asked`, and never above `credit` but for one piece.
 
 use crate::film::Film;
+use crate::holdings::{Held, Holdings, Span};
 use crate::io::PeerId;
 use crate::slots::Recent;
 use crate::talk::LINK_ROOM;
 use crate::time::Time;
+use crate::trees::Standing;
 use crate::trust::Trust;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::SegmentId;
@@ -26,12 +28,6 @@ pub(crate) struct Asked {
 }
 
 #[derive(Debug)]
-enum Holding {
-    Whole,
-    Part(Bits),
-}
-
-#[derive(Debug)]
 pub(crate) struct Neighbour {
     pub peer: PeerId,
     pub dialled: bool,
@@ -43,10 +39,11 @@ pub(crate) struct Neighbour {
     pub upload_kbps: u32,
     pub playing: Option<Playing>,
     /// What it is fetching from the origin, and since when we know.
-    pub fetching: BTreeMap<SegmentId, Time>,
-    held: BTreeMap<SegmentId, Holding>,
+    pub fetching: Vec<(SegmentId, Time)>,
+    held: Holdings,
 
-    pub asked: BTreeMap<u32, Asked>,
+    /// What was asked of it, by the request's id: the oldest first.
+    pub asked: Vec<(u32, Asked)>,
     pub asked_bytes: u32,
     next_id: u32,
     credit: u32,
@@ -80,6 +77,7 @@ pub(crate) struct Neighbour {
     /// What came of late.
     pub gave: Recent,
     pub trust: Trust,
+    pub standing: Standing,
 }
 
 const FIRST_RESPONSE: Duration = Duration::from_millis(150);
@@ -97,9 +95,9 @@ impl Neighbour {
             greeted: false,
             upload_kbps: 0,
             playing: None,
-            fetching: BTreeMap::new(),
-            held: BTreeMap::new(),
-            asked: BTreeMap::new(),
+            fetching: Vec::new(),
+            held: Holdings::default(),
+            asked: Vec::new(),
             asked_bytes: 0,
             next_id: 0,
             credit,
@@ -121,6 +119,7 @@ impl Neighbour {
             bytes_out: 0,
             gave: Recent::default(),
             trust,
+            standing: Standing::default(),
         }
     }
 
@@ -131,43 +130,52 @@ impl Neighbour {
         if self.reports.1 > REPORTS_MAX {
             return false;
         }
-        let runs = |runs: &[wire::Run]| -> Vec<SegmentId> {
-            runs.iter()
-                .flat_map(|run| {
-                    let end = (run.first.sequence + run.count).min(film.last(run.first.rendition) + 1);
-                    (run.first.sequence.max(1)..end)
-                        .map(|sequence| SegmentId::new(run.first.rendition, sequence))
-                })
-                .take(film.segments())
-                .collect()
+        let span = |run: &wire::Run| {
+            let wire::Run { first: SegmentId { rendition, sequence }, count } = *run;
+            let end = sequence.saturating_add(count).min(film.last_spoken_of(rendition) + 1);
+            Span { rendition, first: sequence.max(film.first(rendition)), end }
         };
-        for segment in runs(&have.whole) {
-            self.held.insert(segment, Holding::Whole);
-        }
+        have.whole.iter().for_each(|run| self.held.add(span(run)));
         for partial in &have.partial {
-            if film.has(partial.segment) && partial.pieces.len() == film.pieces(partial.segment) {
-                self.held.insert(partial.segment, Holding::Part(partial.pieces.clone()));
+            let (segment, pieces) = (partial.segment, partial.pieces.len());
+            let fits =
+                if film.has(segment) { pieces == film.pieces(segment) } else { film.may_have(segment) };
+            if fits {
+                self.held.set_part(segment, partial.pieces.clone());
             }
         }
         if !have.whole.is_empty() || !have.partial.is_empty() {
             self.absent.clear();
         }
-        for segment in runs(&have.gone) {
-            self.held.remove(&segment);
-        }
-        let before = core::mem::take(&mut self.fetching);
-        for &segment in have.fetching.iter().filter(|&&s| film.has(s)).take(64) {
-            self.fetching.insert(segment, before.get(&segment).copied().unwrap_or(now));
-        }
-        for segment in before.into_keys().filter(|s| !self.fetching.contains_key(s)) {
-            let kept = match self.held.get(&segment) {
-                Some(Holding::Whole) => true,
-                Some(Holding::Part(bits)) => bits.count() > 0,
-                None => false,
-            };
-            self.broken = if kept { 0 } else { self.broken + 1 };
+        have.gone.iter().for_each(|run| self.held.remove(span(run)));
+        if !have.fetching.is_empty() || !self.fetching.is_empty() {
+            self.hear_fetches(film, now, &have.fetching);
         }
         true
+    }
+
+    /// Forgets what lies before the first segment of each rendition that is still known.
+    pub fn forget_before(&mut self, first: impl Fn(u8) -> u32) {
+        self.held.forget_before(first);
+    }
+
+    fn hear_fetches(&mut self, film: &Film, now: Time, fetching: &[SegmentId]) {
+        let before = core::mem::take(&mut self.fetching);
+        let known = |segment| before.iter().find(|(other, _)| *other == segment).map_or(now, |(_, at)| *at);
+        let mut named: Vec<SegmentId> = fetching.iter().copied().filter(|&s| film.has(s)).take(64).collect();
+        named.sort_unstable();
+        named.dedup();
+        self.fetching = named.into_iter().map(|segment| (segment, known(segment))).collect();
+        for (segment, _) in before {
+            if self.fetching.iter().all(|(other, _)| *other != segment) {
+                let kept = match self.held.get(segment) {
+                    Held::Nothing => false,
+                    Held::Part(pieces) => pieces.count() > 0,
+                    Held::Whole => true,
+                };
+                self.broken = if kept { 0 } else { self.broken + 1 };
+            }
+        }
     }
 
     /// It turned out not to hold this piece.
@@ -211,20 +219,36 @@ impl Neighbour {
     }
 
     pub fn holds(&self, segment: SegmentId, piece: u32) -> bool {
-        let held = match self.held.get(&segment) {
-            Some(Holding::Whole) => true,
-            Some(Holding::Part(bits)) => bits.has(piece),
-            None => false,
+        let held = match self.held.get(segment) {
+            Held::Nothing => false,
+            Held::Part(pieces) => pieces.has(piece),
+            Held::Whole => true,
         };
         held && !self.late.contains(&(segment, piece)) && !self.absent.contains(&(segment, piece))
     }
 
+    /// Adds to `pieces` those of the segment that it [holds](Self::holds).
+    pub fn add_to(&self, pieces: &mut Bits, segment: SegmentId) {
+        match self.held.get(segment) {
+            Held::Nothing => {}
+            _ if !self.late.is_empty() || !self.absent.is_empty() => {
+                for piece in 0..pieces.len() {
+                    if self.holds(segment, piece) {
+                        pieces.set(piece);
+                    }
+                }
+            }
+            Held::Part(held) => pieces.join(held),
+            Held::Whole => *pieces = Bits::all(pieces.len()),
+        }
+    }
+
     pub fn holds_any(&self, segment: SegmentId) -> bool {
-        self.held.contains_key(&segment)
+        !matches!(self.held.get(segment), Held::Nothing)
     }
 
     pub fn held_segments(&self) -> usize {
-        self.held.len()
+        self.held.count()
     }
 
     /// Whether it uploads at all.
@@ -238,8 +262,9 @@ impl Neighbour {
         self.broken < 3
             && self
                 .fetching
-                .get(&segment)
-                .is_some_and(|&since| now.since(since) < estimate * 3 / 2 + Duration::from_millis(500))
+                .iter()
+                .find(|(other, _)| *other == segment)
+                .is_some_and(|&(_, since)| now.since(since) < estimate * 3 / 2 + Duration::from_millis(500))
     }
 
     /// Whether it may be asked for `bytes` more.
@@ -258,19 +283,27 @@ impl Neighbour {
     pub fn ask(&mut self, now: Time, segment: SegmentId, piece: u32, bytes: u32) -> u32 {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
-        self.asked.insert(id, Asked { segment, piece, bytes, at: now, delivered: self.delivered });
+        self.asked.push((id, Asked { segment, piece, bytes, at: now, delivered: self.delivered }));
         self.asked_bytes += bytes;
         id
     }
 
     pub fn forget(&mut self, id: u32) -> Option<Asked> {
-        let asked = self.asked.remove(&id)?;
+        let place = self.asked.iter().position(|(other, _)| *other == id)?;
+        let (_, asked) = self.asked.remove(place);
         self.asked_bytes -= asked.bytes;
         Some(asked)
     }
 
-    pub fn find(&self, segment: SegmentId, piece: u32) -> Option<u32> {
-        self.asked.iter().find(|(_, a)| a.segment == segment && a.piece == piece).map(|(&id, _)| id)
+    pub fn find(&self, segment: SegmentId, piece: u32) -> Option<(u32, Asked)> {
+        self.asked.iter().find(|(_, a)| a.segment == segment && a.piece == piece).copied()
+    }
+
+    /// A piece has come from it that is the publisher's.
+    pub fn brought(&mut self, now: Time, bytes: u32) {
+        self.bytes_in += u64::from(bytes);
+        self.gave.add(now, bytes);
+        self.trust.good(now);
     }
 
     /// A piece that was asked for has come.
@@ -281,9 +314,6 @@ impl Neighbour {
         self.late.clear();
         self.busy = 0;
         self.delivered += u64::from(asked.bytes);
-        self.bytes_in += u64::from(asked.bytes);
-        self.gave.add(now, asked.bytes);
-        self.trust.good(now);
         self.fastest = if took < self.fastest { took } else { self.fastest + (took - self.fastest) / 100 };
         let rate = ((self.delivered - asked.delivered) * 1_000_000) / took.as_micros() as u64;
         self.rate = rate.max(self.rate - self.rate / 32);
@@ -293,11 +323,16 @@ impl Neighbour {
         self.credit = aim.min(self.credit + asked.bytes).max(credit_start);
     }
 
+    /// Whether something has not been answered within [`Neighbour::patience`].
+    pub fn is_late(&self, now: Time) -> bool {
+        self.asked.first().is_some_and(|(_, asked)| now.since(asked.at) > self.patience())
+    }
+
     /// Takes back what has not been answered within [`Neighbour::patience`]; gives the ids.
     pub fn expire(&mut self, now: Time) -> Vec<u32> {
         let patience = self.patience();
         let late: Vec<u32> =
-            self.asked.iter().filter(|(_, a)| now.since(a.at) > patience).map(|(&id, _)| id).collect();
+            self.asked.iter().take_while(|(_, a)| now.since(a.at) > patience).map(|(id, _)| *id).collect();
         for &id in &late {
             if let Some(asked) = self.forget(id)
                 && self.late.len() < MOST_FAILED

@@ -2,6 +2,7 @@
 
 use crate::time::Time;
 use alloc::collections::BTreeMap;
+use core::ops::Range;
 use core::time::Duration;
 use manifest::SegmentId;
 
@@ -33,9 +34,10 @@ impl Origin {
         Self { fetches: BTreeMap::new(), rate: None, failures: 0, rest_until: Time::default() }
     }
 
-    /// Whether the piece is on its way, by all we know: what a failing origin was asked for is not.
-    pub fn covers(&self, segment: SegmentId, piece: u32) -> bool {
-        !self.is_failing() && self.fetches.get(&segment).is_some_and(|f| (f.first..f.end).contains(&piece))
+    /// The pieces that are on their way, by all we know: what a failing origin was asked for is not.
+    pub fn covers(&self, segment: SegmentId) -> Range<u32> {
+        let fetch = self.fetches.get(&segment).filter(|_| !self.is_failing());
+        fetch.map_or(0..0, |fetch| fetch.first..fetch.end)
     }
 
     /// A piece has come from the origin; says whether by a fetch of ours: a driver may bring others.

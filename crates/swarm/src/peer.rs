@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::film::Film;
 use crate::io::{Input, Link, Output, PeerId, Source, Verdict};
+use crate::live::Live;
 use crate::meet::Meet;
 use crate::neighbour::Neighbour;
 use crate::origin::{Origin, Path};
@@ -33,6 +34,7 @@ pub struct Peer {
     pub(crate) uploads: Uploads,
     pub(crate) slots: Slots,
     pub(crate) seed: u64,
+    pub(crate) live: Live,
     /// The segments that are needed so soon that the origin is thought of.
     pub(crate) urgent: BTreeMap<SegmentId, Urgent>,
     /// Since when nobody is known to hold or fetch a segment of the window.
@@ -69,6 +71,9 @@ pub struct Snapshot {
     pub wants: usize,
     /// Segments under way from the origin.
     pub fetching: usize,
+    /// Of a live stream, for each stripe how many peers lie between the origin and this one: 0 for a top, `None` where the stripe
+    /// does not come down a tree.
+    pub depths: Vec<Option<usize>>,
 }
 
 /// One connection, as an onlooker may know it.
@@ -105,6 +110,7 @@ impl Peer {
             uploads: Uploads::new(&config),
             slots: Slots::default(),
             seed,
+            live: Live::new(config.topology.stripes.min(wire::MAX_STRIPES)),
             urgent: BTreeMap::new(),
             orphaned: BTreeMap::new(),
             acted: Time::default(),
@@ -128,6 +134,8 @@ impl Peer {
         match input {
             Input::Wake => {}
             Input::Film(index) => self.film = Some(Film::new(index)),
+            Input::Live { swarm, piece_len, kinds } => self.begin_live(swarm, piece_len, kinds),
+            Input::Head { from, number, parts } => self.head(now, from, number, parts, out),
             Input::Player(player) => self.viewer.moved(player),
             Input::Want(segment) => self.want(segment, out),
             Input::Unwant(segment) => self.viewer.unwant(segment),
@@ -145,9 +153,9 @@ impl Peer {
                     neighbour.drained(now, room);
                 }
             }
-            Input::LinkDown(link) => self.link_down(link),
+            Input::LinkDown(link) => self.link_down(now, link),
             Input::Message(link, message) => self.message(now, link, message, out),
-            Input::Garbage(link) => self.drop_forger(link, out),
+            Input::Garbage(link) => self.drop_forger(now, link, out),
             Input::Arrived { segment, piece, from, verdict } => {
                 self.arrived(now, segment, piece, from, verdict, out);
             }
@@ -195,6 +203,7 @@ impl Peer {
             refused: self.refused,
             wants: self.viewer.wants().count(),
             fetching: self.origin.fetches.len(),
+            depths: self.depths(),
         }
     }
 
@@ -220,6 +229,11 @@ impl Peer {
         self.expire_requests(now, out);
         let let_down = core::mem::take(&mut self.meet.let_down);
         self.let_down.add(now, let_down * 1000);
+        if self.is_live() {
+            self.tend(now, out);
+            self.ask_heads(now, out);
+            self.drop_the_past(out);
+        }
         let idle = self.plan(now, out);
         self.drop_silent(now, out);
         self.report(now, out);
@@ -257,10 +271,18 @@ impl Peer {
         }
         if let Source::Peer(link) = from
             && let Some(neighbour) = self.links.get_mut(&link)
-            && let Some(asked) = neighbour.find(segment, piece).and_then(|id| neighbour.forget(id))
-            && verdict == Verdict::Verified
         {
-            neighbour.answered(now, &asked, self.config.credit_start, self.config.credit_max);
+            let asked = neighbour.find(segment, piece).and_then(|(id, _)| neighbour.forget(id));
+            if verdict == Verdict::Verified && (asked.is_some() || self.live.number > 0) {
+                neighbour.brought(now, bytes);
+            }
+            match asked {
+                Some(asked) if verdict == Verdict::Verified => {
+                    neighbour.answered(now, &asked, self.config.credit_start, self.config.credit_max);
+                }
+                Some(_) => {}
+                None => self.live.pushed(now, film, link, segment, piece),
+            }
         }
         let asked_for = match from {
             Source::Origin => self.origin.arrived(segment),
@@ -269,7 +291,7 @@ impl Peer {
         if verdict == Verdict::Forged {
             self.refused += 1;
             if let Source::Peer(link) = from {
-                self.drop_forger(link, out);
+                self.drop_forger(now, link, out);
             }
             return;
         }
@@ -285,12 +307,13 @@ impl Peer {
             out.push(Output::Deliver(segment));
         }
         self.withdraw(segment, piece, out);
+        self.push(now, segment, piece);
     }
 
     /// Takes back every other request for a piece that has come.
     pub(crate) fn withdraw(&mut self, segment: SegmentId, piece: u32, out: &mut Vec<Output>) {
         for (&link, neighbour) in &mut self.links {
-            if let Some(id) = neighbour.find(segment, piece) {
+            if let Some((id, _)) = neighbour.find(segment, piece) {
                 neighbour.forget(id);
                 out.push(Output::Send(link, Message::Cancel { id }));
             }
@@ -310,8 +333,8 @@ impl Peer {
 
     /// Makes room when too much is held: what lies behind the viewer and is held by most neighbours goes first.
     fn evict(&mut self, out: &mut Vec<Output>) {
-        let Some(film) = &self.film else { return };
         while self.store.bytes > self.config.store_max {
+            let Some(film) = &self.film else { return };
             let keep_from = self.viewer.player.position.saturating_sub(Duration::from_secs(10));
             let window_end = self.viewer.window_end(&self.config);
             let spare = |segment: &SegmentId| {
@@ -324,15 +347,16 @@ impl Peer {
             else {
                 return;
             };
-            self.store.remove(film, segment);
-            let waiting = self.uploads.take_segment(segment);
-            out.extend(
-                waiting
-                    .into_iter()
-                    .map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::Absent })),
-            );
-            out.push(Output::Evict(segment));
+            self.evict_one(segment, out);
         }
+    }
+
+    pub(crate) fn evict_one(&mut self, segment: SegmentId, out: &mut Vec<Output>) {
+        let Some(film) = &self.film else { return };
+        self.store.remove(film, segment);
+        let waiting = self.uploads.take_segment(segment).into_iter().filter(|w| w.id != wire::PUSHED);
+        out.extend(waiting.map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::Absent })));
+        out.push(Output::Evict(segment));
     }
 }
 
@@ -351,6 +375,8 @@ impl Hurry {
         match input {
             Input::Wake
             | Input::Film(_)
+            | Input::Live { .. }
+            | Input::Head { .. }
             | Input::Player(_)
             | Input::Want(_)
             | Input::LinkDown(_)

@@ -14,7 +14,7 @@ use crate::viewer::Task;
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::{Kind, SegmentId};
-use wire::Message;
+use wire::{Bits, Message};
 
 /// Up to here ahead of the playhead pieces are asked for in order of time.
 const IN_ORDER: Duration = Duration::from_secs(15);
@@ -45,6 +45,7 @@ impl Peer {
     /// Asks peers and origin for what is missing; says whether nothing is.
     pub(crate) fn plan(&mut self, now: Time, out: &mut Vec<Output>) -> bool {
         let Some(film) = &self.film else { return true };
+        let film_live = film.live;
         let window_end = self.viewer.window_end(&self.config);
         let horizon = window_end + self.config.fetch_ahead;
         let tasks: Vec<Task> = self
@@ -58,9 +59,14 @@ impl Peer {
         self.urgent.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
         let near: Vec<Task> =
             tasks.iter().filter(|t| t.wanted || self.start(t.segment) < window_end).copied().collect();
-        self.ask_peers(now, &near, out);
+        if film_live {
+            self.fetch_as_top(now, out);
+        }
+        if !film_live || self.config.topology.repair {
+            self.ask_peers(now, &near, out);
+        }
         let asked = self.asked_pieces();
-        let mut ahead = tasks.iter().filter(|task| self.is_under_way(now, task.segment)).count();
+        let mut ahead = self.under_way(now, &tasks);
         for task in &tasks {
             if task.wanted || ahead < EARLY_FETCHES {
                 ahead += usize::from(self.consider_origin(now, task, ahead, &asked, out));
@@ -69,12 +75,17 @@ impl Peer {
         tasks.is_empty()
     }
 
-    /// Whether this peer, or a neighbour that may be believed, is fetching the segment.
-    fn is_under_way(&self, now: Time, segment: SegmentId) -> bool {
-        let Some(film) = &self.film else { return false };
-        let estimate = self.origin.estimate(film.size(segment));
-        self.origin.fetches.contains_key(&segment)
-            || self.links.values().any(|n| n.serves() && n.promises(now, segment, estimate))
+    /// How many of the segments this peer, or a neighbour that may be believed, is fetching.
+    fn under_way(&self, now: Time, tasks: &[Task]) -> usize {
+        let Some(film) = &self.film else { return 0 };
+        let fetching: Vec<&Neighbour> =
+            self.links.values().filter(|n| n.serves() && !n.fetching.is_empty()).collect();
+        let is_under_way = |segment| {
+            let estimate = self.origin.estimate(film.size(segment));
+            self.origin.fetches.contains_key(&segment)
+                || fetching.iter().any(|n| n.promises(now, segment, estimate))
+        };
+        tasks.iter().filter(|task| is_under_way(task.segment)).count()
     }
 
     fn start(&self, segment: SegmentId) -> Duration {
@@ -83,11 +94,12 @@ impl Peer {
 
     /// Requests that were not answered in time: the neighbour is blamed, the piece is free for another.
     pub(crate) fn expire_requests(&mut self, now: Time, out: &mut Vec<Output>) {
-        let links: Vec<Link> = self.links.keys().copied().collect();
-        for link in links {
+        let late: Vec<Link> =
+            self.links.iter().filter(|(_, n)| n.is_late(now)).map(|(&link, _)| link).collect();
+        for link in late {
             let Some(neighbour) = self.links.get_mut(&link) else { continue };
-            let late = neighbour.expire(now);
-            out.extend(late.into_iter().map(|id| Output::Send(link, Message::Cancel { id })));
+            let ids = neighbour.expire(now);
+            out.extend(ids.into_iter().map(|id| Output::Send(link, Message::Cancel { id })));
             self.drop_if_useless(now, link, out);
         }
     }
@@ -97,28 +109,28 @@ impl Peer {
             return;
         }
         let asked = self.asked_pieces();
+        if self.is_live() {
+            return self.ask_for_parts(now, tasks, &asked, out);
+        }
         let (soon, later): (Vec<&Task>, Vec<&Task>) =
             tasks.iter().partition(|t| t.wanted || t.slack < IN_ORDER);
         for task in soon {
-            if self.links.values().any(|n| n.takes(now, 1) && n.holds_any(task.segment)) {
-                for piece in self.free_pieces(task.segment, &asked) {
-                    self.ask_best(now, task, piece, out);
-                }
+            for piece in self.free_pieces(now, task.segment, &asked) {
+                self.ask_best(now, task, piece, out);
             }
         }
         let mut spread: Vec<(usize, Duration, SegmentId, u32, Task)> = Vec::new();
         for task in later {
-            let holders: Vec<&Neighbour> =
-                self.links.values().filter(|n| n.holds_any(task.segment)).collect();
-            if holders.is_empty() {
+            let free = self.free_pieces(now, task.segment, &asked);
+            if free.is_empty() {
                 continue;
             }
-            for piece in self.free_pieces(task.segment, &asked) {
+            let holders: Vec<&Neighbour> =
+                self.links.values().filter(|n| n.holds_any(task.segment)).collect();
+            spread.extend(free.into_iter().map(|piece| {
                 let holders = holders.iter().filter(|n| n.holds(task.segment, piece)).count();
-                if holders > 0 {
-                    spread.push((holders, task.slack, task.segment, piece, *task));
-                }
-            }
+                (holders, task.slack, task.segment, piece, *task)
+            }));
         }
         spread.sort_by_key(|&(holders, slack, segment, piece, _)| {
             (holders, slack, segment, election::mix(self.seed ^ u64::from(piece)))
@@ -130,22 +142,68 @@ impl Peer {
         }
     }
 
+    /// Asks for the pieces of a live stream that are not expected to come down a tree.
+    fn ask_for_parts(
+        &mut self,
+        now: Time,
+        tasks: &[Task],
+        asked: &[(SegmentId, u32)],
+        out: &mut Vec<Output>,
+    ) {
+        let mut order = Vec::new();
+        for task in tasks {
+            for piece in self.free_pieces(now, task.segment, asked) {
+                if self.expects(now, task.segment, piece, task.slack) {
+                    continue;
+                }
+                let holders = self.links.values().filter(|n| n.holds(task.segment, piece)).count();
+                let lot = election::mix(self.seed ^ u64::from(piece));
+                let place = self.live_order(task.slack, task.segment, holders);
+                order.push((place, task.segment, lot, piece, *task));
+            }
+        }
+        order.sort_unstable_by_key(|&(order, segment, lot, ..)| (order, segment, lot));
+        for (.., piece, task) in order {
+            if !self.ask_best(now, &task, piece, out) && !self.links.values().any(|n| n.takes(now, 1)) {
+                return;
+            }
+        }
+    }
+
     /// Every piece that a neighbour was asked for, in order.
     fn asked_pieces(&self) -> Vec<(SegmentId, u32)> {
-        let asked = self.links.values().flat_map(|n| n.asked.values());
-        let mut pieces: Vec<(SegmentId, u32)> = asked.map(|a| (a.segment, a.piece)).collect();
+        let asked = self.links.values().flat_map(|n| &n.asked);
+        let mut pieces: Vec<(SegmentId, u32)> = asked.map(|(_, a)| (a.segment, a.piece)).collect();
         pieces.sort_unstable();
         pieces
     }
 
-    /// Pieces that are neither held nor under way.
-    fn free_pieces(&self, segment: SegmentId, asked: &[(SegmentId, u32)]) -> Vec<u32> {
+    /// Pieces that are neither held nor under way, and that a neighbour may be asked for now.
+    fn free_pieces(&self, now: Time, segment: SegmentId, asked: &[(SegmentId, u32)]) -> Vec<u32> {
         let Some(film) = &self.film else { return Vec::new() };
-        let mut missing = self.store.missing(film, segment);
-        missing.retain(|&piece| {
-            !self.origin.covers(segment, piece) && asked.binary_search(&(segment, piece)).is_err()
-        });
-        missing
+        let mut taken = self.store.pieces(film, segment);
+        mark_asked(&mut taken, segment, asked);
+        for piece in self.origin.covers(segment) {
+            taken.set(piece);
+        }
+        if taken.is_full() {
+            return Vec::new();
+        }
+        // Only the last piece may be smaller than the others, and fit where they do not.
+        let last = taken.len() - 1;
+        let (size, last_size) = (film.piece_size(segment, 0), film.piece_size(segment, last));
+        let mut offered = Bits::none(taken.len());
+        for neighbour in self.links.values() {
+            if offered.is_full() {
+                break;
+            }
+            if neighbour.takes(now, size) {
+                neighbour.add_to(&mut offered, segment);
+            } else if neighbour.takes(now, last_size) && neighbour.holds(segment, last) {
+                offered.set(last);
+            }
+        }
+        taken.missing().filter(|&piece| offered.has(piece)).collect()
     }
 
     /// Asks the holder whose answer is expected first; says whether there was one to ask.
@@ -161,9 +219,11 @@ impl Peer {
             .min_by_key(|(link, n)| (n.cost(), **link));
         let Some((&link, neighbour)) = best else { return false };
         let id = neighbour.ask(now, task.segment, piece, bytes);
-        let within_ms = task.slack.as_millis().min(600_000) as u32;
+        // What is young has to spread, however late it is needed.
+        let most = if film.live { 1000 } else { 600_000 };
+        let within_ms = task.slack.as_millis().min(most) as u32;
         // The first pieces of a segment come with its leaves, until a piece has been verified.
-        let leaves = !self.store.is_begun(task.segment);
+        let leaves = !film.live && !self.store.is_begun(task.segment);
         let request = Message::Request { id, segment: task.segment, piece, within_ms, leaves };
         out.push(Output::Send(link, request));
         true
@@ -179,7 +239,9 @@ impl Peer {
     /// yet, newcomers are all there is.
     fn would_be_missed(&self, task: &Task, piece: u32) -> bool {
         let holders = || self.links.values().filter(|n| n.holds(task.segment, piece));
-        (task.slack < PRESSING || task.slack < IN_ORDER && holders().nth(1).is_none())
+        // Of a live stream everything is needed soon.
+        !self.is_live()
+            && (task.slack < PRESSING || task.slack < IN_ORDER && holders().nth(1).is_none())
             && self.links.values().any(|n| n.serves() && n.trust.is_settled(&self.config))
     }
 
@@ -197,7 +259,8 @@ impl Peer {
         if self.origin.fetches.contains_key(&task.segment) || !self.origin.is_ready(now) {
             return false;
         }
-        let missing = self.store.missing(film, task.segment);
+        let held = self.store.pieces(film, task.segment);
+        let missing: Vec<u32> = held.missing().collect();
         let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return false };
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
@@ -221,17 +284,23 @@ impl Peer {
             }
             return true;
         }
+        if film.live {
+            return false; // that is the tops' part
+        }
         let segment = task.segment;
         let promised = self.links.values().any(|n| n.serves() && n.promises(now, segment, estimate));
-        let holders: Vec<&Neighbour> =
-            self.links.values().filter(|n| n.serves() && n.holds_any(segment)).collect();
-        let has_source = |piece: u32| {
-            promised
-                || holders.iter().any(|n| n.holds(segment, piece))
-                || asked.binary_search(&(segment, piece)).is_ok()
-        };
-        let orphans: Vec<u32> = missing.iter().copied().filter(|&piece| !has_source(piece)).collect();
-        let (Some(&first), Some(&last)) = (orphans.first(), orphans.last()) else {
+        let mut sourced = held;
+        if !promised {
+            mark_asked(&mut sourced, segment, asked);
+            for neighbour in self.links.values().filter(|n| n.serves()) {
+                if sourced.is_full() {
+                    break;
+                }
+                neighbour.add_to(&mut sourced, segment);
+            }
+        }
+        let orphans = || sourced.missing().filter(|_| !promised);
+        let (Some(first), Some(last)) = (orphans().next(), orphans().last()) else {
             self.orphaned.remove(&task.segment);
             return false;
         };
@@ -275,7 +344,7 @@ impl Peer {
         let mut last = Duration::ZERO;
         let mut not_asked = 0;
         for &piece in missing {
-            let asked = helpers().find_map(|n| n.find(segment, piece).map(|id| (n, n.asked[&id].at)));
+            let asked = helpers().find_map(|n| n.find(segment, piece).map(|(_, asked)| (n, asked.at)));
             match asked {
                 Some((n, at)) if now.since(at) > n.due() => return false, // overdue: no telling when it comes
                 Some((n, at)) => last = last.max(n.expected().saturating_sub(now.since(at))),
@@ -333,11 +402,18 @@ impl Peer {
         self.meet.is_hopeful(now) || self.links.values().any(|n| now.since(n.since) < Duration::from_secs(2))
     }
 
-    fn fetch(&mut self, now: Time, segment: SegmentId, first: u32, end: u32, out: &mut Vec<Output>) {
+    pub(crate) fn fetch(
+        &mut self,
+        now: Time,
+        segment: SegmentId,
+        first: u32,
+        end: u32,
+        out: &mut Vec<Output>,
+    ) {
         let Some(film) = &self.film else { return };
         // Without leaves only the whole segment can be verified.
         let (first, end) =
-            if self.store.is_begun(segment) { (first, end) } else { (0, film.pieces(segment)) };
+            if film.live || self.store.is_begun(segment) { (first, end) } else { (0, film.pieces(segment)) };
         let bytes = (first..end).map(|piece| film.piece_size(segment, piece)).sum();
         self.origin.fetches.insert(segment, Fetch { first, end, bytes, at: now, left: end - first });
         self.fetching_changed = true;
@@ -346,6 +422,9 @@ impl Peer {
 
     /// Gives up fetches that neither this viewer nor a neighbour has a use for any more.
     fn drop_stale_fetches(&mut self, tasks: &[Task], out: &mut Vec<Output>) {
+        if self.is_live() {
+            return; // parts are short, and what a top fetches is for others
+        }
         let open = self.origin.fetches.iter().filter(|(_, fetch)| fetch.left > 0);
         let stale: Vec<SegmentId> =
             open.map(|(&segment, _)| segment).filter(|s| tasks.iter().all(|t| t.segment != *s)).collect();
@@ -354,5 +433,13 @@ impl Peer {
             self.fetching_changed = true;
             out.push(Output::CancelFetch(segment));
         }
+    }
+}
+
+/// Adds to `pieces` those of a segment among `asked`, which is sorted.
+fn mark_asked(pieces: &mut Bits, segment: SegmentId, asked: &[(SegmentId, u32)]) {
+    let from = asked.partition_point(|(other, _)| *other < segment);
+    for &(_, piece) in asked[from..].iter().take_while(|(other, _)| *other == segment) {
+        pieces.set(piece);
     }
 }

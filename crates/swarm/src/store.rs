@@ -1,14 +1,15 @@
 //! Which pieces are held. Its invariant: a piece is here exactly while the driver holds its verified bytes.
 
 use crate::film::Film;
-use alloc::collections::{BTreeMap, BTreeSet};
+use crate::holdings::{Held, Holdings};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use manifest::SegmentId;
 use wire::{Bits, Have, Partial, Run};
 
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    held: BTreeMap<SegmentId, Bits>,
+    held: Holdings,
     pub bytes: u64,
     changed: BTreeSet<SegmentId>,
 }
@@ -16,8 +17,7 @@ pub(crate) struct Store {
 impl Store {
     /// Takes in a verified piece; says whether it is new.
     pub fn insert(&mut self, film: &Film, segment: SegmentId, piece: u32) -> bool {
-        let bits = self.held.entry(segment).or_insert_with(|| Bits::none(film.pieces(segment)));
-        let new = bits.set(piece);
+        let new = self.held.add_piece(segment, piece, film.pieces(segment));
         if new {
             self.bytes += u64::from(film.piece_size(segment, piece));
             self.changed.insert(segment);
@@ -25,43 +25,48 @@ impl Store {
         new
     }
 
-    pub fn has(&self, segment: SegmentId, piece: u32) -> bool {
-        self.held.get(&segment).is_some_and(|bits| bits.has(piece))
+    pub fn has(&self, film: &Film, segment: SegmentId, piece: u32) -> bool {
+        match self.held.get(segment) {
+            Held::Nothing => false,
+            Held::Part(pieces) => pieces.has(piece),
+            Held::Whole => piece < film.pieces(segment),
+        }
     }
 
     pub fn is_whole(&self, segment: SegmentId) -> bool {
-        self.held.get(&segment).is_some_and(Bits::is_full)
+        matches!(self.held.get(segment), Held::Whole)
     }
 
     /// Whether a piece of the segment is held, so that its leaves are known.
     pub fn is_begun(&self, segment: SegmentId) -> bool {
-        self.held.contains_key(&segment)
+        !matches!(self.held.get(segment), Held::Nothing)
     }
 
-    /// The pieces still missing.
-    pub fn missing(&self, film: &Film, segment: SegmentId) -> Vec<u32> {
-        match self.held.get(&segment) {
-            Some(bits) => bits.missing().collect(),
-            None => (0..film.pieces(segment)).collect(),
+    /// The pieces that are held.
+    pub fn pieces(&self, film: &Film, segment: SegmentId) -> Bits {
+        match self.held.get(segment) {
+            Held::Nothing => Bits::none(film.pieces(segment)),
+            Held::Part(pieces) => pieces.clone(),
+            Held::Whole => Bits::all(film.pieces(segment)),
         }
     }
 
     pub fn segments(&self) -> impl Iterator<Item = SegmentId> + '_ {
-        self.held.keys().copied()
+        self.held.segments()
     }
 
     pub fn remove(&mut self, film: &Film, segment: SegmentId) {
-        if let Some(bits) = self.held.remove(&segment) {
-            let bytes: u32 =
-                (0..bits.len()).filter(|&i| bits.has(i)).map(|i| film.piece_size(segment, i)).sum();
-            self.bytes -= u64::from(bytes);
+        if self.is_begun(segment) {
+            let pieces = (0..film.pieces(segment)).filter(|&piece| self.has(film, segment, piece));
+            self.bytes -= pieces.map(|piece| u64::from(film.piece_size(segment, piece))).sum::<u64>();
+            self.held.remove_one(segment);
             self.changed.insert(segment);
         }
     }
 
     /// Everything held, for a neighbour that knows nothing yet.
     pub fn report_all(&self) -> Have {
-        self.report(self.held.keys().copied())
+        self.report(self.held.segments())
     }
 
     /// What has changed since the last call; `None` if nothing has.
@@ -73,10 +78,10 @@ impl Store {
     fn report(&self, segments: impl IntoIterator<Item = SegmentId>) -> Have {
         let mut have = Have::default();
         for segment in segments {
-            match self.held.get(&segment) {
-                Some(bits) if bits.is_full() => extend(&mut have.whole, segment),
-                Some(bits) => have.partial.push(Partial { segment, pieces: bits.clone() }),
-                None => extend(&mut have.gone, segment),
+            match self.held.get(segment) {
+                Held::Nothing => extend(&mut have.gone, segment),
+                Held::Part(pieces) => have.partial.push(Partial { segment, pieces: pieces.clone() }),
+                Held::Whole => extend(&mut have.whole, segment),
             }
         }
         have

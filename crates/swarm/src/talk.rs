@@ -15,7 +15,7 @@ impl Peer {
         self.uploads.set_limit(limit);
         let sharing = self.uploads.is_sharing();
         if !sharing {
-            for w in self.uploads.drain() {
+            for w in self.uploads.drain().into_iter().filter(|w| w.id != wire::PUSHED) {
                 out.push(Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::NotSharing }));
             }
         }
@@ -38,6 +38,9 @@ impl Peer {
     }
 
     pub(crate) fn serve(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.is_live() {
+            self.drop_stale_pushes(now);
+        }
         let in_flight_max = self.config.serve_in_flight_max;
         self.renew_slots(now);
         loop {
@@ -61,7 +64,13 @@ impl Peer {
 
     /// Tells neighbours what has changed: holdings, fetches, playhead.
     pub(crate) fn report(&mut self, now: Time, out: &mut Vec<Output>) {
-        let due = now.since(self.reported) >= self.config.have_every;
+        // What comes down the trees is seldom asked for.
+        let every = if self.is_live() && self.config.topology.push {
+            self.config.have_every * 2
+        } else {
+            self.config.have_every
+        };
+        let due = now.since(self.reported) >= every;
         if self.uploads.is_sharing() && (due || self.fetching_changed) {
             let changes = self.store.report_changes();
             if changes.is_some() || self.fetching_changed {
@@ -82,7 +91,11 @@ impl Peer {
             None => true,
             Some((_, told)) if (told.video, told.audio) != (playing.video, playing.audio) => true,
             Some((_, told)) if told.position_ms.abs_diff(playing.position_ms) > 5000 => true,
-            Some((at, told)) => now.since(*at) >= Duration::from_secs(1) && told != &playing,
+            // Of a live stream everybody sees nearly the same.
+            Some((at, told)) => {
+                let every = Duration::from_secs(if self.is_live() { 4 } else { 1 });
+                now.since(*at) >= every && told != &playing
+            }
         };
         if stale {
             self.told = Some((now, playing));

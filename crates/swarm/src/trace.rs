@@ -3,10 +3,10 @@
 //! A trace is `me:20 seed:u64le upload:u32le` and then one record a call: `time`, input, `count`, outputs. Integers are
 //! varints (64-bit ones as two). It is for tests and for reports of what went wrong, not a wire: it may change with any version.
 
-use crate::{Config, Hangup, Input, Link, Output, Peer, PeerId, Player, Source, Time, Verdict};
+use crate::{Config, Hangup, Input, Link, Output, Part, Peer, PeerId, Player, Source, Time, Verdict};
 use alloc::vec::Vec;
 use core::time::Duration;
-use manifest::{Index, SegmentId};
+use manifest::{Index, Kind, SegmentId};
 use wire::{Bytes, Frame, Frames, Malformed, put_message, put_varint};
 
 /// Writes down one peer's run.
@@ -150,6 +150,10 @@ fn put_source(out: &mut Vec<u8>, source: Source) {
     }
 }
 
+fn source(bytes: &mut Bytes<'_>) -> Result<Source, Malformed> {
+    Ok(if flag(bytes)? { Source::Peer(Link(bytes.varint()?)) } else { Source::Origin })
+}
+
 fn put_blob(out: &mut Vec<u8>, blob: &[u8]) {
     put_varint(out, blob.len() as u32);
     out.extend_from_slice(blob);
@@ -242,6 +246,23 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input<'_>) {
             put_source(out, *from);
             out.push(u8::from(*verdict == Verdict::Verified));
         }
+        Input::Live { swarm, piece_len, kinds } => {
+            out.push(17);
+            out.extend_from_slice(swarm);
+            put_varint(out, *piece_len);
+            let kinds: Vec<u8> = kinds.iter().map(|&kind| u8::from(kind == Kind::Audio)).collect();
+            put_blob(out, &kinds);
+        }
+        Input::Head { from, number, parts } => {
+            out.push(18);
+            put_source(out, *from);
+            put_varint(out, *number);
+            put_varint(out, parts.len() as u32);
+            for part in *parts {
+                put_segment(out, part.id);
+                [part.start_ms, part.duration_ms, part.size].into_iter().for_each(|n| put_varint(out, n));
+            }
+        }
         Input::FetchEnded { segment, complete } => {
             out.push(15);
             put_segment(out, *segment);
@@ -292,10 +313,29 @@ fn feed(bytes: &mut Bytes<'_>, then: impl FnOnce(Input<'_>)) -> Result<(), Malfo
         14 => then(Input::Arrived {
             segment: bytes.segment()?,
             piece: bytes.varint()?,
-            from: if flag(bytes)? { Source::Peer(link(bytes)?) } else { Source::Origin },
+            from: source(bytes)?,
             verdict: if flag(bytes)? { Verdict::Verified } else { Verdict::Forged },
         }),
         16 => then(Input::OriginRate(bytes.varint()?)),
+        17 => {
+            let swarm = bytes.take(20)?.try_into().map_err(|_| Malformed)?;
+            let piece_len = bytes.varint()?;
+            let kind = |&byte: &u8| if byte == 1 { Kind::Audio } else { Kind::Video };
+            let kinds: Vec<Kind> = blob(bytes)?.iter().map(kind).collect();
+            then(Input::Live { swarm, piece_len, kinds: &kinds });
+        }
+        18 => {
+            let (from, number, count) = (source(bytes)?, bytes.varint()?, bytes.varint()? as usize);
+            if count > bytes.0.len() {
+                return Err(Malformed);
+            }
+            let part = |bytes: &mut Bytes<'_>| {
+                let (id, start_ms) = (bytes.segment()?, bytes.varint()?);
+                Ok(Part { id, start_ms, duration_ms: bytes.varint()?, size: bytes.varint()? })
+            };
+            let parts = (0..count).map(|_| part(bytes)).collect::<Result<Vec<_>, _>>()?;
+            then(Input::Head { from, number, parts: &parts });
+        }
         15 => then(Input::FetchEnded { segment: bytes.segment()?, complete: flag(bytes)? }),
         _ => return Err(Malformed),
     }
@@ -350,6 +390,15 @@ pub fn put_output(out: &mut Vec<u8>, output: &Output) {
         Output::Deliver(segment) => {
             out.push(7);
             put_segment(out, *segment);
+        }
+        Output::SendHeads { link, after } => {
+            out.push(9);
+            put_varint(out, link.0);
+            put_varint(out, *after);
+        }
+        Output::AskHeads { after } => {
+            out.push(10);
+            put_varint(out, *after);
         }
         Output::Evict(segment) => {
             out.push(8);

@@ -7,6 +7,7 @@ use crate::time::Time;
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::SegmentId;
+use wire::PUSHED;
 
 /// A neighbour's request that waits.
 #[derive(Clone, Copy, Debug)]
@@ -98,10 +99,24 @@ impl Uploads {
             .iter()
             .enumerate()
             .filter(|(_, w)| u64::from(w.bytes) <= tokens && takes(w))
-            .min_by_key(|(_, w)| (w.due + behind(w.link), w.link, w.id))?;
+            .min_by_key(|(_, w)| {
+                // What was promised by a tree is owed to whoever stands in it.
+                let behind = if w.id == PUSHED { Duration::ZERO } else { behind(w.link) };
+                (w.due + behind, w.link, w.id)
+            })?;
         let next = self.queue.swap_remove(place);
         self.tokens -= u64::from(next.bytes);
         Some(next)
+    }
+
+    /// Keeps of what is pushed only this.
+    pub fn retain_pushes(&mut self, keep: impl Fn(&Waiting) -> bool) {
+        self.queue.retain(|w| w.id != PUSHED || keep(w));
+    }
+
+    /// When the push that waits longest was due.
+    pub fn oldest_push(&self) -> Option<Time> {
+        self.queue.iter().filter(|w| w.id == PUSHED).map(|w| w.due).min()
     }
 
     pub fn is_empty(&self) -> bool {

@@ -108,6 +108,11 @@ impl Viewer {
         }
     }
 
+    /// Forgets what lies before the first segment of each rendition that is still known.
+    pub fn forget_before(&mut self, first: impl Fn(u8) -> u32) {
+        self.delivered.retain(|segment| segment.sequence >= first(segment.rendition));
+    }
+
     /// How far beyond the position the player can go.
     fn buffered(&self) -> Duration {
         let used = self.tracks.iter().zip(self.reach).filter(|(track, _)| track.is_some());

@@ -176,6 +176,8 @@ impl Session {
                 Err(_) => self.garbage(now, link),
                 Ok(Frame::Message(message)) => self.feed(now, Input::Message(link, message)),
                 Ok(Frame::Leaves { segment, leaves }) => self.leaves(now, link, segment, leaves),
+                // A page plays no live stream yet: nobody has asked for its heads.
+                Ok(Frame::Head(_)) => {}
                 Ok(Frame::Piece { id, segment, piece, payload }) => {
                     let offset = payload.as_ptr() as usize - base;
                     self.piece(now, link, (id, segment, piece), payload, offset as u32);
@@ -377,6 +379,8 @@ impl Session {
                 self.staged.remove(&segment);
                 batch.push_segment(op::CANCEL_FETCH, segment, &[]);
             }
+            // A film has no heads.
+            Output::SendHeads { .. } | Output::AskHeads { .. } => {}
             Output::Deliver(segment) => batch.push_segment(op::DELIVER, segment, &[]),
             Output::Evict(segment) => {
                 self.pieces.forget(segment);

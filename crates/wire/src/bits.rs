@@ -19,11 +19,13 @@ impl Bits {
 
     /// `len` bits, all set.
     pub fn all(len: u32) -> Self {
-        let mut bits = Self::none(len);
-        (0..len).for_each(|i| {
-            bits.set(i);
-        });
-        bits
+        let mut words = vec![u64::MAX; len.div_ceil(64) as usize];
+        if let Some(last) = words.last_mut()
+            && !len.is_multiple_of(64)
+        {
+            *last >>= 64 - len % 64;
+        }
+        Self { len, ones: len, words }
     }
 
     /// How many bits there are, set or not.
@@ -59,6 +61,14 @@ impl Bits {
             self.ones += 1;
         }
         new
+    }
+
+    /// Sets every bit that `other` has set; bits of another length change nothing.
+    pub fn join(&mut self, other: &Bits) {
+        if self.len == other.len {
+            self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
+            self.ones = self.words.iter().map(|word| word.count_ones()).sum();
+        }
     }
 
     /// The places of the bits that are not set, ascending.

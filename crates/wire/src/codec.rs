@@ -1,6 +1,6 @@
 //! Bodies of frames: varints and the messages made of them.
 
-use crate::message::{Have, Hello, Message, Partial, Playing, Refusal, Run};
+use crate::message::{Have, Hello, MAX_PATH, MAX_STRIPES, Message, Partial, Playing, Refusal, Run, Seat};
 use crate::{Bits, frame};
 use alloc::vec::Vec;
 use manifest::{MAX_PIECES, SegmentId};
@@ -151,6 +151,25 @@ pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) -> u8 {
             });
             frame::REFUSE
         }
+        Message::Seats(seats) => {
+            put_list(out, seats, |out, seat| {
+                out.extend_from_slice(&[seat.stripe, seat.room]);
+                put_list(out, &seat.path, |out, name| out.extend_from_slice(&name.to_le_bytes()));
+            });
+            frame::SEATS
+        }
+        Message::Follow { stripes } => {
+            out.push(*stripes);
+            frame::FOLLOW
+        }
+        Message::Feed { stripes } => {
+            out.push(*stripes);
+            frame::FEED
+        }
+        Message::Behind { head } => {
+            put_varint(out, *head);
+            frame::BEHIND
+        }
         Message::Goodbye => frame::GOODBYE,
     }
 }
@@ -211,6 +230,16 @@ pub(crate) fn decode(kind: u8, body: &[u8]) -> Result<Option<Message>, Malformed
                 _ => return Err(Malformed),
             },
         },
+        frame::SEATS => Message::Seats(bytes.list(usize::from(MAX_STRIPES), |bytes| {
+            let (stripe, room) = (bytes.u8()?, bytes.u8()?);
+            let path = bytes.list(MAX_PATH, |bytes| {
+                Ok(u32::from_le_bytes(bytes.take(4)?.try_into().map_err(|_| Malformed)?))
+            })?;
+            if stripe < MAX_STRIPES { Ok(Seat { stripe, room, path }) } else { Err(Malformed) }
+        })?),
+        frame::FOLLOW => Message::Follow { stripes: bytes.u8()? },
+        frame::FEED => Message::Feed { stripes: bytes.u8()? },
+        frame::BEHIND => Message::Behind { head: bytes.varint()? },
         frame::GOODBYE => Message::Goodbye,
         _ => return Ok(None),
     };

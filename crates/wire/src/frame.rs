@@ -1,4 +1,4 @@
-//! Frames: messages of the core, and the two kinds that carry data between drivers, leaves and pieces.
+//! Frames: messages of the core, and the three kinds that carry data between drivers: leaves, pieces, heads.
 
 use crate::codec::{self, Bytes, Malformed, put_segment, put_varint};
 use crate::message::Message;
@@ -14,9 +14,17 @@ pub(crate) const REFUSE: u8 = 6;
 pub(crate) const GOODBYE: u8 = 7;
 const LEAVES: u8 = 8;
 const PIECE: u8 = 9;
+pub(crate) const SEATS: u8 = 10;
+pub(crate) const FOLLOW: u8 = 11;
+pub(crate) const FEED: u8 = 12;
+pub(crate) const BEHIND: u8 = 13;
+const HEAD: u8 = 14;
 
 /// Longest data-channel message that is read or written: leaves of the largest segment and the largest piece fit.
 pub const MAX_MESSAGE_BYTES: usize = 160 * 1024;
+
+/// The id of a piece that answers no request: it comes down a push tree.
+pub const PUSHED: u32 = u32::MAX;
 
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
@@ -34,7 +42,7 @@ pub enum Frame<'a> {
     },
     /// A piece, not yet verified.
     Piece {
-        /// Id of the request it answers.
+        /// Id of the request it answers, or [`PUSHED`].
         id: u32,
         /// Which segment.
         segment: SegmentId,
@@ -43,6 +51,8 @@ pub enum Frame<'a> {
         /// Its bytes; never empty, at most 64 KiB.
         payload: &'a [u8],
     },
+    /// A head of a live stream, not yet verified: never empty, at most 64 KiB.
+    Head(&'a [u8]),
 }
 
 /// The frames of one received data-channel message, in order. Frames of unknown kind are passed over; after the first
@@ -84,6 +94,8 @@ impl<'a> Frames<'a> {
                 }
                 Ok(Some(Frame::Piece { id, segment, piece, payload: bytes.0 }))
             }
+            HEAD if body.is_empty() || body.len() > MAX_PAYLOAD_BYTES => Err(Malformed),
+            HEAD => Ok(Some(Frame::Head(body))),
             _ => Ok(codec::decode(kind, body)?.map(Frame::Message)),
         }
     }
@@ -120,6 +132,11 @@ pub fn put_leaves(out: &mut Vec<u8>, segment: SegmentId, leaves: &[Hash]) {
     put_segment(&mut body, segment);
     leaves.iter().for_each(|leaf| body.extend_from_slice(&leaf.0));
     put(out, LEAVES, &body, &[]);
+}
+
+/// Appends a head of a live stream as a frame, as the publisher signed it.
+pub fn put_head(out: &mut Vec<u8>, head: &[u8]) {
+    put(out, HEAD, head, &[]);
 }
 
 /// Appends a piece as a frame: the answer to request `id`.

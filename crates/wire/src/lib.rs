@@ -15,5 +15,7 @@ mod message;
 
 pub use bits::Bits;
 pub use codec::{Bytes, Malformed, put_varint};
-pub use frame::{Frame, Frames, MAX_MESSAGE_BYTES, put_leaves, put_message, put_piece};
-pub use message::{Have, Hello, Message, Partial, Playing, Refusal, Run, VERSION};
+pub use frame::{Frame, Frames, MAX_MESSAGE_BYTES, PUSHED, put_head, put_leaves, put_message, put_piece};
+pub use message::{
+    Have, Hello, MAX_PATH, MAX_STRIPES, Message, Partial, Playing, Refusal, Run, Seat, VERSION,
+};

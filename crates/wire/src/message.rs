@@ -41,8 +41,43 @@ pub enum Message {
         /// Why not.
         why: Refusal,
     },
+    /// Where the sender stands in the push trees, as far as others may follow it. Replaces what it said before.
+    Seats(Vec<Seat>),
+    /// Asks to be pushed the pieces of these stripes, a bit each, from now on. Replaces what was asked before; answered by
+    /// `Feed`.
+    Follow {
+        /// Stripe `n` is bit `n`.
+        stripes: u8,
+    },
+    /// The stripes whose pieces the sender pushes from now on. Replaces what it said before.
+    Feed {
+        /// Stripe `n` is bit `n`.
+        stripes: u8,
+    },
+    /// Asks for the heads of a live stream after this one.
+    Behind {
+        /// The last head that the sender has; 0: none.
+        head: u32,
+    },
     /// The sender is about to close the link.
     Goodbye,
+}
+
+/// Most stripes of a stream.
+pub const MAX_STRIPES: u8 = 8;
+/// Most peers between the origin and a seat.
+pub const MAX_PATH: usize = 16;
+
+/// A place in the push tree of one stripe where others may sit down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Which stripe, from 0; below [`MAX_STRIPES`].
+    pub stripe: u8,
+    /// How many more may follow there.
+    pub room: u8,
+    /// The short names of the peers through which the stripe comes, from the sender's parent up; empty for one that
+    /// fetches it from the origin. At most [`MAX_PATH`].
+    pub path: Vec<u32>,
 }
 
 /// Why a request is not served.

@@ -4,8 +4,8 @@ use manifest::{Hash, SegmentId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::{
-    Bits, Frame, Frames, Have, Hello, Message, Partial, Playing, Refusal, Run, put_leaves, put_message,
-    put_piece,
+    Bits, Frame, Frames, Have, Hello, MAX_PATH, MAX_STRIPES, Message, Partial, Playing, Refusal, Run, Seat,
+    put_head, put_leaves, put_message, put_piece,
 };
 
 fn segment() -> impl Strategy<Value = SegmentId> {
@@ -51,6 +51,14 @@ fn message() -> impl Strategy<Value = Message> {
             id,
             why: [Refusal::Absent, Refusal::Busy, Refusal::NotSharing][why]
         }),
+        vec((0..MAX_STRIPES, any::<u8>(), vec(any::<u32>(), 0..=MAX_PATH)), 0..=8).prop_map(|seats| {
+            Message::Seats(
+                seats.into_iter().map(|(stripe, room, path)| Seat { stripe, room, path }).collect(),
+            )
+        }),
+        any::<u8>().prop_map(|stripes| Message::Follow { stripes }),
+        any::<u8>().prop_map(|stripes| Message::Feed { stripes }),
+        any::<u32>().prop_map(|head| Message::Behind { head }),
         Just(Message::Goodbye),
     ]
 }
@@ -72,6 +80,9 @@ proptest! {
         put_piece(&mut bytes, id, segment, piece, &payload);
         let read: Vec<_> = Frames::new(&bytes).collect::<Result<_, _>>().expect("well formed");
         prop_assert_eq!(read, [Frame::Leaves { segment, leaves }, Frame::Piece { id, segment, piece, payload: &payload }]);
+        bytes.clear();
+        put_head(&mut bytes, &payload);
+        prop_assert_eq!(Frames::new(&bytes).collect::<Vec<_>>(), [Ok(Frame::Head(&payload))]);
     }
 
     #[test]
@@ -83,11 +94,12 @@ proptest! {
                 Ok(Frame::Message(message)) => put_message(&mut again, &message),
                 Ok(Frame::Leaves { segment, leaves }) => put_leaves(&mut again, segment, &leaves),
                 Ok(Frame::Piece { id, segment, piece, payload }) => put_piece(&mut again, id, segment, piece, payload),
+                Ok(Frame::Head(head)) => put_head(&mut again, head),
                 Err(_) => whole = false,
             }
         }
         // Frames of unknown kind are passed over, so only a prefix of known frames can be compared.
-        if whole && bytes.first().is_some_and(|kind| (1..=9).contains(kind)) && again.len() == bytes.len() {
+        if whole && bytes.first().is_some_and(|kind| (1..=14).contains(kind)) && again.len() == bytes.len() {
             prop_assert_eq!(again, bytes);
         }
     }

@@ -192,6 +192,13 @@ impl Net {
         a.latency_to(b).clamp(self.config.min_latency, self.config.max_latency)
     }
 
+    /// The mean one-way latency between hosts, over a sample of neighbouring numbers: who comes after whom is chance.
+    pub fn mean_latency(&self) -> Duration {
+        let pairs = (self.hosts.len() as u32 / 2).min(1000);
+        let sum: Duration = (0..pairs).map(|pair| self.latency(HostId(pair * 2), HostId(pair * 2 + 1))).sum();
+        sum / pairs.max(1)
+    }
+
     /// Whether two hosts can connect without a relay.
     pub fn can_connect(&self, a: HostId, b: HostId) -> bool {
         self.state(a).host.nat.can_connect(self.state(b).host.nat)

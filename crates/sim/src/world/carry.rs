@@ -48,6 +48,8 @@ impl World<'_> {
                 }
             }
             Output::Deliver(segment) => self.deliver(at, segment),
+            Output::SendHeads { link, after } => self.send_heads(at, link, after),
+            Output::AskHeads { .. } => self.ask_heads(at),
             Output::Evict(segment) => {
                 self.viewers[at as usize].held.remove(&segment);
             }
@@ -111,13 +113,18 @@ impl World<'_> {
             }
             other => other,
         };
-        let Some(far) = self.viewers[at as usize].links.get(&link).copied() else { return };
         let mut bytes = Vec::new();
         wire::put_message(&mut bytes, &message);
-        let bytes = bytes.len() as u32 + HEADERS;
+        self.send_control(at, link, bytes.len() as u32, Carried::Message(message));
+    }
+
+    /// Sends what is no media.
+    pub(super) fn send_control(&mut self, at: u32, link: Link, bytes: u32, what: Carried) {
+        let Some(far) = self.viewers[at as usize].links.get(&link).copied() else { return };
+        let bytes = bytes + bytes.div_ceil(PACKET).max(1) * HEADERS;
         self.viewers[at as usize].seen.control += u64::from(bytes);
         let transfer = self.net.send_control(self.now, self.host(at), self.host(far.peer), bytes);
-        self.put_on_way(at, link, transfer, Carried::Message(message));
+        self.put_on_way(at, link, transfer, what);
     }
 
     /// Lets something travel, behind all that was sent on the link before: a channel keeps its order.
@@ -145,6 +152,11 @@ impl World<'_> {
             return self.after(Duration::ZERO, Event::Left { from: at, link, bytes: payload + proof });
         }
         let forged = self.forges(manner, segment, piece);
+        let age =
+            self.stream.as_ref().map_or(0, |s| self.now.since(s.birth(segment.sequence)).as_millis() as u64);
+        let e = self.record.dbg.entry(if id == wire::PUSHED { "push" } else { "mesh" }).or_default();
+        e.0 += 1;
+        e.1 += age;
         let left = self.send_bytes(at, link, payload + proof, segment, piece, forged);
         self.wheel.push(left, Event::Left { from: at, link, bytes: payload + proof });
     }
@@ -179,9 +191,17 @@ impl World<'_> {
         if viewer.fetches.contains_key(&segment) || end > count || first >= end {
             return self.fail(at, format!("fetches {first}..{end} of {segment:?}, which it cannot"));
         }
-        if (first, end) != (0, count) && !viewer.held.contains_key(&segment) {
+        if (first, end) != (0, count) && self.stream.is_none() && !viewer.held.contains_key(&segment) {
             return self.fail(at, format!("fetches a part of {segment:?} without its leaves"));
         }
+        if self.stream.as_ref().is_some_and(|stream| segment.sequence > stream.born) {
+            return self.fail(at, format!("fetches {segment:?}, which is not born"));
+        }
+        let age =
+            self.stream.as_ref().map_or(0, |s| self.now.since(s.birth(segment.sequence)).as_millis() as u64);
+        let e = self.record.dbg.entry(if age < 500 { "top" } else { "late" }).or_default();
+        e.0 += u64::from(end - first);
+        e.1 += age * u64::from(end - first);
         let parts: Vec<u32> = (first..end).map(|piece| viewer.piece_bytes(segment, piece)).collect();
         let bytes = parts.iter().map(|&part| u64::from(part)).sum();
         let request = self.origin.request(self.now, parts);
@@ -249,12 +269,15 @@ impl World<'_> {
 
     /// Passes on what the player asks for.
     pub(super) fn ask(&mut self, at: u32) {
+        let edge = self.stream.as_ref().map_or(u32::MAX, |stream| stream.born);
         let viewer = &mut self.viewers[at as usize];
         if viewer.gone {
             return;
         }
         let core = viewer.core.as_ref();
-        let wanted = viewer.player.ask(|segment| core.map_or(0, |core| core.holders(segment)));
+        // Without Braidcast the playlist tells of what is born.
+        let edge = if core.is_some() && self.stream.is_some() { viewer.heard } else { edge };
+        let wanted = viewer.player.ask(edge, |segment| core.map_or(0, |core| core.holders(segment)));
         for segment in wanted.into_iter().flatten() {
             if self.alone && self.viewers[at as usize].is_whole(segment) {
                 // Browsers have a cache, too.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use swarm::{Config, Input, PeerId, Source, Time, Verdict};
+use swarm::{Config, Input, PeerId, Source, Time, Topology, Verdict};
 use wire::Bits;
 
 use super::carry::GIVES_UP;
@@ -154,6 +154,8 @@ impl World<'_> {
                     }
                 }
             }
+            Event::Born => self.born(),
+            Event::Heads { to, first, last } => self.take_heads(to, Source::Origin, first, last),
             Event::Moment => self.take_moment(),
         }
     }
@@ -179,14 +181,26 @@ impl World<'_> {
         let mut visits = Rng::stream(self.seed, u64::from(at), "visit");
         let length = self.scenario.film.length();
         let visit = self.catalogue.as_ref().map(|catalogue| catalogue.draw(length, &mut visits));
+        let stay = self.scenario.live.as_ref().map(|live| live.stay.draw(&mut visits));
         let film = self.film(visit.as_ref().map_or(0, |visit| visit.film));
-        let mut config = Config { upload: if shares { lends as u32 } else { 0 }, ..Config::default() };
+        let topology =
+            self.scenario.live.as_ref().map_or(Topology::default(), |live| live.topology.setting());
+        let upload = if shares { lends as u32 } else { 0 };
+        let mut config = Config { upload, topology, ..Config::default() };
         if let Some(links) = settings.links {
             config.links_wanted = links;
             config.links_max = links * 2;
         }
         let eclipse = self.scenario.faults.eclipse.filter(|_| manner == Manner::Honest);
         let victim = eclipse.filter(|e| Rng::stream(self.seed, u64::from(at), "eclipse").chance(e.share));
+        let mut player = player::Player::new(&self.film, self.now);
+        if let (Some(stream), Some(live)) = (&self.stream, &self.scenario.live) {
+            player.go_live(
+                stream.edge(Time::default()),
+                Duration::from_secs_f64(live.buffer_s),
+                live.parts(&self.film),
+            );
+        }
         let viewer = Viewer {
             id: peer_id(at, 0),
             host: self.net.join(host),
@@ -198,7 +212,7 @@ impl World<'_> {
             core: None,
             upload: config.upload,
             config,
-            player: player::Player::new(&self.scenario.film, self.now),
+            player,
             links: Default::default(),
             coming: Default::default(),
             held: Default::default(),
@@ -206,8 +220,9 @@ impl World<'_> {
             origin_rate: Default::default(),
             wake: Time(u64::MAX),
             alarm: Time(u64::MAX),
+            heard: 0,
             gone: false,
-            abrupt: visit.as_ref().is_some_and(|visit| visit.abrupt),
+            abrupt: visit.as_ref().is_some_and(|visit| visit.abrupt) || stay.is_some_and(|stay| stay.abrupt),
             came: self.now,
             went: self.end,
             seen: Seen {
@@ -224,6 +239,9 @@ impl World<'_> {
             meets: false,
         };
         self.viewers.push(viewer);
+        if let Some(stay) = stay {
+            self.after(stay.stays, Event::Go(at));
+        }
         if let Some(visit) = visit {
             self.after(visit.stays, Event::Go(at));
             for (after, to) in visit.seeks {
@@ -242,7 +260,11 @@ impl World<'_> {
         if !self.alone {
             viewer.core = Some(viewer.new_core(self.seed));
             let (film, manner) = (viewer.film.clone(), viewer.manner);
-            self.feed(at, Input::Film(&film.index));
+            if self.stream.is_some() {
+                self.begin_live(at);
+            } else {
+                self.feed(at, Input::Film(&film.index));
+            }
             self.after(MEETS_WITHIN, Event::Meet(at));
             self.after(tracker::INTERVAL, Event::Renew(at));
             if manner == Manner::Whitewasher {
@@ -313,6 +335,7 @@ impl World<'_> {
         match what {
             Carried::Message(message) if self.invents(to, link, &message) => {}
             Carried::Message(message) => self.feed(to, Input::Message(link, message)),
+            Carried::Heads { first, last } => self.take_heads(to, Source::Peer(link), first, last),
             Carried::Piece { segment, piece, forged } => {
                 let viewer = &mut self.viewers[to as usize];
                 let bytes = u64::from(viewer.piece_bytes(segment, piece));
@@ -349,6 +372,11 @@ impl World<'_> {
     fn hold(&mut self, at: u32, segment: manifest::SegmentId, piece: u32, bytes: u64) {
         let viewer = &mut self.viewers[at as usize];
         let count = viewer.film.index.piece_count(segment);
+        if let Some(stream) = &mut self.stream
+            && !viewer.holds(segment, piece)
+        {
+            stream.reached(self.now, viewer.came, segment.sequence);
+        }
         if !viewer.held.entry(segment).or_insert_with(|| Bits::none(count)).set(piece) {
             viewer.seen.duplicate += bytes;
         }
@@ -383,7 +411,8 @@ impl World<'_> {
         // Given up meanwhile: what was on its way came for nothing.
         let Some(asked) = self.requests.get_mut(&request).filter(|_| !viewer.gone) else { return };
         asked.staged.push(asked.first + part);
-        if !last && !viewer.held.contains_key(&asked.segment) {
+        // Heads of a live stream tell the leaves.
+        if !last && self.stream.is_none() && !viewer.held.contains_key(&asked.segment) {
             return;
         }
         let (segment, began, fetched) = (asked.segment, asked.began, asked.bytes);

@@ -10,6 +10,7 @@ mod carry;
 mod enemy;
 mod happen;
 mod honest;
+mod live;
 mod oracle;
 mod player;
 mod record;
@@ -29,11 +30,12 @@ use crate::net::origin::{self, Origin, Request};
 use crate::net::{self, HostId, Net, Transfer};
 use crate::population::{Population, Wobbles};
 use crate::rng::{Rng, mix};
-use crate::scenario::{Scenario, at};
+use crate::scenario::{self, Scenario, at};
 use crate::sessions::{Arrivals, Catalogue};
 use crate::traces;
 use crate::wheel::Wheel;
 
+use live::Stream;
 pub use oracle::Broken;
 use record::Record;
 use tracker::{Told, Tracker};
@@ -60,6 +62,9 @@ pub struct World<'a> {
     arrivals: Arrivals,
     arrivals_rng: Rng,
     films: BTreeMap<usize, Arc<Film>>,
+    /// What films are like: a live one is as long as the run and what was before it.
+    film: scenario::Film,
+    stream: Option<Stream>,
     viewers: Vec<Viewer>,
     /// The last link's name.
     links: u32,
@@ -92,7 +97,16 @@ struct Asked {
 /// What is on its way from one peer to another.
 enum Carried {
     Message(Message),
-    Piece { segment: SegmentId, piece: u32, forged: bool },
+    /// Heads of the live stream, from one number to another.
+    Heads {
+        first: u32,
+        last: u32,
+    },
+    Piece {
+        segment: SegmentId,
+        piece: u32,
+        forged: bool,
+    },
 }
 
 enum Event {
@@ -193,6 +207,14 @@ enum Event {
     Rename(u32),
     /// Many go at once.
     Crash(f64),
+    /// A part of the live stream is born.
+    Born,
+    /// The origin's answer about heads is there.
+    Heads {
+        to: u32,
+        first: u32,
+        last: u32,
+    },
     /// A step of the time series ends.
     Moment,
 }
@@ -233,6 +255,14 @@ impl<'a> World<'a> {
             arrivals: Arrivals::new(come),
             arrivals_rng: Rng::stream(seed, 0, "arrivals"),
             films: BTreeMap::new(),
+            stream: scenario.live.as_ref().map(|_| Stream::new(scenario.film.segment())),
+            film: match &scenario.live {
+                Some(_) => scenario::Film {
+                    seconds: scenario.seconds + live::BEFORE.as_secs_f64() + 10.0,
+                    ..scenario.film.clone()
+                },
+                None => scenario.film.clone(),
+            },
             viewers: Vec::new(),
             links: 0,
             record: Record::default(),
@@ -241,6 +271,9 @@ impl<'a> World<'a> {
             broken: None,
         };
         world.await_next();
+        if let Some(stream) = &world.stream {
+            world.wheel.push(stream.birth(stream.born + 1), Event::Born);
+        }
         for crash in &scenario.faults.crash {
             world.wheel.push(at(crash.at_s), Event::Crash(crash.share));
         }
@@ -319,6 +352,11 @@ impl<'a> World<'a> {
             }
         }
         for output in out {
+            if std::env::var("DBG").is_ok_and(|v| v == at.to_string())
+                && !matches!(output, Output::SendPiece { .. })
+            {
+                eprintln!("{} {at} {output:?}", self.now.0);
+            }
             self.note(u64::from(at) << 32 | tag(&output));
             self.carry_out(at, output);
         }
@@ -332,7 +370,7 @@ impl<'a> World<'a> {
 
     fn film(&mut self, number: usize) -> Arc<Film> {
         let made = || {
-            let index = self.scenario.film.index(number);
+            let index = self.film.index(number);
             Arc::new(Film { number, swarm: index.swarm_id(), index })
         };
         self.films.entry(number).or_insert_with(made).clone()
@@ -370,5 +408,7 @@ fn tag(output: &Output) -> u64 {
         Output::CancelFetch(segment) => 0x7000_0000 | of(segment),
         Output::Deliver(segment) => 0x8000_0000 | of(segment),
         Output::Evict(segment) => 0x9000_0000 | of(segment),
+        Output::SendHeads { link, after } => 0xa000_0000 | u64::from(link.0) ^ u64::from(*after) << 8,
+        Output::AskHeads { after } => 0xb000_0000 | u64::from(*after),
     }
 }

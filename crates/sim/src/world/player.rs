@@ -37,8 +37,23 @@ pub(super) struct Player {
     pub shows: Shows,
     /// What is left of it after a seek.
     patience: Duration,
+    /// How far behind the live edge it means to be, and where that edge was at the beginning of the run.
+    live: Option<Live>,
     pub figures: Figures,
 }
+
+/// A player at the live edge.
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    buffer: Duration,
+    edge_at_start: Duration,
+    /// Parts of a segment: the rendition changes between segments only.
+    parts: u32,
+}
+
+/// A player that is so far behind where it means to be plays faster, as players do.
+const CATCHES_UP_AT: Duration = Duration::from_millis(500);
+const CATCHES_UP_PERMILLE: u32 = 1050;
 
 /// What is on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +101,32 @@ impl Player {
             rung: None,
             shows: Shows::Nothing,
             patience: Duration::ZERO,
+            live: None,
             figures: Figures::default(),
         }
+    }
+
+    /// Begins at the live edge instead: `edge_at_start` is where that is at the beginning of the run, and the rendition may
+    /// change after every `parts`.
+    pub fn go_live(&mut self, edge_at_start: Duration, buffer: Duration, parts: u32) {
+        self.live = Some(Live { buffer, edge_at_start, parts: parts.max(1) });
+        let at = (edge_at_start + Duration::from_micros(self.at.0)).saturating_sub(buffer);
+        let sequence = (at.as_micros() / self.segment.as_micros()) as u32 + 1;
+        self.position = self.segment * (sequence - 1);
+        self.next = [sequence; 2];
+        self.ends = [self.position; 2];
+    }
+
+    /// How far behind the live edge it is.
+    pub fn behind(&self) -> Option<Duration> {
+        let edge = self.live?.edge_at_start + Duration::from_micros(self.at.0);
+        Some(edge.saturating_sub(self.position))
+    }
+
+    fn rate_permille(&self) -> u32 {
+        let late =
+            self.live.zip(self.behind()).is_some_and(|(live, behind)| behind > live.buffer + CATCHES_UP_AT);
+        if late { CATCHES_UP_PERMILLE } else { 1000 }
     }
 
     /// What lies ready ahead of the position.
@@ -101,7 +140,7 @@ impl Player {
             position: self.position,
             buffered: self.buffered(),
             playing: true,
-            rate_permille: 1000,
+            rate_permille: self.rate_permille(),
         }
     }
 
@@ -111,8 +150,10 @@ impl Player {
         self.at = now;
         let length = self.segment * self.segments;
         if self.shows == Shows::Film {
-            let played = span.min(self.buffered());
-            self.position += played;
+            let rate = self.rate_permille();
+            let shown = (span * rate / 1000).min(self.buffered());
+            let played = if shown < span * rate / 1000 { shown * 1000 / rate } else { span };
+            self.position += shown;
             self.figures.played += played;
             span -= played;
             if self.position >= length {
@@ -197,11 +238,11 @@ impl Player {
         core::mem::take(&mut self.waiting)
     }
 
-    /// What it asks for now. `holders` neighbours hold the next segment at each rung.
-    pub fn ask(&mut self, holders: impl Fn(SegmentId) -> u32) -> [Option<SegmentId>; 2] {
+    /// What it asks for now, of segments up to `edge`. `holders` neighbours hold the next segment at each rung.
+    pub fn ask(&mut self, edge: u32, holders: impl Fn(SegmentId) -> u32) -> [Option<SegmentId>; 2] {
         [0, 1].map(|kind| {
             let full = self.ends[kind] >= self.position + BUFFER;
-            if self.waiting[kind].is_some() || full || self.next[kind] > self.segments {
+            if self.waiting[kind].is_some() || full || self.next[kind] > self.segments.min(edge) {
                 return None;
             }
             let rendition = if kind == 0 { self.choose(&holders) } else { self.rates_kbps.len() - 1 };
@@ -212,12 +253,16 @@ impl Player {
     }
 
     fn choose(&self, holders: &impl Fn(SegmentId) -> u32) -> usize {
+        let parts = self.live.map_or(1, |live| live.parts);
+        if let Some(Rung(rung)) = self.rung.filter(|_| (self.next[0] - 1) % parts != 0) {
+            return rung;
+        }
         let rungs = self.rates_kbps.len() - 1;
         let held: Vec<u32> = (0..rungs).map(|r| holders(SegmentId::new(r as u8, self.next[0]))).collect();
         let state = State {
             buffer: self.buffered(),
-            capacity: BUFFER,
-            segment: self.segment,
+            capacity: self.live.map_or(BUFFER, |live| live.buffer),
+            segment: self.segment * parts,
             current: self.rung,
             left: (self.segments - self.next[0] + 1) as usize,
             sizes: &[],

@@ -7,10 +7,11 @@ use manifest::SegmentId;
 use super::player::Shows;
 use super::{MOMENTS, World};
 use crate::bounds;
-use crate::figures::{Feed, Moment, Run, Seen};
+use crate::figures::{Delay, Feed, Moment, Run, Seen};
 
 #[derive(Debug, Default)]
 pub(super) struct Record {
+    pub dbg: BTreeMap<&'static str, (u64, u64)>,
     pub requests: u64,
     pub peers_bytes: u64,
     origin_bytes: u64,
@@ -53,6 +54,17 @@ impl World<'_> {
             }
             moment.buffered_s += viewer.player.buffered().as_secs_f64();
         }
+        if std::env::var("DBGT").is_ok() && !self.alone {
+            let mut hist = [0u32; 20]; let mut none = 0; let mut by = [[0u32; 2]; 5];
+            for v in self.viewers.iter().filter(|v| !v.gone && self.now.since(v.came).as_secs() > 10) {
+                let Some(core) = &v.core else { continue };
+                let kbps = v.player.kbps();
+                let class = match kbps { 0..500 => 0, 500..1000 => 1, 1000..2000 => 2, _ => 3 };
+                for d in core.snapshot().depths { match d { Some(d) => { hist[d.min(19)] += 1; by[class][0] += 1 }, None => { none += 1; by[class][1] += 1 } } }
+            }
+            let m = core::mem::take(&mut self.record.dbg);
+            eprintln!("T {:.0} none {none} depth {:?} by rung(in,out) {by:?} how {m:?}", self.now.0 as f64/1e6, &hist[..10]);
+        }
         moment.buffered_s /= f64::from(moment.viewers.max(1));
         let step = self.scenario.seconds / f64::from(MOMENTS);
         let (origin, peers) = self.record.before;
@@ -86,6 +98,7 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
             }
             let seconds = |time: swarm::Time| time.0 as f64 / 1e6;
             let figures = viewer.player.figures;
+            if std::env::var("DBGS").is_ok() && !world.alone { eprintln!("V {} came {} stayed {} stalls {} {:.2} up {} orig {} peers {} nat", viewer.host.0, viewer.came.0/1000, viewer.went.since(viewer.came).as_secs(), figures.stalls, figures.stalled.as_secs_f64(), viewer.upload*8/1000, viewer.seen.from_origin/1000, viewer.seen.from_peers/1000); }
             let segments = f64::from(figures.segments.max(1));
             let received = viewer.seen.from_origin + viewer.seen.from_peers;
             Seen {
@@ -112,7 +125,13 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
         world.record.feeds.iter().map(|(&(from, to), &bytes)| Feed { from, to, bytes }).collect();
     feeds.sort_by_key(|feed| core::cmp::Reverse(feed.bytes));
     feeds.truncate(FEEDS_SHOWN);
-    let (ceiling, ceiling_why) = ceiling(&world, &viewers);
+    let (ceiling, ceiling_why, delay) = match world.stream {
+        Some(_) => live_ceiling(&world, &viewers),
+        None => {
+            let (ceiling, why) = ceiling(&world, &viewers);
+            (ceiling, why, None)
+        }
+    };
     let peak = world.record.series.iter().map(|moment| moment.origin_bps).fold(0.0, f64::max);
     Run {
         seed: world.seed,
@@ -128,7 +147,7 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
         origin_cost: world.origin.cost(),
         origin_peak_bps: peak,
         copies: copies.into_iter().collect(),
-        spread_s: None,
+        delay,
         ceiling,
         ceiling_why,
         viewers,
@@ -165,4 +184,28 @@ fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
         watched / played / 1e3
     );
     (held.min(carried).clamp(0.0, 1.0), why)
+}
+
+/// The same of a live stream: everybody watches the same, so that one copy could serve all ([`bounds::offload_ceiling`]).
+fn live_ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String, Option<Delay>) {
+    let sound = f64::from(world.scenario.film.audio_kbps);
+    let watched: f64 = viewers.iter().map(|seen| seen.played_s * (seen.mean_kbps + sound)).sum();
+    let played: f64 = viewers.iter().map(|seen| seen.played_s).sum();
+    let stayed: f64 = viewers.iter().map(|seen| seen.stayed_s).sum();
+    if watched <= 0.0 {
+        return (0.0, "nobody watched anything".to_owned(), None);
+    }
+    let honest = world.viewers.iter().zip(viewers).filter(|(_, seen)| seen.honest);
+    let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
+    let (from, to) = viewers.iter().fold((f64::MAX, 0.0f64), |(from, to), seen| {
+        (from.min(seen.came_s), to.max(seen.came_s + seen.stayed_s))
+    });
+    let present = stayed / (to - from).max(1.0);
+    let rate_mbps = watched / played / 1e3;
+    let upload_mbps = lent / stayed / 1e3;
+    let ceiling = (1.0 - 1.0 / present.max(1.0)).min(upload_mbps / rate_mbps).max(0.0);
+    let why = format!(
+        "{present:.0} viewers in the mean, who watch {rate_mbps:.2} Mbit/s and lend {upload_mbps:.2} Mbit/s each"
+    );
+    (ceiling, why, world.delay(present, upload_mbps * 1e6))
 }

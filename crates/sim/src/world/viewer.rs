@@ -97,6 +97,8 @@ pub(super) struct Viewer {
     /// When its peer wants to be called next, and when the next [`super::Event::Wake`] is due: not later.
     pub wake: Time,
     pub alarm: Time,
+    /// The newest head of the live stream that it has.
+    pub heard: u32,
     pub gone: bool,
     /// Whether it goes without a word.
     pub abrupt: bool,

@@ -1,7 +1,7 @@
 //! Made-up runs: tiny ones whose figures can be worked out on paper, and crowds that look like something.
 #![allow(dead_code, reason = "every test uses a part of it")]
 
-use sim::figures::{Feed, Moment, Run, Seen};
+use sim::figures::{Delay, Feed, Moment, Run, Seen};
 
 /// A viewer with round figures: a minute's stay, start after a second, 100 MB, three quarters of it from peers.
 pub fn viewer() -> Seen {
@@ -39,7 +39,7 @@ pub fn run(seed: u64, viewers: Vec<Seen>) -> Run {
 
 /// The same viewers on the same seed with the origin alone.
 pub fn alone(run: &Run) -> Run {
-    let mut alone = Run { alone: true, spread_s: None, feeds: Vec::new(), ceiling: 0.0, ..run.clone() };
+    let mut alone = Run { alone: true, delay: None, feeds: Vec::new(), ceiling: 0.0, ..run.clone() };
     for seen in &mut alone.viewers {
         seen.from_origin += std::mem::take(&mut seen.from_peers);
         (seen.to_peers, seen.duplicate, seen.control) = (0, 0, 0);
@@ -92,7 +92,11 @@ pub fn crowd(seed: u64, size: usize) -> [Run; 2] {
         copies: (1..14)
             .map(|copies| (copies, (900.0 / f64::from(copies * copies) * (0.6 + dice.part())) as u32))
             .collect(),
-        spread_s: Some([0.61 + 0.1 * dice.part(), 1.4 + 0.2 * dice.part(), 2.9 + 0.5 * dice.part()]),
+        delay: Some(Delay {
+            mean_s: 0.7,
+            quantiles_s: [0.61 + 0.1 * dice.part(), 1.4 + 0.2 * dice.part(), 2.9 + 0.5 * dice.part()],
+            postal_s: 0.4,
+        }),
         ceiling: 0.93,
         ceiling_why:
             "half of every uplink, of the 75 % of viewers who may upload, less 10 % for all that is no media"

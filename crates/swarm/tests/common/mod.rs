@@ -428,6 +428,7 @@ impl World {
                     self.after(Duration::ZERO, Event::Ask(at));
                 }
             }
+            Output::SendHeads { .. } | Output::AskHeads { .. } => panic!("a film has no heads"),
             Output::Evict(segment) => self.viewers[at].held.retain(|(s, _)| *s != segment),
         }
     }

@@ -1,0 +1,7 @@
+//! What a viewer takes for the head of a live stream, and what it refuses.
+
+mod format;
+mod random;
+mod rules;
+mod signing;
+mod stream;

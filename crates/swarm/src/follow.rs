@@ -1,0 +1,351 @@
+//! Whom to follow in which stripe, whom to let follow, when to be a top.
+
+use crate::election;
+use crate::io::{Link, Output};
+use crate::neighbour::Neighbour;
+use crate::peer::Peer;
+use crate::stripes;
+use crate::time::Time;
+use crate::trees::path_below;
+use alloc::vec::Vec;
+use core::time::Duration;
+use manifest::{Kind, SegmentId};
+use wire::{MAX_PATH, Message, Seat};
+
+/// How many in the whole swarm fetch a stripe of a rendition from the origin.
+const TOPS: u64 = 3;
+/// An answer to `Follow` that takes longer does not come.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+/// Who refused a place, or was left, is not asked again before.
+const REFUSED_FOR: Duration = Duration::from_secs(3);
+const LEFT_FOR: Duration = Duration::from_secs(15);
+/// How often a better place is looked for.
+const LOOKS_EVERY: Duration = Duration::from_secs(4);
+/// Each time an orphan has waited this long it is twice as ready to be a top; the next in rank as long after the first.
+const ORPHAN_STEP: Duration = Duration::from_secs(2);
+/// Between two reports of one's seats, unless a path has changed.
+const SEATS_EVERY: Duration = Duration::from_millis(500);
+/// Who has been linked for less gets nobody else's place.
+const STABLE: Duration = Duration::from_secs(10);
+/// With what waits longer than this no more may follow; somewhat longer, and one has to go.
+const FULL_AT: Duration = Duration::from_millis(400);
+const OVERFULL_AT: Duration = Duration::from_millis(1200);
+/// A branch that is late this often is left.
+const LATE_MAX: u8 = 6;
+
+impl Peer {
+    /// Looks after this peer's places in the trees.
+    pub(crate) fn tend(&mut self, now: Time, out: &mut Vec<Output>) {
+        let Some(video) = self.viewer.rendition(Kind::Video).filter(|_| self.is_live()) else { return };
+        if self.live.plays != Some(video) {
+            (self.live.plays, self.live.settled) = (Some(video), now);
+        }
+        for stripe in 0..self.live.trees.stripes() {
+            if self.config.topology.push {
+                self.judge(now, stripe, video);
+                self.check_parent(now, stripe, video, out);
+            }
+            self.seek_place(now, stripe, video, out);
+        }
+        if self.config.topology.push {
+            self.shed(now, out);
+            self.tell_seats(now, out);
+        }
+    }
+
+    /// Counts how often the stripe's runs were not there in their time.
+    fn judge(&mut self, now: Time, stripe: u8, video: u8) {
+        let Some(film) = &self.film else { return };
+        let count = self.live.trees.stripes();
+        let branch = &mut self.live.trees.branches[usize::from(stripe)];
+        if branch.parent.is_none() {
+            return;
+        }
+        let first = branch.judged.saturating_add(1).max(film.first(video));
+        for sequence in first..=film.last(video) {
+            let segment = SegmentId::new(video, sequence);
+            let (heard, grace) = (film.heard(segment), Duration::from_micros(branch.grace_us()));
+            if heard >= branch.since {
+                if now.since(heard) < grace {
+                    return;
+                }
+                let mut run = stripes::run(count, sequence, stripe, film.pieces(segment));
+                let late = run.any(|piece| !self.store.has(film, segment, piece));
+                branch.late =
+                    if late { branch.late.saturating_add(2) } else { branch.late.saturating_sub(1) };
+            }
+            branch.judged = sequence;
+        }
+    }
+
+    /// Leaves a parent that is of no use (any more).
+    fn check_parent(&mut self, now: Time, stripe: u8, video: u8, out: &mut Vec<Output>) {
+        let me = stripes::short(&self.me);
+        let branch = &mut self.live.trees.branches[usize::from(stripe)];
+        if let Some((link, at)) = branch.asked
+            && now.since(at) > ANSWERS_WITHIN
+        {
+            branch.asked = None;
+            if let Some(n) = self.links.get_mut(&link) {
+                n.standing.refuses_until = now + REFUSED_FOR;
+            }
+            self.follow(link, out);
+        }
+        let branch = &mut self.live.trees.branches[usize::from(stripe)];
+        let Some(link) = branch.parent else { return };
+        let Some(n) = self.links.get_mut(&link) else { return branch.orphan(now) };
+        let path = n.standing.seat(stripe).and_then(|seat| path_below(seat, stripes::short(&n.peer), me));
+        let plays = n.playing.is_some_and(|p| p.video == video);
+        if path.is_none() || !plays || branch.late > LATE_MAX {
+            branch.orphan(now);
+            n.standing.refuses_until = now + LEFT_FOR;
+            self.follow(link, out);
+        }
+    }
+
+    /// Finds a parent for a stripe that has none, or a better one; becomes a top, or ceases to be one.
+    fn seek_place(&mut self, now: Time, stripe: u8, video: u8, out: &mut Vec<Output>) {
+        let branch = &self.live.trees.branches[usize::from(stripe)];
+        if branch.asked.is_some() {
+            return;
+        }
+        let (top, parent, since, looked) = (branch.top, branch.parent, branch.since, branch.looked);
+        if top || parent.is_some() {
+            let jitter = Duration::from_millis(election::mix(self.seed ^ u64::from(stripe)) % 2000);
+            if now.since(looked.max(since)) < LOOKS_EVERY + jitter {
+                return;
+            }
+            self.live.trees.branches[usize::from(stripe)].looked = now;
+            if top && self.is_called(now, stripe, video, Duration::from_secs(2)) {
+                return;
+            }
+            if !self.config.topology.push {
+                self.live.trees.branches[usize::from(stripe)].top = false;
+                return;
+            }
+        }
+        let depth = parent.and_then(|link| Some(self.links.get(&link)?.standing.seat(stripe)?.path.len()));
+        let place =
+            if self.config.topology.push { self.best_parent(now, stripe, video, depth) } else { None };
+        if let Some(link) = place {
+            self.live.trees.branches[usize::from(stripe)].asked = Some((link, now));
+            return self.follow(link, out);
+        }
+        let waited = now.since(since.max(self.live.settled));
+        if !top && parent.is_none() && self.is_called(now, stripe, video, waited) {
+            let branch = &mut self.live.trees.branches[usize::from(stripe)];
+            (branch.top, branch.since) = (true, now);
+        }
+    }
+
+    /// The neighbour to follow in a stripe; only one higher up than `depth`, if that is given.
+    fn best_parent(&self, now: Time, stripe: u8, video: u8, depth: Option<usize>) -> Option<Link> {
+        let me = stripes::short(&self.me);
+        let places = self.links.iter().filter_map(|(&link, n)| {
+            let seat = n.standing.seat(stripe)?;
+            path_below(seat, stripes::short(&n.peer), me)?;
+            let strong = seat.room > 0 || self.is_interior(&self.me, stripe) && now.since(n.since) > STABLE;
+            let fits = n.serves()
+                && strong
+                && now >= n.standing.refuses_until
+                && n.playing.is_some_and(|p| p.video == video)
+                && depth.is_none_or(|depth| seat.path.len() < depth);
+            fits.then_some(((seat.path.len(), seat.room == 0, n.expected()), link))
+        });
+        places.min().map(|(_, link)| link)
+    }
+
+    /// Tells a neighbour in which stripes we follow it.
+    fn follow(&mut self, link: Link, out: &mut Vec<Output>) {
+        if self.links.contains_key(&link) {
+            out.push(Output::Send(link, Message::Follow { stripes: self.live.trees.followed(link) }));
+        }
+    }
+
+    /// Whether it falls to this peer to be a top. Of those who know each other the one with the highest score is, with a
+    /// probability that leaves [`TOPS`] in the swarm; the longer nobody's stripe has come, the more are.
+    fn is_called(&self, now: Time, stripe: u8, video: u8, waited: Duration) -> bool {
+        if !self.uploads.is_sharing() || !self.is_interior(&self.me, stripe) || self.slots() == 0 {
+            return false;
+        }
+        let known = self.links.values().filter(|n| n.greeted && n.playing.is_some()).count() as u64 + 1;
+        let all = match self.meet.audience {
+            Some(others) => u64::from(others) + 1,
+            None if self.meet.is_hopeful(now) => return false,
+            None => known,
+        };
+        if known == 1 && all > 1 && self.meet.is_hopeful(now) {
+            return false;
+        }
+        let of = SegmentId::new(video, u32::from(stripe));
+        let mine = election::score(&self.me, self.uploads.kbps(), of);
+        let rivals = self.links.values().filter(|n| {
+            n.serves()
+                && n.playing.is_some_and(|p| p.video == video)
+                && self.is_interior(&n.peer, stripe)
+                && election::score(&n.peer, n.upload_kbps, of) > mine
+        });
+        let steps = (waited.as_millis() / ORPHAN_STEP.as_millis()) as u32;
+        let lot = election::mix(
+            u64::from(stripes::short(&self.me)) ^ u64::from(video) << 40 ^ u64::from(stripe) << 48,
+        ) >> 32;
+        let chance = (TOPS * known << 32) / all.max(1);
+        rivals.count() as u32 <= steps && lot < chance.saturating_mul(1 << steps.min(20))
+    }
+
+    /// How many more stripes this peer's uplink carries in all.
+    fn slots(&self) -> u32 {
+        let Some(film) = &self.film else { return 0 };
+        let playing = [Kind::Video, Kind::Audio].into_iter().filter_map(|kind| self.viewer.rendition(kind));
+        let rate: u64 = playing.map(|rendition| film.rate(rendition)).sum();
+        let each = (rate / u64::from(self.live.trees.stripes())).max(1);
+        (u64::from(self.uploads.kbps()) * 125 * 85 / 100 / each).min(250) as u32
+    }
+
+    fn room(&self, now: Time) -> u32 {
+        let taken: u32 = self.links.values().map(|n| n.standing.fed.count_ones()).sum();
+        if self.push_delay(now) > FULL_AT { 0 } else { self.slots().saturating_sub(taken) }
+    }
+
+    /// What a place gains if `n` has it: the kbit/s with which it passes the stripe on.
+    pub(crate) fn weight(&self, n: &Neighbour, stripe: u8) -> u32 {
+        if n.serves() && self.is_interior(&n.peer, stripe) { n.upload_kbps } else { 0 }
+    }
+
+    /// A neighbour asks to follow us in these stripes, and in no others.
+    pub(crate) fn followed_by(&mut self, now: Time, link: Link, mask: u8, out: &mut Vec<Output>) {
+        let Some(n) = self.links.get(&link) else { return };
+        let before = n.standing.fed;
+        let mut fed = before & mask;
+        for stripe in (0..self.live.trees.stripes()).filter(|s| mask >> s & 1 == 1 && before >> s & 1 == 0) {
+            if self.may_follow(now, link, stripe, out) {
+                fed |= 1 << stripe;
+            }
+        }
+        if let Some(n) = self.links.get_mut(&link) {
+            n.standing.fed = fed;
+        }
+        if mask != 0 {
+            out.push(Output::Send(link, Message::Feed { stripes: fed }));
+        }
+    }
+
+    fn may_follow(&mut self, now: Time, link: Link, stripe: u8, out: &mut Vec<Output>) -> bool {
+        let Some(path) = self.path(stripe).filter(|_| self.uploads.is_sharing()) else { return false };
+        let Some(n) = self.links.get(&link).filter(|n| n.greeted) else { return false };
+        if !self.is_interior(&self.me, stripe)
+            || path.contains(&stripes::short(&n.peer))
+            || path.len() >= MAX_PATH
+        {
+            return false;
+        }
+        if self.room(now) > 0 {
+            return true;
+        }
+        // One that passes on more takes the place of one that passes on least.
+        let (weight, stable) = (self.weight(n, stripe), now.since(n.since) > STABLE);
+        let weakest = self.weakest(|fed| fed >> stripe & 1 == 1);
+        let Some((other, least, _)) = weakest.filter(|&(_, least, _)| stable && weight / 2 > least) else {
+            return false;
+        };
+        debug_assert!(least < weight);
+        self.stop_feeding(other, stripe, out);
+        true
+    }
+
+    /// The place that gains least: who has it, what it gains, and the stripe.
+    fn weakest(&self, counts: impl Fn(u8) -> bool) -> Option<(Link, u32, u8)> {
+        let places = self.links.iter().flat_map(|(&link, n)| {
+            let stripes = (0..self.live.trees.stripes()).filter(move |s| n.standing.fed >> s & 1 == 1);
+            stripes.map(move |stripe| (link, self.weight(n, stripe), stripe))
+        });
+        places
+            .filter(|&(_, _, stripe)| counts(1 << stripe))
+            .min_by_key(|&(link, weight, stripe)| (weight, link, stripe))
+    }
+
+    fn stop_feeding(&mut self, link: Link, stripe: u8, out: &mut Vec<Output>) {
+        if let Some(n) = self.links.get_mut(&link) {
+            n.standing.fed &= !(1 << stripe);
+            out.push(Output::Send(link, Message::Feed { stripes: n.standing.fed }));
+        }
+    }
+
+    /// The uplink does not carry all that follow: the least has to go.
+    fn shed(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.push_delay(now) > OVERFULL_AT && now.since(self.live.shed) > Duration::from_secs(1) {
+            self.live.shed = now;
+            if let Some((link, _, stripe)) = self.weakest(|_| true) {
+                self.stop_feeding(link, stripe, out);
+            }
+        }
+    }
+
+    /// A neighbour says in which stripes it pushes to us.
+    pub(crate) fn fed_by(&mut self, now: Time, link: Link, mask: u8, out: &mut Vec<Output>) {
+        let mut left = Vec::new();
+        let mut refused = false;
+        for (stripe, branch) in self.live.trees.branches.iter_mut().enumerate() {
+            let given = mask >> stripe & 1 == 1;
+            if branch.asked.take_if(|(asked, _)| *asked == link).is_some() {
+                if given {
+                    left.extend(branch.parent.replace(link));
+                    (branch.top, branch.since, branch.late) = (false, now, 0);
+                } else {
+                    refused = true;
+                }
+            } else if branch.parent == Some(link) && !given {
+                branch.orphan(now);
+            }
+        }
+        if refused && let Some(n) = self.links.get_mut(&link) {
+            n.standing.refuses_until = now + REFUSED_FOR;
+        }
+        if mask & !self.live.trees.followed(link) != 0 {
+            left.push(link);
+        }
+        left.into_iter().for_each(|link| self.follow(link, out));
+    }
+
+    /// Through whom a stripe comes; `None` if it does not.
+    fn path(&self, stripe: u8) -> Option<Vec<u32>> {
+        let branch = &self.live.trees.branches[usize::from(stripe)];
+        if branch.top {
+            return Some(Vec::new());
+        }
+        let n = self.links.get(&branch.parent?)?;
+        path_below(n.standing.seat(stripe)?, stripes::short(&n.peer), stripes::short(&self.me))
+    }
+
+    /// How deep this peer is in the tree of each stripe.
+    pub(crate) fn depths(&self) -> Vec<Option<usize>> {
+        let stripes = if self.is_live() { self.live.trees.stripes() } else { 0 };
+        (0..stripes).map(|stripe| self.path(stripe).map(|path| path.len())).collect()
+    }
+
+    /// Where others may follow.
+    fn seats(&self, now: Time) -> Vec<Seat> {
+        if !self.uploads.is_sharing() {
+            return Vec::new();
+        }
+        let room = self.room(now).min(3) as u8;
+        let stripes = (0..self.live.trees.stripes()).filter(|&stripe| self.is_interior(&self.me, stripe));
+        stripes.filter_map(|stripe| Some(Seat { stripe, room, path: self.path(stripe)? })).collect()
+    }
+
+    fn tell_seats(&mut self, now: Time, out: &mut Vec<Output>) {
+        let seats = self.seats(now);
+        let paths = |seats: &[Seat]| -> Vec<(u8, Vec<u32>)> {
+            seats.iter().map(|seat| (seat.stripe, seat.path.clone())).collect()
+        };
+        let due = match &self.live.trees.told {
+            None => !seats.is_empty(),
+            Some((_, told)) if told == &seats => false,
+            Some((at, told)) => now.since(*at) >= SEATS_EVERY || paths(told) != paths(&seats),
+        };
+        if due {
+            out.extend(self.links.keys().map(|&link| Output::Send(link, Message::Seats(seats.clone()))));
+            self.live.trees.told = Some((now, seats));
+        }
+    }
+}
