@@ -91,6 +91,14 @@ pub struct Seen {
     pub unused: u64,
     /// Media bytes that failed the check.
     pub refused: u64,
+    /// Media bytes from peers that break the rules, and passed the check all the same.
+    pub from_enemies: u64,
+    /// Honest neighbours that it let go for a while, as no help.
+    pub let_go: u32,
+    /// Where the tracker named only enemies to it: when it named an honest viewer too, in seconds from the start of the run.
+    pub let_in_s: Option<f64>,
+    /// From then to the first media exchanged with an honest viewer, in seconds.
+    pub exchanged_s: Option<f64>,
     /// Bytes of messages between peers that are no media, sent.
     pub control: u64,
     /// What its uplink carries, in Mbit/s.
@@ -99,6 +107,8 @@ pub struct Seen {
     pub class: u32,
     /// Whether it is one of those who play by the rules.
     pub honest: bool,
+    /// Whether it takes and does not give.
+    pub rides_free: bool,
 }
 
 /// A moment of a run: sums over all viewers that are there.

@@ -226,7 +226,7 @@ impl Default for PeerSettings {
 }
 
 /// What goes wrong, drawn from the seed.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
     /// Many go at once, without a word.
@@ -241,6 +241,52 @@ pub struct Faults {
     pub liars: f64,
     /// The share who say they are fast, and send a piece a second.
     pub drips: f64,
+    /// The share who say they hold all, and forge some pieces: the same as all of their kind.
+    pub colluders: f64,
+    /// The share of the pieces that those forge.
+    pub colluders_forge: f64,
+    /// The share who say they hold all, forge every piece, and come back under a new name.
+    pub whitewashers: f64,
+    /// How often those change their name, in seconds.
+    pub whitewash_s: f64,
+    /// A tracker in an enemy's hand.
+    pub eclipse: Option<Eclipse>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            crash: Vec::new(),
+            forgers: 0.0,
+            silent: 0.0,
+            free_riders: 0.0,
+            liars: 0.0,
+            drips: 0.0,
+            colluders: 0.0,
+            colluders_forge: 0.25,
+            whitewashers: 0.0,
+            whitewash_s: 10.0,
+            eclipse: None,
+        }
+    }
+}
+
+impl Faults {
+    /// The shares of the audience who break the rules, by kind.
+    fn shares(&self) -> [f64; 7] {
+        let Self { forgers, silent, free_riders, liars, drips, colluders, whitewashers, .. } = *self;
+        [forgers, silent, free_riders, liars, drips, colluders, whitewashers]
+    }
+}
+
+/// The tracker names only those who break the rules to some, and hides those from all who do not.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Eclipse {
+    /// The share of the honest viewers to whom it does.
+    pub share: f64,
+    /// How long after each has come, in seconds; then it names one honest viewer to it, too.
+    pub until_s: f64,
 }
 
 /// Many go at once.
@@ -269,7 +315,7 @@ impl Scenario {
         let wrong = |place, what: &str| Err(Wrong { place, what: what.to_owned() });
         let time = |s: f64| (0.0..=MOST_SECONDS).contains(&s);
         let share = |s: f64| (0.0..=1.0).contains(&s);
-        let Faults { forgers, silent, free_riders, liars, drips, .. } = self.faults;
+        let faults = self.faults.shares();
         if !(1.0..=MOST_SECONDS).contains(&self.seconds) {
             return wrong("seconds", "must be from 1 to 604800");
         }
@@ -307,10 +353,17 @@ impl Scenario {
                 "needs access classes with shares from 0 to 1 and rates above 0",
             );
         }
-        if [forgers, silent, free_riders, liars, drips].iter().any(|&s| !share(s))
-            || forgers + silent + free_riders + liars + drips > 1.0
-        {
+        if !faults.iter().all(|&s| share(s)) || faults.iter().sum::<f64>() > 1.0 {
             return wrong("faults", "takes shares from 0 to 1 that add up to 1 at most");
+        }
+        if !share(self.faults.colluders_forge) {
+            return wrong("faults.colluders_forge", "must be from 0 to 1");
+        }
+        if !(1.0..=MOST_SECONDS).contains(&self.faults.whitewash_s) {
+            return wrong("faults.whitewash_s", "must be from 1 to 604800");
+        }
+        if self.faults.eclipse.is_some_and(|eclipse| !share(eclipse.share) || !time(eclipse.until_s)) {
+            return wrong("faults.eclipse", "takes a share from 0 to 1 and a time in seconds");
         }
         if self.faults.crash.iter().any(|crash| !time(crash.at_s) || !share(crash.share)) {
             return wrong("faults.crash", "takes a time in seconds and a share from 0 to 1");

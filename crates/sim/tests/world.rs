@@ -83,6 +83,32 @@ fn among_enemies_a_viewer_still_has_the_origin() {
 }
 
 #[test]
+fn forgers_in_concert_and_under_new_names_waste_little() {
+    // Nobody is taken for a forger that is none: the world fails otherwise.
+    for faults in ["colluders = 0.3", "whitewashers = 0.2\nwhitewash_s = 5"] {
+        let run = run(&scenario(20, &format!("[faults]\n{faults}")), 9, false);
+        let honest: Vec<&Seen> = run.viewers.iter().filter(|seen| seen.honest).collect();
+        let refused: u64 = honest.iter().map(|seen| seen.refused).sum();
+        let received: u64 = honest.iter().map(|seen| seen.from_origin + seen.from_peers).sum();
+        assert!(refused > 0 && refused * 20 < received, "{faults}: {refused} of {received}");
+        assert!(honest.iter().all(|seen| seen.played_s > 99.9));
+    }
+}
+
+#[test]
+fn a_victim_of_the_tracker_has_the_origin_and_then_a_friend() {
+    let faults = "[faults]\nforgers = 0.2\nsilent = 0.2\neclipse = { share = 0.3, until_s = 30 }";
+    let run = run(&scenario(30, faults), 10, false);
+    let victims: Vec<&Seen> = run.viewers.iter().filter(|seen| seen.let_in_s.is_some()).collect();
+    assert!(!victims.is_empty());
+    for seen in &victims {
+        assert_eq!(seen.from_enemies, 0);
+        assert!(seen.played_s > 99.9 && seen.stalls == 0, "{seen:?}");
+    }
+    assert!(victims.iter().any(|seen| seen.exchanged_s.is_some_and(|s| s < 60.0)));
+}
+
+#[test]
 fn outages_of_tracker_and_origin_pass() {
     let more = "tracker = { away_s = [[40, 80]] }\norigin = { away_s = [[60, 75]] }";
     let run = run(&scenario(15, more), 7, false);

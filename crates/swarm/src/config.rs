@@ -9,6 +9,10 @@ pub struct Config {
     pub links_wanted: usize,
     /// Connections at most; beyond it new ones are refused.
     pub links_max: usize,
+    /// Of those, kept for peers that were dialled: whoever dials many cannot take every place.
+    pub links_kept: usize,
+    /// After this time a connection over which nothing of use has come makes room for others.
+    pub idle_max: Duration,
     /// Dials under way at most.
     pub dials_max: usize,
     /// Strangers remembered at most.
@@ -37,6 +41,19 @@ pub struct Config {
     pub upload: u32,
     /// Answers missed in a row before a neighbour is dropped.
     pub strikes_max: u32,
+    /// Verified pieces after which a newcomer is relied upon.
+    pub trial_pieces: u32,
+
+    /// Neighbours served before the others: three in four by what they gave, one in four in turn.
+    pub upload_slots: usize,
+    /// Between two distributions of the slots.
+    pub slots_every: Duration,
+    /// How much of the film a neighbour may take beyond what it gave, before it waits behind the others.
+    pub debt_max: Duration,
+    /// By how much the requests of those others count as less urgent.
+    pub served_later: Duration,
+    /// The same for neighbours that share nothing.
+    pub served_last: Duration,
 
     /// How a live stream spreads.
     pub topology: Topology,
@@ -83,6 +100,8 @@ impl Default for Config {
         Self {
             links_wanted: 12,
             links_max: 24,
+            links_kept: 3,
+            idle_max: Duration::from_secs(30),
             dials_max: 6,
             strangers_max: 200,
             announce_every: Duration::from_secs(15),
@@ -96,6 +115,12 @@ impl Default for Config {
             serve_in_flight_max: 256 * 1024,
             upload: 2_500_000,
             strikes_max: 3,
+            trial_pieces: 3,
+            upload_slots: 8,
+            slots_every: Duration::from_secs(10),
+            debt_max: Duration::from_secs(4),
+            served_later: Duration::from_secs(8),
+            served_last: Duration::from_secs(40),
             topology: Topology::default(),
             live_links_wanted: 18,
             live_behind: Duration::from_secs(10),

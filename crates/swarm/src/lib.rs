@@ -25,12 +25,14 @@ mod neighbour;
 mod origin;
 mod peer;
 mod plan;
+mod slots;
 mod store;
 mod stripes;
 mod talk;
 mod time;
 pub mod trace;
 mod trees;
+mod trust;
 mod uploads;
 mod viewer;
 

@@ -5,6 +5,7 @@ use crate::neighbour::Neighbour;
 use crate::peer::Peer;
 use crate::stripes;
 use crate::time::Time;
+use crate::trust::Trust;
 use crate::uploads::Waiting;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -43,14 +44,15 @@ impl Peer {
         }
         let refusal = match () {
             () if self.film.is_none() || peer == self.me => Some(Hangup::Stranger),
-            () if self.links.len() >= self.config.links_max => Some(Hangup::Full),
+            () if self.links.len() >= self.places(dialled) => Some(Hangup::Full),
             () => self.meet.shunned(now, &peer),
         };
         if let Some(why) = refusal {
             out.push(Output::Hangup(link, why));
             return;
         }
-        self.links.insert(link, Neighbour::new(now, peer, dialled, self.config.credit_start));
+        let trust = Trust::new(now, self.meet.has_failed(&peer));
+        self.links.insert(link, Neighbour::new(now, peer, dialled, self.config.credit_start, trust));
         out.push(Output::Send(link, self.hello()));
         if self.uploads.is_sharing() {
             out.push(Output::Send(link, Message::Have(self.full_report())));
@@ -63,6 +65,42 @@ impl Peer {
         }
     }
 
+    fn places(&self, dialled: bool) -> usize {
+        let kept = if dialled { 0 } else { self.config.links_kept };
+        self.config.links_max.saturating_sub(kept).max(1)
+    }
+
+    /// How many connections there are as far as more are wanted: those of use, or all when there is no place for another.
+    pub(crate) fn useful_links(&self, now: Time) -> usize {
+        let useful = self.links.len() - self.idle_links(now).count();
+        let spare = self.config.links_max - self.config.links_wanted.min(self.config.links_max);
+        useful.max(self.links.len().saturating_sub(spare))
+    }
+
+    /// Connections that have stood for a while and are of no use: nothing goes either way, or nobody at all gives anything.
+    fn idle_links(&self, now: Time) -> impl Iterator<Item = Link> + '_ {
+        let given_to = self.links.values().any(|n| n.gave.by(now) > 0);
+        self.links
+            .iter()
+            .filter(move |(_, n)| {
+                let exchanges = n.gave.by(now) > 0 || n.bytes_out > 0 && given_to;
+                now.since(n.since) > self.config.idle_max && !exchanges
+            })
+            .map(|(&link, _)| link)
+    }
+
+    /// When every place is taken, an idle connection makes room now and then: others may be better neighbours.
+    pub(crate) fn make_room(&mut self, now: Time, out: &mut Vec<Output>) {
+        if self.links.len() < self.places(true) || now.since(self.room_made) < self.config.announce_every {
+            return;
+        }
+        self.room_made = now;
+        let trust = |link: &Link| self.links.get(link).map_or(0, |n| n.trust.permille());
+        if let Some(link) = self.idle_links(now).min_by_key(|link| (trust(link), *link)) {
+            self.hang_up(now, link, Hangup::Full, out);
+        }
+    }
+
     pub(crate) fn link_down(&mut self, now: Time, link: Link) {
         if let Some(gone) = self.links.remove(&link) {
             let me = stripes::short(&self.me);
@@ -70,6 +108,7 @@ impl Peer {
                 .trees
                 .lose(now, link, |stripe| gone.standing.path(stripe, stripes::short(&gone.peer), me));
             self.uploads.drop_link(link);
+            self.slots.drop_link(link);
         }
     }
 
@@ -138,7 +177,7 @@ impl Peer {
             Message::Refuse { id, why } => {
                 let Some(asked) = neighbour.forget(id) else { return };
                 match why {
-                    Refusal::Absent => neighbour.refused(asked.segment, asked.piece),
+                    Refusal::Absent => neighbour.refused(now, asked.segment, asked.piece),
                     Refusal::Busy => neighbour.busy(now),
                     Refusal::NotSharing => neighbour.upload_kbps = 0,
                 }

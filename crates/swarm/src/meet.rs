@@ -1,6 +1,7 @@
 //! Whom to connect to: strangers heard of, dials under way, peers never to be met again. Every list is bounded.
 
 use crate::config::Config;
+use crate::election::mix;
 use crate::io::{Hangup, PeerId};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use core::time::Duration;
 #[derive(Debug, Default)]
 pub(crate) struct Meet {
     strangers: Vec<PeerId>,
+    dice: u64,
     dials: BTreeMap<PeerId, Time>,
     shunned: BTreeMap<PeerId, Option<Time>>,
     announced: Option<Time>,
@@ -18,6 +20,8 @@ pub(crate) struct Meet {
     asked_for: usize,
     /// After which time to ask how many there are, though nobody is wanted: where that matters.
     pub refresh: Option<Duration>,
+    /// How many turned out to be no help, or worse, since somebody last looked.
+    pub let_down: u32,
     /// Other viewers that the tracker knows of; `None` before its first answer.
     pub audience: Option<u32>,
 }
@@ -49,6 +53,7 @@ impl Meet {
             self.shunned.pop_first();
         }
         self.shunned.insert(peer, until);
+        self.let_down += 1;
         self.strangers.retain(|p| *p != peer);
     }
 
@@ -58,6 +63,11 @@ impl Meet {
             None => Some(Hangup::Forger),
             Some(until) => (now < *until).then_some(Hangup::Unresponsive),
         }
+    }
+
+    /// Whether a peer was let go before, as no help.
+    pub fn has_failed(&self, peer: &PeerId) -> bool {
+        self.shunned.contains_key(peer)
     }
 
     pub fn dial_ended(&mut self, peer: &PeerId) {
@@ -78,7 +88,10 @@ impl Meet {
     pub fn next_dial(&mut self, config: &Config, now: Time, links: usize) -> Option<PeerId> {
         self.dials.retain(|_, at| now.since(*at) < DIAL_PATIENCE);
         while links + self.dials.len() < config.links_wanted && self.dials.len() < config.dials_max {
-            let peer = self.strangers.pop()?;
+            // At random: who names many cannot put them all before the others.
+            self.dice = mix(self.dice ^ now.0);
+            let last = self.strangers.len().checked_sub(1)?;
+            let peer = self.strangers.swap_remove((self.dice % (last as u64 + 1)) as usize);
             if self.shunned(now, &peer).is_none() {
                 self.dials.insert(peer, now);
                 return Some(peer);

@@ -5,9 +5,11 @@
 use crate::film::Film;
 use crate::holdings::{Held, Holdings, Span};
 use crate::io::PeerId;
+use crate::slots::Recent;
 use crate::talk::LINK_ROOM;
 use crate::time::Time;
 use crate::trees::Standing;
+use crate::trust::Trust;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -72,6 +74,9 @@ pub(crate) struct Neighbour {
     reports: (Time, u32),
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// What came of late.
+    pub gave: Recent,
+    pub trust: Trust,
     pub standing: Standing,
 }
 
@@ -82,7 +87,7 @@ const REPORTS_MAX: u32 = 200;
 const REPORTS_SPAN: Duration = Duration::from_secs(2);
 
 impl Neighbour {
-    pub fn new(now: Time, peer: PeerId, dialled: bool, credit: u32) -> Self {
+    pub fn new(now: Time, peer: PeerId, dialled: bool, credit: u32, trust: Trust) -> Self {
         Self {
             peer,
             dialled,
@@ -112,6 +117,8 @@ impl Neighbour {
             reports: (now, 0),
             bytes_in: 0,
             bytes_out: 0,
+            gave: Recent::default(),
+            trust,
             standing: Standing::default(),
         }
     }
@@ -172,11 +179,12 @@ impl Neighbour {
     }
 
     /// It turned out not to hold this piece.
-    pub fn refused(&mut self, segment: SegmentId, piece: u32) {
+    pub fn refused(&mut self, now: Time, segment: SegmentId, piece: u32) {
         if self.absent.len() < MOST_FAILED {
             self.absent.insert((segment, piece));
         }
         self.strikes += 1;
+        self.trust.bad(now);
     }
 
     /// It has no time now. Whoever says so again and again is no help.
@@ -185,6 +193,7 @@ impl Neighbour {
         self.busy += 1;
         if self.busy > 3 {
             self.strikes += 1;
+            self.trust.bad(now);
         }
     }
 
@@ -262,12 +271,12 @@ impl Neighbour {
     pub fn takes(&self, now: Time, bytes: u32) -> bool {
         self.serves()
             && now >= self.rest_until
-            && (self.asked.is_empty() || self.asked_bytes + bytes <= self.credit)
+            && (self.asked.is_empty() || self.trust.is_tried() && self.asked_bytes + bytes <= self.credit)
     }
 
-    /// What choosing it costs: response time x (1 + own outstanding requests).
+    /// What choosing it costs: response time x (1 + own outstanding requests), by how likely an answer is.
     pub fn cost(&self) -> Duration {
-        self.response * (1 + self.asked.len() as u32)
+        self.trust.weigh(self.response * (1 + self.asked.len() as u32))
     }
 
     /// Writes down a request and gives its id.
@@ -288,6 +297,13 @@ impl Neighbour {
 
     pub fn find(&self, segment: SegmentId, piece: u32) -> Option<(u32, Asked)> {
         self.asked.iter().find(|(_, a)| a.segment == segment && a.piece == piece).copied()
+    }
+
+    /// A piece has come from it that is the publisher's.
+    pub fn brought(&mut self, now: Time, bytes: u32) {
+        self.bytes_in += u64::from(bytes);
+        self.gave.add(now, bytes);
+        self.trust.good(now);
     }
 
     /// A piece that was asked for has come.
@@ -328,6 +344,7 @@ impl Neighbour {
             // One sample and one strike, however many waited behind the first.
             self.sample(patience);
             self.strikes += 1;
+            self.trust.bad(now);
             self.rest_until = now + patience / 2;
         }
         late

@@ -8,6 +8,7 @@ use crate::meet::Meet;
 use crate::neighbour::Neighbour;
 use crate::origin::{Origin, Path};
 use crate::plan::Urgent;
+use crate::slots::{Recent, Slots};
 use crate::store::Store;
 use crate::time::Time;
 use crate::uploads::Uploads;
@@ -31,6 +32,7 @@ pub struct Peer {
     pub(crate) links: BTreeMap<Link, Neighbour>,
     pub(crate) meet: Meet,
     pub(crate) uploads: Uploads,
+    pub(crate) slots: Slots,
     pub(crate) seed: u64,
     pub(crate) live: Live,
     /// The segments that are needed so soon that the origin is thought of.
@@ -43,6 +45,10 @@ pub struct Peer {
     acted: Time,
     act_at: Time,
     pub(crate) reported: Time,
+    /// Neighbours of late that were no help, or worse, in thousandths.
+    pub(crate) let_down: Recent,
+    /// When a connection last made room.
+    pub(crate) room_made: Time,
     pub(crate) told: Option<(Time, Playing)>,
     pub(crate) fetching_changed: bool,
     duplicates: u64,
@@ -104,6 +110,7 @@ impl Peer {
             links: BTreeMap::new(),
             meet: Meet::default(),
             uploads: Uploads::new(&config),
+            slots: Slots::default(),
             seed,
             live: Live::new(config.topology.stripes.min(wire::MAX_STRIPES)),
             urgent: BTreeMap::new(),
@@ -112,6 +119,8 @@ impl Peer {
             acted: Time::default(),
             act_at: Time::default(),
             reported: Time::default(),
+            let_down: Recent::default(),
+            room_made: Time::default(),
             told: None,
             fetching_changed: false,
             duplicates: 0,
@@ -264,6 +273,8 @@ impl Peer {
             return REST;
         }
         self.expire_requests(now, out);
+        let let_down = core::mem::take(&mut self.meet.let_down);
+        self.let_down.add(now, let_down * 1000);
         if self.is_live() {
             self.tend(now, out);
             self.ask_heads(now, out);
@@ -313,14 +324,17 @@ impl Peer {
         {
             let asked = neighbour.find(segment, piece).and_then(|(id, _)| neighbour.forget(id));
             if verdict == Verdict::Verified && (asked.is_some() || self.live.number > 0) {
-                neighbour.bytes_in += u64::from(bytes);
+                neighbour.brought(now, bytes);
             }
             match asked {
                 Some(asked) if verdict == Verdict::Verified => {
                     neighbour.answered(now, &asked, self.config.credit_start, self.config.credit_max);
                 }
-                Some(_) => {}
-                None => self.live.pushed(now, film, link, segment, piece),
+                None if verdict == Verdict::Verified => {
+                    neighbour.trust.good(now);
+                    self.live.pushed(now, film, link, segment, piece);
+                }
+                _ => {}
             }
         }
         let asked_for = match from {
@@ -360,10 +374,12 @@ impl Peer {
     }
 
     fn gather(&mut self, now: Time, out: &mut Vec<Output>) {
-        while let Some(peer) = self.meet.next_dial(&self.config, now, self.links.len()) {
+        self.make_room(now, out);
+        let links = self.useful_links(now);
+        while let Some(peer) = self.meet.next_dial(&self.config, now, links) {
             out.push(Output::Dial(peer));
         }
-        if let Some(want) = self.meet.next_announce(&self.config, now, self.links.len()) {
+        if let Some(want) = self.meet.next_announce(&self.config, now, links) {
             out.push(Output::Announce { want });
         }
     }

@@ -18,8 +18,13 @@ use wire::{Bits, Message};
 
 /// Up to here ahead of the playhead pieces are asked for in order of time.
 const IN_ORDER: Duration = Duration::from_secs(15);
+/// What is needed within this is asked only of neighbours that are relied upon.
+const PRESSING: Duration = Duration::from_secs(3);
 /// Kept between a fetch that is expected to end and the moment the player runs dry.
 const MARGIN: Duration = Duration::from_millis(800);
+const MARGIN_AMONG_ENEMIES: Duration = Duration::from_millis(4000);
+/// So much disappointment of late calls for caution: two neighbours at once, or one every quarter of a minute.
+const LET_DOWN: u64 = 1500;
 /// Fetches ahead of need that a peer and its neighbours have open: more would only delay the ones needed sooner.
 const EARLY_FETCHES: usize = 2;
 
@@ -213,10 +218,12 @@ impl Peer {
     fn ask_best(&mut self, now: Time, task: &Task, piece: u32, out: &mut Vec<Output>) -> bool {
         let Some(film) = &self.film else { return false };
         let bytes = film.piece_size(task.segment, piece);
+        let (tried_only, config) = (self.would_be_missed(task, piece), &self.config);
         let best = self
             .links
             .iter_mut()
             .filter(|(_, n)| n.takes(now, bytes) && n.holds(task.segment, piece))
+            .filter(|(_, n)| !tried_only || n.trust.is_settled(config))
             .min_by_key(|(link, n)| (n.cost(), **link));
         let Some((&link, neighbour)) = best else { return false };
         let id = neighbour.ask(now, task.segment, piece, bytes);
@@ -228,6 +235,22 @@ impl Peer {
         let request = Message::Request { id, segment: task.segment, piece, within_ms, leaves };
         out.push(Output::Send(link, request));
         true
+    }
+
+    /// What is kept between a fetch that is expected to end and the moment the player runs dry: more while neighbours turn out
+    /// to be no help, one after the other.
+    fn margin(&self, now: Time) -> Duration {
+        if self.let_down.by(now) < LET_DOWN { MARGIN } else { MARGIN_AMONG_ENEMIES }
+    }
+
+    /// Whether a piece is no matter for trials: it is needed soon, or nearly nobody else has it. Where nobody is relied upon
+    /// yet, newcomers are all there is.
+    fn would_be_missed(&self, task: &Task, piece: u32) -> bool {
+        let holders = || self.links.values().filter(|n| n.holds(task.segment, piece));
+        // Of a live stream everything is needed soon.
+        !self.is_live()
+            && (task.slack < PRESSING || task.slack < IN_ORDER && holders().nth(1).is_none())
+            && self.links.values().any(|n| n.serves() && n.trust.is_settled(&self.config))
     }
 
     /// Fetches a segment from the origin if this peer should; `ahead` segments that are needed sooner are under way or
@@ -249,7 +272,7 @@ impl Peer {
         let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return false };
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
-        let in_time = (estimate * 3 / 2 + MARGIN).max(self.live_reserve());
+        let in_time = (estimate * 3 / 2 + self.margin(now)).max(self.live_reserve());
 
         if task.wanted && task.slack < in_time {
             let will_do = self.peers_will_do(now, task, &missing, estimate);

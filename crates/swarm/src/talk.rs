@@ -42,6 +42,7 @@ impl Peer {
             self.drop_stale_pushes(now);
         }
         let in_flight_max = self.config.serve_in_flight_max;
+        self.renew_slots(now);
         loop {
             let links = &self.links;
             // What is stuck in one link is no reason to keep the others waiting.
@@ -51,7 +52,7 @@ impl Peer {
                 return;
             }
             let takes = |w: &Waiting| links.get(&w.link).is_some_and(|n| n.room >= w.bytes);
-            let Some(w) = self.uploads.next(now, takes) else { return };
+            let Some(w) = self.uploads.next(now, takes, |link| self.slots.behind(link)) else { return };
             if let Some(neighbour) = self.links.get_mut(&w.link) {
                 neighbour.given(now, w.bytes);
                 neighbour.bytes_out += u64::from(w.bytes);

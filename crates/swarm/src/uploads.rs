@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::io::Link;
 use crate::time::Time;
 use alloc::vec::Vec;
+use core::time::Duration;
 use manifest::SegmentId;
 use wire::PUSHED;
 
@@ -77,8 +78,14 @@ impl Uploads {
         core::mem::take(&mut self.queue)
     }
 
-    /// The next request to serve among those whose link takes it (`takes`), if the limit allows one now.
-    pub fn next(&mut self, now: Time, takes: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
+    /// The next request to serve among those whose link takes it (`takes`), if the limit allows one now: the most urgent,
+    /// where each link's count as less urgent by `behind`.
+    pub fn next(
+        &mut self,
+        now: Time,
+        takes: impl Fn(&Waiting) -> bool,
+        behind: impl Fn(Link) -> Duration,
+    ) -> Option<Waiting> {
         let limit = u64::from(self.limit?);
         let burst = (limit / 4).max(128 * 1024);
         let earned = (now.since(self.filled).as_micros() as u64).saturating_mul(limit) / 1_000_000;
@@ -92,7 +99,11 @@ impl Uploads {
             .iter()
             .enumerate()
             .filter(|(_, w)| u64::from(w.bytes) <= tokens && takes(w))
-            .min_by_key(|(_, w)| (w.due, w.link, w.id))?;
+            .min_by_key(|(_, w)| {
+                // What was promised by a tree is owed to whoever stands in it.
+                let behind = if w.id == PUSHED { Duration::ZERO } else { behind(w.link) };
+                (w.due + behind, w.link, w.id)
+            })?;
         let next = self.queue.swap_remove(place);
         self.tokens -= u64::from(next.bytes);
         Some(next)

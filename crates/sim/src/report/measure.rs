@@ -237,6 +237,97 @@ pub const MEASURES: &[Measure] = &[
         of: |run, _| Some(sum(run, |seen| seen.refused as f64) / 1e6),
     },
     Measure {
+        key: "wasted_pct",
+        label: "wasted",
+        unit: "%",
+        better: Better::Less,
+        alone_too: false,
+        step: 0.05,
+        means: "Media that failed the check, of all that came to honest viewers.",
+        of: |run, _| {
+            let refused = sum(run, |seen| seen.refused as f64);
+            percent(refused, received(run) + refused)
+        },
+    },
+    Measure {
+        key: "let_go_per_hour",
+        label: "honest let go",
+        unit: "/viewer-h",
+        better: Better::Less,
+        alone_too: false,
+        step: 0.2,
+        means: "Honest neighbours that honest viewers let go for a while, as no help. One that is taken for a forger ends the \
+                run as a failure.",
+        of: |run, _| {
+            let stayed = sum(run, |seen| seen.stayed_s) / 3600.0;
+            over(sum(run, |seen| f64::from(seen.let_go)), stayed)
+        },
+    },
+    Measure {
+        key: "free_riders_pct",
+        label: "to free riders",
+        unit: "%",
+        better: Better::Less,
+        alone_too: false,
+        step: 0.2,
+        means: "The part of what peers gave that went to viewers who give nothing though they could.",
+        of: |run, _| {
+            let got = |rides: bool| {
+                let riders = run.viewers.iter().filter(|seen| seen.rides_free || !rides);
+                riders.map(|seen| seen.from_peers as f64).sum::<f64>()
+            };
+            let riders = run.viewers.iter().any(|seen| seen.rides_free);
+            percent(got(true), got(false)).filter(|_| riders)
+        },
+    },
+    Measure {
+        key: "among_enemies_pct",
+        label: "victims, from enemies",
+        unit: "%",
+        better: Better::Less,
+        alone_too: false,
+        step: 0.2,
+        means: "Of the media of those to whom the tracker named only enemies, the part that came from these.",
+        of: |run, _| {
+            percent(
+                victims(run, |seen| seen.from_enemies),
+                victims(run, |seen| seen.from_origin + seen.from_peers),
+            )
+        },
+    },
+    Measure {
+        key: "victims_stall_pct",
+        label: "victims, stall ratio",
+        unit: "%",
+        better: Better::Less,
+        alone_too: true,
+        step: 0.01,
+        means: "Time that the picture of those victims stood, as a part of the time from its start.",
+        of: |run, _| {
+            let of = |part: fn(&Seen) -> f64| {
+                sum(run, |seen| if seen.let_in_s.is_some() { part(seen) } else { 0.0 })
+            };
+            percent(of(|seen| seen.stalled_s), of(|seen| seen.played_s + seen.stalled_s))
+        },
+    },
+    Measure {
+        key: "exchange_s",
+        label: "victims, to an exchange",
+        unit: "s",
+        better: Better::Less,
+        alone_too: false,
+        step: 1.0,
+        means: "From when one honest viewer was named to them, to the first media exchanged with one: the longest. Those who \
+                went within a minute do not count; one that never did counts with all its time.",
+        of: |run, _| {
+            let waits = honest(run).filter_map(|seen| {
+                let left = seen.came_s + seen.stayed_s - seen.let_in_s?;
+                seen.exchanged_s.or(Some(left).filter(|&left| left >= 60.0))
+            });
+            waits.reduce(f64::max)
+        },
+    },
+    Measure {
         key: "delay_mean_s",
         label: "piece delay, mean",
         unit: "s",
@@ -381,6 +472,10 @@ fn sum(run: &Run, of: impl Fn(&Seen) -> f64) -> f64 {
 
 fn count(run: &Run, counts: impl Fn(&Seen) -> bool) -> f64 {
     honest(run).filter(|seen| counts(seen)).count() as f64
+}
+
+fn victims(run: &Run, of: impl Fn(&Seen) -> u64) -> f64 {
+    sum(run, |seen| if seen.let_in_s.is_some() { of(seen) as f64 } else { 0.0 })
 }
 
 fn received(run: &Run) -> f64 {

@@ -63,7 +63,8 @@ impl World<'_> {
             // The offer goes by the tracker.
             return self.after(Duration::ZERO, Event::DialFailed { at, peer });
         }
-        if self.viewers[other as usize].gone || !self.net.can_connect(mine, theirs) {
+        let there = &self.viewers[other as usize];
+        if there.gone || there.id != peer || !self.net.can_connect(mine, theirs) {
             return self.after(GIVES_UP, Event::DialFailed { at, peer });
         }
         let name = u64::from(at) << 32 | u64::from(other);
@@ -87,8 +88,11 @@ impl World<'_> {
         let Some(far) = self.drop_link(at, link) else {
             return self.fail(at, format!("hangs up {link:?}, which it does not have"));
         };
-        let honest = self.viewers[far.peer as usize].manner != Manner::Forger;
-        if why == Hangup::Forger && honest {
+        let manner = self.viewers[far.peer as usize].manner;
+        if why == Hangup::Unresponsive && manner == Manner::Honest {
+            self.viewers[at as usize].seen.let_go += 1;
+        }
+        if why == Hangup::Forger && !manner.is_forger() {
             self.fail(at, format!("takes viewer {} for a forger, and it is none", far.peer));
         }
         let latency = self.net.latency(self.host(at), self.host(far.peer));
@@ -104,7 +108,7 @@ impl World<'_> {
 
     fn send(&mut self, at: u32, link: Link, message: Message) {
         let message = match message {
-            Message::Have(_) if self.viewers[at as usize].manner == Manner::Liar => {
+            Message::Have(_) if self.viewers[at as usize].manner.claims_all() => {
                 Message::Have(self.everything(at))
             }
             other => other,
@@ -138,21 +142,36 @@ impl World<'_> {
         let viewer = &mut self.viewers[at as usize];
         let payload = viewer.piece_bytes(segment, piece);
         let proof = if leaves { 32 * viewer.film.index.piece_count(segment) } else { 0 };
-        let bytes = payload + proof + (payload + proof).div_ceil(PACKET) * HEADERS;
         let Some(far) = viewer.links.get_mut(&link) else { return };
         // The core counts what it gave, without headers.
         far.queued += payload + proof;
-        let far = *far;
         if matches!(manner, Manner::Silent | Manner::Liar) {
             if manner == Manner::Liar {
                 self.send(at, link, Message::Refuse { id, why: Refusal::Absent });
             }
             return self.after(Duration::ZERO, Event::Left { from: at, link, bytes: payload + proof });
         }
-        let transfer = self.net.send(self.now, self.host(at), self.host(far.peer), bytes);
-        self.wheel.push(transfer.left, Event::Left { from: at, link, bytes: payload + proof });
-        let what = Carried::Piece { segment, piece, forged: manner == Manner::Forger };
-        self.put_on_way(at, link, transfer, what);
+        let forged = self.forges(manner, segment, piece);
+        let left = self.send_bytes(at, link, payload + proof, segment, piece, forged);
+        self.wheel.push(left, Event::Left { from: at, link, bytes: payload + proof });
+    }
+
+    /// Puts the bytes of a piece on their way; says when they have left.
+    pub(super) fn send_bytes(
+        &mut self,
+        at: u32,
+        link: Link,
+        bytes: u32,
+        segment: SegmentId,
+        piece: u32,
+        forged: bool,
+    ) -> Time {
+        let Some(far) = self.viewers[at as usize].links.get(&link).copied() else { return self.now };
+        let packets = bytes + bytes.div_ceil(PACKET) * HEADERS;
+        let transfer = self.net.send(self.now, self.host(at), self.host(far.peer), packets);
+        let left = transfer.left;
+        self.put_on_way(at, link, transfer, Carried::Piece { segment, piece, forged });
+        left
     }
 
     /// What a link takes before it would queue.

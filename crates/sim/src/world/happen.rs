@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use swarm::{Config, Input, Peer, PeerId, Source, Time, Topology, Verdict};
+use swarm::{Config, Input, PeerId, Source, Time, Topology, Verdict};
 use wire::Bits;
 
 use super::carry::GIVES_UP;
@@ -66,12 +66,14 @@ impl World<'_> {
                 let Some(far) = viewer.coming.remove(&link).filter(|_| viewer.core.is_some()) else { return };
                 if self.viewers[peer as usize].gone {
                     if dialled {
-                        self.after(GIVES_UP, Event::DialFailed { at, peer: peer_id(peer) });
+                        let peer = self.viewers[peer as usize].id;
+                        self.after(GIVES_UP, Event::DialFailed { at, peer });
                     }
                     return;
                 }
                 self.viewers[at as usize].links.insert(link, far);
-                self.feed(at, Input::LinkUp { link, peer: peer_id(peer), dialled });
+                let peer = self.viewers[peer as usize].id;
+                self.feed(at, Input::LinkUp { link, peer, dialled });
                 if self.viewers[at as usize].links.contains_key(&link) {
                     self.feed(at, Input::LinkRoom { link, room: Self::room(&far) });
                 }
@@ -91,7 +93,8 @@ impl World<'_> {
                 }
                 let (swarm, id) = (viewer.film.swarm, viewer.id);
                 let want = want.min(MOST_CANDIDATES);
-                if let Some(told) = self.tracker.announce(self.now, from, swarm, id, want) {
+                if let Some(mut told) = self.tracker.announce(self.now, from, swarm, id, want) {
+                    told.candidates = self.named_to(from, told.candidates);
                     self.after(self.to_tracker(), Event::Told { to: from, told });
                 }
             }
@@ -141,6 +144,7 @@ impl World<'_> {
                     self.fetch(to, segment, 0, count);
                 }
             }
+            Event::Rename(at) => self.rename(at),
             Event::Crash(share) => {
                 for at in 0..self.viewers.len() as u32 {
                     let mut rng = Rng::stream(self.seed ^ self.now.0, u64::from(at), "crash");
@@ -179,6 +183,16 @@ impl World<'_> {
         let visit = self.catalogue.as_ref().map(|catalogue| catalogue.draw(length, &mut visits));
         let stay = self.scenario.live.as_ref().map(|live| live.stay.draw(&mut visits));
         let film = self.film(visit.as_ref().map_or(0, |visit| visit.film));
+        let topology =
+            self.scenario.live.as_ref().map_or(Topology::default(), |live| live.topology.setting());
+        let upload = if shares { lends as u32 } else { 0 };
+        let mut config = Config { upload, topology, ..Config::default() };
+        if let Some(links) = settings.links {
+            config.links_wanted = links;
+            config.links_max = links * 2;
+        }
+        let eclipse = self.scenario.faults.eclipse.filter(|_| manner == Manner::Honest);
+        let victim = eclipse.filter(|e| Rng::stream(self.seed, u64::from(at), "eclipse").chance(e.share));
         let mut player = player::Player::new(&self.film, self.now);
         if let (Some(stream), Some(live)) = (&self.stream, &self.scenario.live) {
             player.go_live(
@@ -188,13 +202,16 @@ impl World<'_> {
             );
         }
         let viewer = Viewer {
-            id: peer_id(at),
+            id: peer_id(at, 0),
             host: self.net.join(host),
             film,
             manner,
+            life: 0,
+            victim: victim.is_some(),
+            friend: None,
             core: None,
-            upload: if shares { lends as u32 } else { 0 },
-            links_max: Config::default().links_max,
+            upload: config.upload,
+            config,
             player,
             links: Default::default(),
             coming: Default::default(),
@@ -213,6 +230,8 @@ impl World<'_> {
                 uplink_mbps: one.uplink_mbps,
                 class: one.class as u32,
                 honest: manner == Manner::Honest,
+                rides_free: manner == Manner::FreeRider,
+                let_in_s: victim.map(|e| self.now.0 as f64 / 1e6 + e.until_s),
                 ..Seen::default()
             },
             given: Default::default(),
@@ -240,16 +259,8 @@ impl World<'_> {
             return;
         }
         if !self.alone {
-            let topology =
-                self.scenario.live.as_ref().map_or(Topology::default(), |live| live.topology.setting());
-            let mut config = Config { upload: viewer.upload, topology, ..Config::default() };
-            if let Some(links) = self.scenario.peer.links {
-                config.links_wanted = links;
-                config.links_max = links * 2;
-            }
-            viewer.links_max = config.links_max;
-            viewer.core = Some(Peer::new(viewer.id, config, self.seed ^ u64::from(at)));
-            let film = viewer.film.clone();
+            viewer.core = Some(viewer.new_core(self.seed));
+            let (film, manner) = (viewer.film.clone(), viewer.manner);
             if self.stream.is_some() {
                 self.begin_live(at);
             } else {
@@ -257,6 +268,9 @@ impl World<'_> {
             }
             self.after(MEETS_WITHIN, Event::Meet(at));
             self.after(tracker::INTERVAL, Event::Renew(at));
+            if manner == Manner::Whitewasher {
+                self.after(self.whitewashes_every(), Event::Rename(at));
+            }
         }
         self.look(at);
     }
@@ -311,8 +325,16 @@ impl World<'_> {
     }
 
     pub(super) fn arrive(&mut self, to: u32, link: swarm::Link, what: Carried) {
-        let Some(far) = self.viewers[to as usize].links.get(&link).copied() else { return };
+        let Some(far) = self.viewers[to as usize].links.get(&link).copied() else {
+            // What a forger had on its way still came down the line.
+            if let Carried::Piece { segment, piece, forged: true } = what {
+                let viewer = &mut self.viewers[to as usize];
+                viewer.seen.refused += u64::from(viewer.piece_bytes(segment, piece));
+            }
+            return;
+        };
         match what {
+            Carried::Message(message) if self.invents(to, link, &message) => {}
             Carried::Message(message) => self.feed(to, Input::Message(link, message)),
             Carried::Heads { first, last } => self.take_heads(to, Source::Peer(link), first, last),
             Carried::Piece { segment, piece, forged } => {
@@ -328,6 +350,7 @@ impl World<'_> {
                     viewer.seen.refused += bytes;
                 } else {
                     viewer.seen.from_peers += bytes;
+                    self.note_exchange(far.peer, to, bytes);
                 }
                 self.viewers[far.peer as usize].seen.to_peers += bytes;
                 self.record.peers_bytes += bytes;
@@ -438,13 +461,17 @@ impl World<'_> {
     }
 }
 
-/// A viewer's peer is named by its number.
-pub(super) fn peer_id(viewer: u32) -> PeerId {
-    let mut id = *b"-BC0001-000000000000";
-    let mut rest = viewer;
-    for digit in id[8..].iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
+/// A viewer's peer is named by its number, and by how often it has changed its name.
+pub(super) fn peer_id(viewer: u32, life: u32) -> PeerId {
+    let mut id = *b"-BC0000-000000000000";
+    let mut write = |place: core::ops::Range<usize>, number: u32| {
+        let mut rest = number;
+        for digit in id[place].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    };
+    write(3..7, life + 1);
+    write(8..20, viewer);
     PeerId(id)
 }

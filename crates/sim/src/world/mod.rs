@@ -7,6 +7,7 @@
 //! After every step the [`oracle`] checks, from outside, what must always hold.
 
 mod carry;
+mod enemy;
 mod happen;
 mod honest;
 mod live;
@@ -107,7 +108,6 @@ enum Carried {
         segment: SegmentId,
         piece: u32,
         forged: bool,
-        pushed: bool,
     },
 }
 
@@ -205,6 +205,8 @@ enum Event {
     },
     /// A viewer tells the tracker that it is still there.
     Renew(u32),
+    /// One takes another name.
+    Rename(u32),
     /// Many go at once.
     Crash(f64),
     /// A part of the live stream is born.

@@ -33,7 +33,7 @@ impl World<'_> {
     pub(super) fn check_viewer(&mut self, at: u32) {
         let viewer = &self.viewers[at as usize];
         let found = match () {
-            () if viewer.links.len() > viewer.links_max => format!("has {} links", viewer.links.len()),
+            () if viewer.links.len() > viewer.config.links_max => format!("has {} links", viewer.links.len()),
             () if viewer.fetches.len() > FETCHES_MAX => format!("has {} fetches open", viewer.fetches.len()),
             () if viewer.links.values().any(|far| far.queued > QUEUE_MAX) => "overfills a link".to_owned(),
             () => return,

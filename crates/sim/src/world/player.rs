@@ -207,6 +207,11 @@ impl Player {
         }
     }
 
+    /// What it waits for.
+    pub fn waiting(&self) -> [Option<SegmentId>; 2] {
+        self.waiting
+    }
+
     /// Whether it waits for a segment.
     pub fn waits_for(&self, segment: SegmentId) -> bool {
         self.waiting.contains(&Some(segment))

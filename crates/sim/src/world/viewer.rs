@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use manifest::SegmentId;
-use swarm::{Link, Peer, PeerId, Time};
+use swarm::{Config, Link, Peer, PeerId, Time};
 use wire::Bits;
 
 use super::honest::OriginRate;
@@ -31,6 +31,10 @@ pub(super) enum Manner {
     Liar,
     /// Says it is fast, and sends a piece a second.
     Drip,
+    /// Says it holds the whole film, and forges some pieces: the same as all of its kind.
+    Colluder,
+    /// Says it holds the whole film, forges every piece, and takes a new name every few seconds.
+    Whitewasher,
 }
 
 impl Manner {
@@ -43,6 +47,8 @@ impl Manner {
             (faults.free_riders, Manner::FreeRider),
             (faults.liars, Manner::Liar),
             (faults.drips, Manner::Drip),
+            (faults.colluders, Manner::Colluder),
+            (faults.whitewashers, Manner::Whitewasher),
         ];
         for (share, manner) in all {
             if point < share {
@@ -52,6 +58,16 @@ impl Manner {
         }
         Manner::Honest
     }
+
+    /// Whether whoever takes it for a forger is right.
+    pub fn is_forger(self) -> bool {
+        matches!(self, Manner::Forger | Manner::Colluder | Manner::Whitewasher)
+    }
+
+    /// Whether it says that it holds everything.
+    pub fn claims_all(self) -> bool {
+        matches!(self, Manner::Liar | Manner::Colluder | Manner::Whitewasher)
+    }
 }
 
 pub(super) struct Viewer {
@@ -59,12 +75,17 @@ pub(super) struct Viewer {
     pub host: HostId,
     pub film: Arc<Film>,
     pub manner: Manner,
+    /// How often it has taken another name.
+    pub life: u32,
+    /// Whether the tracker names only enemies to it, and the one honest viewer that it is told of later.
+    pub victim: bool,
+    pub friend: Option<u32>,
     /// `None` while it has no index yet, and for one that only asks the origin.
     pub core: Option<Peer>,
     /// What it lends of its uplink, in bytes a second; 0: nothing.
     pub upload: u32,
-    /// The most links its peer may have.
-    pub links_max: usize,
+    /// How its peer is set.
+    pub config: Config,
     pub player: Player,
     pub links: BTreeMap<Link, Far>,
     /// Links that are being set up.
@@ -109,6 +130,11 @@ pub(super) struct Far {
 }
 
 impl Viewer {
+    /// A peer that knows nothing yet.
+    pub fn new_core(&self, seed: u64) -> Peer {
+        Peer::new(self.id, self.config.clone(), seed ^ self.host.0 as u64)
+    }
+
     pub fn holds(&self, segment: SegmentId, piece: u32) -> bool {
         self.held.get(&segment).is_some_and(|bits| bits.has(piece))
     }

@@ -162,6 +162,7 @@ fn came(dice: &mut Dice) -> Seen {
         uplink_mbps,
         class,
         honest: dice.part() > 0.02,
+        ..Seen::default()
     }
 }
 
