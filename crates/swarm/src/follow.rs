@@ -144,7 +144,9 @@ impl Peer {
             self.live.trees.branches[usize::from(stripe)].asked = Some((link, now));
             return self.follow(link, out);
         }
-        let waited = now.since(since.max(self.live.settled));
+        // Where nothing is pushed, news of the stream shows that it comes.
+        let unwell = if self.config.topology.push { since } else { self.live.heard };
+        let waited = now.since(unwell.max(self.live.settled));
         if !top && parent.is_none() && self.is_called(now, stripe, video, waited) {
             let branch = &mut self.live.trees.branches[usize::from(stripe)];
             (branch.top, branch.since) = (true, now);

@@ -22,7 +22,7 @@ use wire::{Have, Message, PUSHED};
 pub(crate) struct Live {
     pub number: u32,
     /// When it came.
-    heard: Time,
+    pub heard: Time,
     /// The head after which the origin, and a neighbour, was last asked for more, and when.
     asked_origin: Option<(u32, Time)>,
     asked_neighbour: Time,

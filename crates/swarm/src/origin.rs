@@ -27,6 +27,7 @@ pub(crate) struct Origin {
 
 /// Taken until a fetch has been measured: 8 Mbit/s.
 const FIRST_RATE: u64 = 1_000_000;
+const HEDGES_AFTER: Duration = Duration::from_millis(300);
 const LATENCY: Duration = Duration::from_millis(50);
 
 impl Origin {
@@ -34,9 +35,13 @@ impl Origin {
         Self { fetches: BTreeMap::new(), rate: None, failures: 0, rest_until: Time::default() }
     }
 
-    /// The pieces that are on their way, by all we know: what a failing origin was asked for is not.
-    pub fn covers(&self, segment: SegmentId) -> Range<u32> {
-        let fetch = self.fetches.get(&segment).filter(|_| !self.is_failing());
+    /// The pieces that are on their way, by all we know: what a failing origin was asked for is not, and with `hedge` nothing
+    /// that it takes far longer for than it was expected to.
+    pub fn covers(&self, now: Time, segment: SegmentId, hedge: bool) -> Range<u32> {
+        let fetch = self.fetches.get(&segment).filter(|fetch| {
+            let slow = || now.since(fetch.at) > self.estimate(fetch.bytes) * 2 + HEDGES_AFTER;
+            !self.is_failing() && !(hedge && slow())
+        });
         fetch.map_or(0..0, |fetch| fetch.first..fetch.end)
     }
 

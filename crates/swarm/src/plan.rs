@@ -191,7 +191,7 @@ impl Peer {
         let Some(film) = &self.film else { return Vec::new() };
         let mut taken = self.store.pieces(film, segment);
         mark_asked(&mut taken, segment, asked);
-        for piece in self.origin.covers(segment) {
+        for piece in self.origin.covers(now, segment, film.live) {
             taken.set(piece);
         }
         if taken.is_full() {
@@ -428,14 +428,26 @@ impl Peer {
         out.push(Output::Fetch { segment, first, end });
     }
 
+    /// Of a rendition that is not played (any more).
+    fn is_aside(&self, segment: SegmentId) -> bool {
+        let kind = self.film.as_ref().and_then(|film| film.kind(segment.rendition));
+        kind.and_then(|kind| self.viewer.rendition(kind)).is_some_and(|played| played != segment.rendition)
+    }
+
     /// Gives up fetches that neither this viewer nor a neighbour has a use for any more.
     fn drop_stale_fetches(&mut self, tasks: &[Task], out: &mut Vec<Output>) {
-        if self.is_live() {
-            return; // parts are short, and what a top fetches is for others
-        }
+        let Some(film) = &self.film else { return };
         let open = self.origin.fetches.iter().filter(|(_, fetch)| fetch.left > 0);
-        let stale: Vec<SegmentId> =
-            open.map(|(&segment, _)| segment).filter(|s| tasks.iter().all(|t| t.segment != *s)).collect();
+        let is_stale = |segment: &SegmentId| match film.live {
+            // What a top fetches is for others.
+            true => {
+                self.store.is_whole(*segment)
+                    || film.end(*segment) < self.viewer.player.position
+                    || self.is_aside(*segment)
+            }
+            false => tasks.iter().all(|task| task.segment != *segment),
+        };
+        let stale: Vec<SegmentId> = open.map(|(&segment, _)| segment).filter(is_stale).collect();
         for segment in stale {
             self.origin.fetches.remove(&segment);
             self.fetching_changed = true;
