@@ -22,6 +22,10 @@ pub struct Config {
 
     /// Wanted beyond the position: what is asked of peers.
     pub window: Duration,
+    /// How far beyond the window pieces are asked of peers that have upload to spare.
+    pub prefetch: Duration,
+    /// What is needed later than the window is served while this share of the upload is left over, in thousandths.
+    pub spare_permille: u32,
     /// How far beyond its own window a peer fetches from the origin for those ahead of it.
     pub fetch_ahead: Duration,
     /// How long before the last moment for a fetch the backups of the elected peer begin to step in.
@@ -106,6 +110,8 @@ impl Default for Config {
             strangers_max: 200,
             announce_every: Duration::from_secs(15),
             window: Duration::from_secs(40),
+            prefetch: Duration::from_secs(40),
+            spare_permille: 250,
             fetch_ahead: Duration::from_secs(16),
             step_in: Duration::from_secs(2),
             fetches_max: 2,

@@ -25,6 +25,7 @@ mod neighbour;
 mod origin;
 mod peer;
 mod plan;
+mod prefetch;
 mod slots;
 mod store;
 mod stripes;

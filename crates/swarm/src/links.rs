@@ -152,6 +152,9 @@ impl Peer {
                 let why = match () {
                     () if !self.uploads.is_sharing() => Some(Refusal::NotSharing),
                     () if !self.store.has(film, segment, piece) => Some(Refusal::Absent),
+                    () if self.spares_nothing_for(now, Duration::from_millis(u64::from(within_ms))) => {
+                        Some(Refusal::Busy)
+                    }
                     () if self.uploads.waiting(link) >= self.config.serve_queue_max => Some(Refusal::Busy),
                     () => None,
                 };
@@ -178,7 +181,7 @@ impl Peer {
                 let Some(asked) = neighbour.forget(id) else { return };
                 match why {
                     Refusal::Absent => neighbour.refused(now, asked.segment, asked.piece),
-                    Refusal::Busy => neighbour.busy(now),
+                    Refusal::Busy => self.was_busy(now, link, asked.segment),
                     Refusal::NotSharing => neighbour.upload_kbps = 0,
                 }
                 self.drop_if_useless(now, link, out);

@@ -59,6 +59,8 @@ pub(crate) struct Neighbour {
     broken: u32,
     /// Not to be asked before.
     pub rest_until: Time,
+    /// Not to be asked before for what lies beyond the window.
+    pub spare_from: Time,
     /// Pieces it did not bring in time: not asked of it again before it has brought another.
     late: BTreeSet<(SegmentId, u32)>,
     /// Pieces it refused as absent: not asked of it again before it reports anew.
@@ -109,6 +111,7 @@ impl Neighbour {
             strikes: 0,
             broken: 0,
             rest_until: Time::default(),
+            spare_from: Time::default(),
             late: BTreeSet::new(),
             absent: BTreeSet::new(),
             room: 0,
@@ -272,6 +275,11 @@ impl Neighbour {
         self.serves()
             && now >= self.rest_until
             && (self.asked.is_empty() || self.trust.is_tried() && self.asked_bytes + bytes <= self.credit)
+    }
+
+    /// Whether it may be asked for what is not needed yet: it is asked for nothing else.
+    pub fn has_spare(&self, now: Time) -> bool {
+        self.asked.is_empty() && self.trust.is_tried() && now >= self.spare_from && self.takes(now, 1)
     }
 
     /// What choosing it costs: response time x (1 + own outstanding requests), by how likely an answer is.

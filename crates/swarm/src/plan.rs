@@ -67,6 +67,9 @@ impl Peer {
         if !film_live || self.config.topology.repair {
             self.ask_peers(now, &near, out);
         }
+        if near.is_empty() {
+            self.prefetch(now, out);
+        }
         let asked = self.asked_pieces();
         let mut ahead = self.under_way(now, &tasks);
         for task in &tasks {
@@ -179,7 +182,7 @@ impl Peer {
     }
 
     /// Every piece that a neighbour was asked for, in order.
-    fn asked_pieces(&self) -> Vec<(SegmentId, u32)> {
+    pub(crate) fn asked_pieces(&self) -> Vec<(SegmentId, u32)> {
         let asked = self.links.values().flat_map(|n| &n.asked);
         let mut pieces: Vec<(SegmentId, u32)> = asked.map(|(_, a)| (a.segment, a.piece)).collect();
         pieces.sort_unstable();
@@ -187,7 +190,7 @@ impl Peer {
     }
 
     /// Pieces that are neither held nor under way, and that a neighbour may be asked for now.
-    fn free_pieces(&self, now: Time, segment: SegmentId, asked: &[(SegmentId, u32)]) -> Vec<u32> {
+    pub(crate) fn free_pieces(&self, now: Time, segment: SegmentId, asked: &[(SegmentId, u32)]) -> Vec<u32> {
         let Some(film) = &self.film else { return Vec::new() };
         let mut taken = self.store.pieces(film, segment);
         mark_asked(&mut taken, segment, asked);
@@ -221,20 +224,36 @@ impl Peer {
         let (tried_only, config) = (self.would_be_missed(task, piece), &self.config);
         let best = self
             .links
-            .iter_mut()
+            .iter()
             .filter(|(_, n)| n.takes(now, bytes) && n.holds(task.segment, piece))
             .filter(|(_, n)| !tried_only || n.trust.is_settled(config))
             .min_by_key(|(link, n)| (n.cost(), **link));
-        let Some((&link, neighbour)) = best else { return false };
-        let id = neighbour.ask(now, task.segment, piece, bytes);
+        let Some((&link, _)) = best else { return false };
         // Of a live stream what is young has to spread, and time must be left to ask somebody else.
-        let within = if film.live { (task.slack / 3).min(Duration::from_secs(1)) } else { task.slack };
+        let within = match film.live {
+            true => (task.slack / 3).min(Duration::from_secs(1)),
+            false => task.slack.min(self.config.window),
+        };
+        self.ask(now, link, task.segment, piece, within, out);
+        true
+    }
+
+    /// Asks a neighbour for a piece.
+    pub(crate) fn ask(
+        &mut self,
+        now: Time,
+        link: Link,
+        segment: SegmentId,
+        piece: u32,
+        within: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        let (Some(film), Some(neighbour)) = (&self.film, self.links.get_mut(&link)) else { return };
+        let id = neighbour.ask(now, segment, piece, film.piece_size(segment, piece));
         let within_ms = within.as_millis().min(600_000) as u32;
         // The first pieces of a segment come with its leaves, until a piece has been verified.
-        let leaves = !film.live && !self.store.is_begun(task.segment);
-        let request = Message::Request { id, segment: task.segment, piece, within_ms, leaves };
-        out.push(Output::Send(link, request));
-        true
+        let leaves = !film.live && !self.store.is_begun(segment);
+        out.push(Output::Send(link, Message::Request { id, segment, piece, within_ms, leaves }));
     }
 
     /// What is kept between a fetch that is expected to end and the moment the player runs dry: more while neighbours turn out

@@ -129,9 +129,10 @@ pub(crate) struct Recent {
     at: Time,
 }
 
-const LASTS_S: u64 = 20;
-
 impl Recent {
+    /// Its time constant in seconds.
+    pub const LASTS_S: u64 = 20;
+
     pub fn add(&mut self, now: Time, bytes: u32) {
         self.bytes = self.by(now) + u64::from(bytes);
         // Whole seconds fade; the rest is kept for the next time.
@@ -139,8 +140,8 @@ impl Recent {
     }
 
     pub fn by(&self, now: Time) -> u64 {
-        let seconds = now.since(self.at).as_secs().min(LASTS_S * 20);
-        (0..seconds).fold(self.bytes, |bytes, _| bytes - bytes.div_ceil(LASTS_S).min(bytes))
+        let seconds = now.since(self.at).as_secs().min(Self::LASTS_S * 20);
+        (0..seconds).fold(self.bytes, |bytes, _| bytes - bytes.div_ceil(Self::LASTS_S).min(bytes))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::config::Config;
 use crate::io::Link;
+use crate::slots::Recent;
 use crate::time::Time;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -29,12 +30,14 @@ pub(crate) struct Uploads {
     limit: Option<u32>,
     tokens: u64,
     filled: Time,
+    /// What was sent of late.
+    sent: Recent,
 }
 
 impl Uploads {
     pub fn new(config: &Config) -> Self {
         let limit = (config.upload > 0).then_some(config.upload);
-        Self { queue: Vec::new(), limit, tokens: 0, filled: Time::default() }
+        Self { queue: Vec::new(), limit, tokens: 0, filled: Time::default(), sent: Recent::default() }
     }
 
     pub fn set_limit(&mut self, limit: Option<u32>) {
@@ -106,7 +109,14 @@ impl Uploads {
             })?;
         let next = self.queue.swap_remove(place);
         self.tokens -= u64::from(next.bytes);
+        self.sent.add(now, next.bytes);
         Some(next)
+    }
+
+    /// How much of the limit is left over, in thousandths, over the last 20 s or so.
+    pub fn spare_permille(&self, now: Time) -> u32 {
+        let might = u64::from(self.limit.unwrap_or(0)) * Recent::LASTS_S;
+        1000 - (self.sent.by(now) * 1000 / might.max(1)).min(1000) as u32
     }
 
     /// Keeps of what is pushed only this.
