@@ -12,11 +12,13 @@
 #![no_std]
 extern crate alloc;
 
+mod ask;
 mod config;
 mod election;
 mod film;
 mod follow;
 mod holdings;
+mod hurry;
 mod io;
 mod links;
 mod live;

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::film::Film;
+use crate::hurry::Hurry;
 use crate::io::{Input, Link, Output, PeerId, Source, Verdict};
 use crate::live::Live;
 use crate::meet::Meet;
@@ -17,7 +18,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::SegmentId;
-use wire::{Have, Message, Playing, Refusal, Run};
+use wire::{Message, Playing, Refusal};
 
 /// One viewer's side of the swarm. See the crate's first page.
 #[derive(Debug)]
@@ -224,49 +225,6 @@ impl Peer {
         !self.origin.fetches.is_empty() || self.links.values().any(|n| !n.asked.is_empty())
     }
 
-    fn hurry(&self, input: &Input<'_>) -> Hurry {
-        match input {
-            Input::Wake
-            | Input::Film(_)
-            | Input::Live { .. }
-            | Input::Head { .. }
-            | Input::Player(_)
-            | Input::Want(_)
-            | Input::LinkDown(_)
-            | Input::FetchEnded { .. } => Hurry::Now,
-            Input::LinkRoom { .. }
-            | Input::Message(
-                _,
-                Message::Request { .. }
-                | Message::Cancel { .. }
-                | Message::Playing(_)
-                | Message::Seats(_)
-                | Message::Follow { .. },
-            ) => Hurry::No,
-            // It was pushed: nothing is free for another.
-            Input::Arrived { from: Source::Peer(link), verdict: Verdict::Verified, .. }
-                if self.is_live() && self.links.get(link).is_some_and(|n| n.asked.is_empty()) =>
-            {
-                Hurry::No
-            }
-            Input::Message(_, Message::Have(have)) if !self.is_of_use(have) => Hurry::No,
-            _ => Hurry::Soon,
-        }
-    }
-
-    /// Whether a report speaks of something that was missing when plans were last made.
-    fn is_of_use(&self, have: &Have) -> bool {
-        let in_run = |run: &Run, segment: SegmentId| {
-            run.first.rendition == segment.rendition
-                && segment.sequence.checked_sub(run.first.sequence).is_some_and(|place| place < run.count)
-        };
-        self.missing.iter().any(|&segment| {
-            have.whole.iter().any(|run| in_run(run, segment))
-                || have.partial.iter().any(|partial| partial.segment == segment)
-                || have.fetching.contains(&segment)
-        })
-    }
-
     /// Everything that may be due by now; says after what time something may be due again.
     fn act(&mut self, now: Time, out: &mut Vec<Output>) -> Duration {
         if self.film.is_none() {
@@ -411,16 +369,6 @@ impl Peer {
         out.extend(waiting.map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::Absent })));
         out.push(Output::Evict(segment));
     }
-}
-
-/// How soon plans are to be made after an input.
-enum Hurry {
-    /// At once.
-    Now,
-    /// When [`PAUSE`] is over: many small things happen in a moment, and plans are dear.
-    Soon,
-    /// It changes little that plans rest on: the next ones, within [`WATCH`] while something is missing, see it.
-    No,
 }
 
 /// Between two rounds of planning, unless something pressing happens.

@@ -8,6 +8,7 @@
 
 mod carry;
 mod enemy;
+mod fetched;
 mod happen;
 mod honest;
 mod live;
