@@ -34,6 +34,9 @@ bench-%: build ## One of: swarm, capped, hostile, outage, players.
 sim: ## Every scenario in virtual time with its bounds: SEEDS=5.
 	@$(CARGO) run --release --package braidcast --quiet -- sim scenarios/*.toml --seeds $(or $(SEEDS),5) --baseline scenarios/baseline.json
 
+soak: ## Hours of faults in virtual time, for whatever must always hold: SEEDS=100.
+	@$(CARGO) run --release --package braidcast --quiet -- sim scenarios/soak.toml --seeds $(or $(SEEDS),100)
+
 fuzz: ## libFuzzer on one decoder: TARGET=manifest_index SECONDS=60.
 	@scripts/fuzz.sh "$(TARGET)" "$(or $(SECONDS),60)"
 
@@ -44,4 +47,4 @@ fmt: ## Formats the Rust code.
 clean: ## Removes what was built, made and fetched.
 	@rm -rf target fuzz/target player/dist player/node_modules e2e/node_modules .cache .data
 
-.PHONY: help setup demo build player test bench sim fuzz fmt clean
+.PHONY: help setup demo build player test bench sim soak fuzz fmt clean

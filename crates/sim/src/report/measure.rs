@@ -73,6 +73,16 @@ pub const MEASURES: &[Measure] = &[
         of: |run, _| Some(run.viewers.len() as f64),
     },
     Measure {
+        key: "peer_seconds",
+        label: "simulated",
+        unit: "peer-s",
+        better: Better::Neither,
+        alone_too: true,
+        step: 0.0,
+        means: "How long all viewers together stayed.",
+        of: |run, _| Some(hours(run) * 3600.0),
+    },
+    Measure {
         key: "offload_pct",
         label: "offload",
         unit: "%",

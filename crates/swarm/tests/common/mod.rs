@@ -79,7 +79,7 @@ pub struct Viewer {
     pub gone: bool,
     links: BTreeMap<Link, (usize, Link)>,
     queued: BTreeMap<Link, u32>,
-    held: BTreeSet<(SegmentId, u32)>,
+    pub held: BTreeSet<(SegmentId, u32)>,
     fetches: BTreeMap<SegmentId, u64>,
     wake: Time,
     /// Whether it has a player that plays by itself.
