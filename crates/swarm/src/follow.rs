@@ -144,7 +144,9 @@ impl Peer {
             self.live.trees.branches[usize::from(stripe)].asked = Some((link, now));
             return self.follow(link, out);
         }
-        let waited = now.since(since.max(self.live.settled));
+        // In a mesh nothing comes down a tree, and nobody waits for it.
+        let waits = self.config.topology.push;
+        let waited = if waits { now.since(since.max(self.live.settled)) } else { Duration::ZERO };
         if !top && parent.is_none() && self.is_called(now, stripe, video, waited) {
             let branch = &mut self.live.trees.branches[usize::from(stripe)];
             (branch.top, branch.since) = (true, now);
