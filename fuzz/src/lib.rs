@@ -11,7 +11,7 @@ mod viewer;
 pub use film::Film;
 pub use live::manifest_head;
 pub use table::rendezvous_table;
-pub use viewer::{swarm_operations, swarm_trace, web_session};
+pub use viewer::{live_parts, swarm_live, swarm_operations, swarm_trace, web_session};
 
 use manifest::{Index, SegmentId};
 use std::path::{Component, Path};
@@ -28,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("manifest_index", manifest_index),
     ("origin_names", origin_names),
     ("rendezvous_table", rendezvous_table),
+    ("swarm_live", swarm_live),
     ("swarm_operations", swarm_operations),
     ("swarm_trace", swarm_trace),
     ("web_session", web_session),

@@ -1,22 +1,47 @@
 //! The peer's state machine and the browser's driver of it, under any sequence of inputs.
 
-use crate::Film;
-use manifest::SegmentId;
+use crate::{Film, live};
+use manifest::{Kind, SegmentId};
 use std::time::Duration;
-use swarm::{Config, Input, Link, Output, Peer, PeerId, Player, Time, trace};
+use swarm::{Config, Input, Link, Output, Part, Peer, PeerId, Player, Source, Time, trace};
 use web::{Options, Session, op};
-use wire::Bytes;
+use wire::{Bytes, MAX_PATH, Message};
 
 /// Inputs as `swarm::trace` writes them, to a peer that watches a film and has neighbours. It stays within its limits, and
 /// two peers that are told the same do the same.
 pub fn swarm_operations(bytes: &[u8]) {
     let film = Film::new();
+    run_twice(&[Input::Film(&film.index)], bytes, |segment| film.segment(segment).is_some());
+}
+
+/// The same for a peer that watches a live stream, of which a second has been heard.
+pub fn swarm_live(bytes: &[u8]) {
+    let begin = Input::Live { swarm: live::STREAM, piece_len: 16 * 1024, kinds: &[Kind::Video, Kind::Audio] };
+    let parts = live_parts(1..=5);
+    let head = Input::Head { from: Source::Origin, number: 5, parts: &parts };
+    // What it has heard of is for it to say.
+    run_twice(&[begin, head], bytes, |_| true);
+}
+
+/// Parts of a live stream with these numbers, pictures and sound.
+pub fn live_parts(numbers: std::ops::RangeInclusive<u32>) -> Vec<Part> {
+    let part = |number, rendition, size| Part {
+        id: SegmentId::new(rendition, number),
+        start_ms: (number - 1) * 200,
+        duration_ms: 200,
+        size,
+    };
+    numbers.flat_map(|number| [part(number, 0, 100_000), part(number, 1, 3000)]).collect()
+}
+
+/// A peer with three neighbours, and whatever else it is told, two times over.
+fn run_twice(begin: &[Input<'_>], bytes: &[u8], is_known: impl Fn(SegmentId) -> bool) {
     let mut input = Vec::new();
     let mut tell = |what: &Input<'_>| {
         wire::put_varint(&mut input, 1);
         trace::put_input(&mut input, what);
     };
-    tell(&Input::Film(&film.index));
+    begin.iter().for_each(&mut tell);
     tell(&Input::Player(Player {
         position: Duration::ZERO,
         buffered: Duration::ZERO,
@@ -42,7 +67,10 @@ pub fn swarm_operations(bytes: &[u8]) {
             assert!(snapshot.fetching <= config.fetches_max + snapshot.wants, "more fetches than its limit");
             for output in outputs {
                 if let Output::Deliver(segment) | Output::Fetch { segment, .. } = output {
-                    assert!(film.segment(*segment).is_some(), "a segment that the film has not");
+                    assert!(is_known(*segment), "a segment that the film has not");
+                }
+                if let Output::Send(_, Message::Seats(seats)) = output {
+                    assert!(seats.iter().all(|seat| seat.path.len() <= MAX_PATH), "a path that nobody reads");
                 }
                 trace::put_output(&mut did, output);
             }

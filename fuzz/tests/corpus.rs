@@ -33,6 +33,6 @@ macro_rules! replays {
 }
 
 replays! {
-    cmaf_check cmaf_demux cmaf_ingest manifest_head manifest_index origin_names rendezvous_table swarm_operations swarm_trace web_session
-    wire_frames
+    cmaf_check cmaf_demux cmaf_ingest manifest_head manifest_index origin_names rendezvous_table swarm_live swarm_operations swarm_trace
+    web_session wire_frames
 }

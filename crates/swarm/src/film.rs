@@ -197,3 +197,91 @@ impl Film {
 fn millis(ms: u32) -> Duration {
     Duration::from_millis(u64::from(ms))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIECE: u32 = 1000;
+
+    fn part(sequence: u32) -> Part {
+        let id = SegmentId::new(0, sequence);
+        Part { id, start_ms: (sequence - 1) * 400, duration_ms: 400, size: 2500 }
+    }
+
+    fn stream(sequences: impl IntoIterator<Item = u32>) -> Film {
+        let mut film = Film::live([0; 20], PIECE, &[Kind::Video, Kind::Audio]);
+        sequences
+            .into_iter()
+            .for_each(|sequence| film.grow(Time::from_millis(u64::from(sequence)), &part(sequence)));
+        film
+    }
+
+    fn known(film: &Film) -> (u32, u32) {
+        (film.first(0), film.last(0))
+    }
+
+    #[test]
+    fn a_stream_begins_where_it_is_met_and_grows_in_order() {
+        let mut film = stream(50..=60);
+        assert_eq!(known(&film), (50, 60));
+        film.grow(Time::default(), &part(55)); // told again
+        assert_eq!((known(&film), film.heard(part(55).id)), ((50, 60), Time::from_millis(55)));
+        assert_eq!((film.pieces(part(60).id), film.piece_size(part(60).id, 2)), (3, 500));
+        assert_eq!(film.piece_size(part(60).id, 3), 0);
+        assert_eq!(film.edge(), millis(60 * 400));
+        assert_eq!((known(&stream([])), film.first(1), film.last(1)), ((1, 0), 1, 0));
+    }
+
+    #[test]
+    fn after_a_gap_a_rendition_starts_anew() {
+        let film = stream([10, 11, 12, 20, 21]);
+        assert_eq!(known(&film), (20, 21));
+        assert!(!film.has(part(12).id) && film.has(part(20).id));
+        assert_eq!((film.size(part(12).id), film.start(part(12).id)), (0, Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_old_or_too_much_is_forgotten() {
+        // A minute of parts of 400 ms, and the one that just ends as it begins.
+        assert_eq!(known(&stream(1..=1000)), (850, 1000));
+        let mut film = stream([]);
+        for sequence in 1..=5000 {
+            film.grow(Time::default(), &Part { start_ms: 0, duration_ms: 1, ..part(sequence) });
+        }
+        assert_eq!(known(&film), (5001 - LIVE_PARTS_MAX as u32, 5000));
+    }
+
+    #[test]
+    fn parts_that_cannot_be_are_passed_over() {
+        let mut film = stream([1]);
+        let huge = manifest::MAX_PIECES * PIECE + 1;
+        for wrong in [
+            Part { size: 0, ..part(2) },
+            Part { size: huge, ..part(2) },
+            Part { id: SegmentId::new(0, 0), ..part(2) },
+            Part { id: SegmentId::new(0, SEQUENCES_MAX), ..part(2) },
+            Part { id: SegmentId::new(9, 2), ..part(2) },
+        ] {
+            film.grow(Time::default(), &wrong);
+        }
+        assert_eq!(known(&film), (1, 1));
+    }
+
+    #[test]
+    fn a_neighbour_may_have_heard_of_more_but_not_of_any_number() {
+        let film = stream(50..=60);
+        let may = |sequence| film.may_have(SegmentId::new(0, sequence));
+        assert!(!may(49) && may(50) && may(60) && may(60 + AHEAD_OF_US) && !may(61 + AHEAD_OF_US));
+        assert_eq!(film.last_spoken_of(0), 60 + AHEAD_OF_US);
+        assert!(!film.may_have(SegmentId::new(2, 60)));
+    }
+
+    #[test]
+    fn places_are_found_by_time_within_what_is_known() {
+        let film = stream(50..=60);
+        let at = |ms| film.at(0, millis(ms));
+        assert_eq!([at(0), at(50 * 400 - 1), at(50 * 400), at(60 * 400), at(99_999)], [50, 50, 51, 60, 60]);
+        assert_eq!(film.rate(0), 2500 * 10 / 4);
+    }
+}

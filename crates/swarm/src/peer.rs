@@ -137,6 +137,7 @@ impl Peer {
         let hurry = self.hurry(&input);
         match input {
             Input::Wake => {}
+            Input::Film(_) | Input::Live { .. } if self.film.is_some() => {}
             Input::Film(index) => self.film = Some(Film::new(index)),
             Input::Live { swarm, piece_len, kinds } => self.begin_live(swarm, piece_len, kinds),
             Input::Head { from, number, parts } => self.head(now, from, number, parts, out),
@@ -363,8 +364,7 @@ impl Peer {
     }
 
     pub(crate) fn evict_one(&mut self, segment: SegmentId, out: &mut Vec<Output>) {
-        let Some(film) = &self.film else { return };
-        self.store.remove(film, segment);
+        self.store.remove(segment);
         let waiting = self.uploads.take_segment(segment).into_iter().filter(|w| w.id != wire::PUSHED);
         out.extend(waiting.map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::Absent })));
         out.push(Output::Evict(segment));

@@ -2,7 +2,7 @@
 
 use crate::film::Film;
 use crate::holdings::{Held, Holdings};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use manifest::SegmentId;
 use wire::{Bits, Have, Partial, Run};
@@ -11,6 +11,8 @@ use wire::{Bits, Have, Partial, Run};
 pub(crate) struct Store {
     held: Holdings,
     pub bytes: u64,
+    /// Of each segment, as long as some of it is held: a live stream may know nothing of it any more.
+    bytes_of: BTreeMap<SegmentId, u64>,
     changed: BTreeSet<SegmentId>,
 }
 
@@ -19,7 +21,9 @@ impl Store {
     pub fn insert(&mut self, film: &Film, segment: SegmentId, piece: u32) -> bool {
         let new = self.held.add_piece(segment, piece, film.pieces(segment));
         if new {
-            self.bytes += u64::from(film.piece_size(segment, piece));
+            let bytes = u64::from(film.piece_size(segment, piece));
+            self.bytes += bytes;
+            *self.bytes_of.entry(segment).or_default() += bytes;
             self.changed.insert(segment);
         }
         new
@@ -55,10 +59,9 @@ impl Store {
         self.held.segments()
     }
 
-    pub fn remove(&mut self, film: &Film, segment: SegmentId) {
+    pub fn remove(&mut self, segment: SegmentId) {
         if self.is_begun(segment) {
-            let pieces = (0..film.pieces(segment)).filter(|&piece| self.has(film, segment, piece));
-            self.bytes -= pieces.map(|piece| u64::from(film.piece_size(segment, piece))).sum::<u64>();
+            self.bytes -= self.bytes_of.remove(&segment).unwrap_or(0);
             self.held.remove_one(segment);
             self.changed.insert(segment);
         }
@@ -98,5 +101,29 @@ fn extend(runs: &mut Vec<Run>, segment: SegmentId) {
             run.count += 1;
         }
         _ => runs.push(Run { first: segment, count: 1 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::Part;
+    use crate::time::Time;
+    use manifest::Kind;
+
+    #[test]
+    fn what_a_stream_has_forgotten_is_still_counted_off() {
+        let mut film = Film::live([0; 20], 1000, &[Kind::Video]);
+        let part =
+            |sequence| Part { id: SegmentId::new(0, sequence), start_ms: 0, duration_ms: 400, size: 2500 };
+        film.grow(Time::default(), &part(1));
+        let mut store = Store::default();
+        assert!((0..3).all(|piece| store.insert(&film, part(1).id, piece)));
+        assert!(!store.insert(&film, part(1).id, 2));
+        assert_eq!(store.bytes, 2500);
+        film.grow(Time::default(), &part(9)); // after a gap: 1 is known no more
+        assert!(!film.has(part(1).id));
+        store.remove(part(1).id);
+        assert_eq!((store.bytes, store.bytes_of.len()), (0, 0));
     }
 }

@@ -132,3 +132,60 @@ pub(crate) fn path_below(seat: &Seat, parent: u32, me: u32) -> Option<Vec<u32>> 
     let sound = parent != me && !seat.path.contains(&me) && seat.path.len() < MAX_PATH;
     sound.then(|| core::iter::once(parent).chain(seat.path.iter().copied()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ME: u32 = 7;
+
+    fn seat(path: &[u32]) -> Seat {
+        Seat { stripe: 0, room: 1, path: path.to_vec() }
+    }
+
+    #[test]
+    fn a_path_goes_by_the_parent_and_never_through_oneself() {
+        assert_eq!(path_below(&seat(&[]), 1, ME), Some([1].to_vec()));
+        assert_eq!(path_below(&seat(&[2, 3]), 1, ME), Some([1, 2, 3].to_vec()));
+        assert_eq!(path_below(&seat(&[2, ME]), 1, ME), None);
+        assert_eq!(path_below(&seat(&[]), ME, ME), None);
+        let longest = path_below(&seat(&[1; MAX_PATH - 1]), 2, ME);
+        assert_eq!(longest.map(|path| path.len()), Some(MAX_PATH));
+        assert_eq!(path_below(&seat(&[1; MAX_PATH]), 2, ME), None);
+    }
+
+    #[test]
+    fn what_comes_late_and_unevenly_is_waited_for_longer_within_bounds() {
+        let grace = |lags: &[u64]| {
+            let mut branch = Branch::default();
+            lags.iter().for_each(|&lag| branch.sample(lag));
+            branch.grace_us()
+        };
+        assert_eq!(grace(&[]), FIRST_GRACE_US);
+        assert_eq!(grace(&[20_000; 50]), LEAST_GRACE_US);
+        let (even, uneven) = (grace(&[500_000; 50]), grace(&[200_000, 800_000].repeat(25)));
+        assert!(LEAST_GRACE_US < even && even < uneven && uneven < MOST_GRACE_US, "{even} {uneven}");
+        assert_eq!(grace(&[u64::from(u32::MAX); 50]), MOST_GRACE_US);
+    }
+
+    #[test]
+    fn with_a_link_go_the_branches_that_hang_on_it_and_their_path_stays_known() {
+        let mut trees = Trees::new(3);
+        let (now, gone, other) = (Time::from_millis(9), Link(1), Link(2));
+        trees.branches[0].parent = Some(gone);
+        trees.branches[1].parent = Some(other);
+        trees.branches[1].asked = Some((gone, now));
+        trees.branches[2].asked = Some((other, now));
+        assert_eq!((trees.followed(gone), trees.followed(other)), (0b011, 0b110));
+        trees.lose(now, gone, |stripe| Some([u32::from(stripe)].to_vec()));
+        assert_eq!((trees.followed(gone), trees.followed(other)), (0, 0b110));
+        let branch = &trees.branches[0];
+        assert_eq!((branch.since, &branch.path_before), (now, &Some([0].to_vec())));
+        assert_eq!(trees.branches[1].path_before, None);
+    }
+
+    #[test]
+    fn a_stream_has_a_stripe_at_least() {
+        assert_eq!(Trees::new(0).stripes(), 1);
+    }
+}

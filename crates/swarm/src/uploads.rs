@@ -133,3 +133,37 @@ impl Uploads {
         self.queue.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(link: u32, id: u32, due_ms: u64) -> Waiting {
+        let (segment, due) = (SegmentId::new(0, 1), Time::from_millis(due_ms));
+        Waiting { link: Link(link), id, segment, piece: 0, leaves: false, bytes: 1000, due }
+    }
+
+    fn served(uploads: &mut Uploads, behind: impl Fn(Link) -> Duration) -> Vec<u32> {
+        let next = || uploads.next(Time::from_millis(1000), |_| true, &behind).map(|w| w.link.0);
+        core::iter::from_fn(next).collect()
+    }
+
+    #[test]
+    fn what_is_pushed_goes_by_its_time_whatever_its_link_owes() {
+        let mut uploads = Uploads::new(&Config::default());
+        for (link, id, due) in [(1, 5, 100), (2, PUSHED, 300), (3, 6, 400)] {
+            uploads.push(waiting(link, id, due));
+        }
+        assert_eq!(uploads.oldest_push(), Some(Time::from_millis(300)));
+        assert_eq!(served(&mut uploads, |_| Duration::from_secs(8)), [2, 1, 3]);
+        assert!(uploads.is_empty() && uploads.oldest_push().is_none());
+    }
+
+    #[test]
+    fn only_what_is_pushed_is_dropped_as_stale() {
+        let mut uploads = Uploads::new(&Config::default());
+        [(1, 5), (2, PUSHED), (3, PUSHED)].map(|(link, id)| uploads.push(waiting(link, id, 100)));
+        uploads.retain_pushes(|w| w.link == Link(3));
+        assert_eq!(served(&mut uploads, |_| Duration::ZERO), [1, 3]);
+    }
+}

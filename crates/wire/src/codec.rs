@@ -210,7 +210,7 @@ pub(crate) fn decode(kind: u8, body: &[u8]) -> Result<Option<Message>, Malformed
             Message::Playing(playing)
         }
         frame::REQUEST => Message::Request {
-            id: bytes.varint()?,
+            id: bytes.varint().and_then(|id| if id == frame::PUSHED { Err(Malformed) } else { Ok(id) })?,
             segment: bytes.segment()?,
             piece: bytes.varint()?,
             within_ms: bytes.varint()?,

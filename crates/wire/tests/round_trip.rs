@@ -4,8 +4,8 @@ use manifest::{Hash, SegmentId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::{
-    Bits, Frame, Frames, Have, Hello, MAX_PATH, MAX_STRIPES, Message, Partial, Playing, Refusal, Run, Seat,
-    put_head, put_leaves, put_message, put_piece,
+    Bits, Frame, Frames, Have, Hello, MAX_PATH, MAX_STRIPES, Message, PUSHED, Partial, Playing, Refusal, Run,
+    Seat, put_head, put_leaves, put_message, put_piece,
 };
 
 fn segment() -> impl Strategy<Value = SegmentId> {
@@ -37,7 +37,7 @@ fn message() -> impl Strategy<Value = Message> {
         (any::<u32>(), any::<u32>(), any::<u8>(), any::<u8>()).prop_map(|(a, b, video, audio)| {
             Message::Playing(Playing { position_ms: a.min(b), window_end_ms: a.max(b), video, audio })
         }),
-        (any::<u32>(), segment(), any::<u32>(), any::<u32>(), any::<bool>()).prop_map(
+        (0..PUSHED, segment(), any::<u32>(), any::<u32>(), any::<bool>()).prop_map(
             |(id, segment, piece, within_ms, leaves)| Message::Request {
                 id,
                 segment,
@@ -114,6 +114,16 @@ fn unknown_kinds_are_passed_over_and_malformed_ones_end_the_message() {
     put_message(&mut bytes, &Message::Goodbye);
     let read: Vec<_> = Frames::new(&bytes).collect();
     assert_eq!((read.len(), read[0].is_err()), (1, true));
+}
+
+#[test]
+fn no_request_has_the_id_of_what_is_pushed() {
+    let segment = SegmentId::new(0, 1);
+    for id in [PUSHED, PUSHED - 1] {
+        let mut bytes = Vec::new();
+        put_message(&mut bytes, &Message::Request { id, segment, piece: 0, within_ms: 0, leaves: false });
+        assert_eq!(Frames::new(&bytes).next().is_some_and(|frame| frame.is_err()), id == PUSHED);
+    }
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Writes the first corpus: valid inputs, small, the same every time. `cargo run --bin seeds` in `fuzz/`; needs ffmpeg for
 //! the film seeds. What fuzzing adds is named by its hash and stays.
 
-use braidcast_fuzz::{Film, live};
+use braidcast_fuzz::{Film, live, live_parts};
 use manifest::live::{Chain, Delegation, Entry, Head, Signer};
-use manifest::{SecretKey, SegmentId, digest};
+use manifest::{Kind, SecretKey, SegmentId, digest};
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use swarm::{Config, Input, Link, Output, Peer, PeerId, Player, Source, Time, Verdict, trace};
-use wire::{Bits, Have, Hello, Message, Partial, Playing, Refusal, Run, VERSION};
+use wire::{Bits, Have, Hello, Message, Partial, Playing, Refusal, Run, Seat, VERSION};
 
 fn main() {
     let film = Film::new();
@@ -34,6 +34,9 @@ fn main() {
     let (operations, traced) = story(&film);
     put("swarm_operations", "story", &operations);
     put("swarm_trace", "story", &traced);
+    let (operations, traced) = live_story();
+    put("swarm_live", "story", &operations);
+    put("swarm_trace", "live", &traced);
     table();
     put("web_session", "story", &session(&film));
     films();
@@ -114,6 +117,10 @@ fn messages(film: &Film) -> Vec<Message> {
         Message::Request { id: 1, segment, piece: 1, within_ms: 4000, leaves: true },
         Message::Cancel { id: 1 },
         Message::Refuse { id: 1, why: Refusal::Busy },
+        Message::Seats(vec![Seat { stripe: 3, room: 2, path: vec![1, 2] }]),
+        Message::Follow { stripes: 9 },
+        Message::Feed { stripes: 1 },
+        Message::Behind { head: 300 },
         Message::Goodbye,
     ]
 }
@@ -196,6 +203,68 @@ fn story(film: &Film) -> (Vec<u8>, Vec<u8>) {
             }
         }
     }
+    (operations, recorder.bytes().to_vec())
+}
+
+/// A viewer of a live stream who follows one neighbour and is followed by another: as operations, which begin with all that
+/// `swarm_live` does not tell by itself, and as a recorded trace.
+fn live_story() -> (Vec<u8>, Vec<u8>) {
+    let (me, config) = (PeerId([b'm'; 20]), Config::default());
+    let mut peer = Peer::new(me, config.clone(), 7);
+    let mut recorder = trace::Recorder::new(me, config.upload, 7);
+    let mut operations = Vec::new();
+    let mut now = Time(0);
+    let mut tell = |ms: u32, input: Input<'_>, given: bool| {
+        now = now + Duration::from_millis(u64::from(ms));
+        let mut outputs = Vec::new();
+        peer.handle(now, input.clone(), &mut outputs);
+        recorder.record(now, &input, &outputs);
+        if !given {
+            wire::put_varint(&mut operations, ms);
+            trace::put_input(&mut operations, &input);
+        }
+    };
+    let kinds = [Kind::Video, Kind::Audio];
+    tell(1, Input::Live { swarm: live::STREAM, piece_len: 16 * 1024, kinds: &kinds }, true);
+    tell(1, Input::Head { from: Source::Origin, number: 5, parts: &live_parts(1..=5) }, true);
+    let player =
+        Player { position: Duration::ZERO, buffered: Duration::ZERO, playing: true, rate_permille: 1000 };
+    tell(1, Input::Player(player), true);
+    tell(1, Input::Audience(2), false);
+    for (link, peer) in [(Link(0), PeerId([b'a'; 20])), (Link(1), PeerId([b'b'; 20]))] {
+        tell(1, Input::LinkUp { link, peer, dialled: link == Link(0) }, true);
+        tell(1, Input::LinkRoom { link, room: 128 * 1024 }, false);
+        let hello = Hello { version: VERSION, swarm: live::STREAM, upload_kbps: 9000 };
+        let playing = Playing { position_ms: 0, window_end_ms: 40_000, video: 0, audio: 1 };
+        tell(5, Input::Message(link, Message::Hello(hello)), false);
+        tell(0, Input::Message(link, Message::Playing(playing)), false);
+    }
+    let seats = (0..4).map(|stripe| Seat { stripe, room: 3, path: vec![9, 8] }).collect();
+    tell(20, Input::Message(Link(0), Message::Seats(seats)), false);
+    for rendition in [0, 1] {
+        tell(9, Input::Want(SegmentId::new(rendition, 5)), false);
+    }
+    tell(300, Input::Wake, false);
+    tell(40, Input::Message(Link(0), Message::Feed { stripes: 0x0f }), false);
+    tell(40, Input::Message(Link(1), Message::Follow { stripes: 0x0f }), false);
+    for number in 6..10 {
+        let from = Source::Peer(Link(0));
+        tell(200, Input::Head { from, number, parts: &live_parts(number..=number) }, false);
+        let pieces = (0..7).map(|piece| (SegmentId::new(0, number), piece));
+        for (segment, piece) in pieces.chain([(SegmentId::new(1, number), 0)]) {
+            tell(9, Input::Arrived { segment, piece, from, verdict: Verdict::Verified }, false);
+        }
+        tell(50, Input::Want(SegmentId::new(0, number)), false);
+    }
+    let from = Source::Peer(Link(0));
+    tell(40, Input::Head { from, number: 20, parts: &live_parts(20..=20) }, false);
+    tell(40, Input::Message(Link(1), Message::Behind { head: 2 }), false);
+    let own = vec![Seat { stripe: 1, room: 0, path: vec![7; 16] }];
+    tell(40, Input::Message(Link(0), Message::Seats(own)), false);
+    tell(40, Input::LinkDown(Link(0)), false);
+    tell(3500, Input::Wake, false);
+    tell(2500, Input::Head { from: Source::Origin, number: 400, parts: &live_parts(395..=400) }, false);
+    tell(40, Input::Sharing(None), false);
     (operations, recorder.bytes().to_vec())
 }
 

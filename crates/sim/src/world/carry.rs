@@ -77,8 +77,7 @@ impl World<'_> {
         for (end, link, opposite, opposite_link, dialled) in
             [(at, near, other, far, true), (other, far, at, near, false)]
         {
-            let side =
-                Far { peer: opposite, link: opposite_link, queued: 0, last: Time::default(), given: 0 };
+            let side = Far::new(opposite, opposite_link);
             self.viewers[end as usize].coming.insert(link, side);
             self.after(takes, Event::Up { at: end, link, peer: opposite, dialled });
         }
@@ -113,6 +112,13 @@ impl World<'_> {
             }
             other => other,
         };
+        if let Some(far) = self.viewers[at as usize].links.get_mut(&link) {
+            match message {
+                Message::Follow { stripes } => far.follows = stripes,
+                Message::Feed { stripes } => far.feeds = stripes,
+                _ => {}
+            }
+        }
         let mut bytes = Vec::new();
         wire::put_message(&mut bytes, &message);
         self.send_control(at, link, bytes.len() as u32, Carried::Message(message));
@@ -311,9 +317,12 @@ impl World<'_> {
 
     fn everything(&self, at: u32) -> Have {
         let renditions = self.viewers[at as usize].film.index.renditions.iter().enumerate();
+        // Of a live stream, what there is.
+        let (first, last) =
+            self.stream.as_ref().map_or((1, u32::MAX), |stream| (stream.window(), stream.born));
         let run = |(place, r): (usize, &manifest::Rendition)| Run {
-            first: SegmentId::new(place as u8, 1),
-            count: r.segments.len() as u32,
+            first: SegmentId::new(place as u8, first),
+            count: last.min(r.segments.len() as u32) + 1 - first,
         };
         Have { whole: renditions.map(run).collect(), ..Have::default() }
     }

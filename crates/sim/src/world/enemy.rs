@@ -69,7 +69,11 @@ impl World<'_> {
             .iter()
             .flat_map(|(&segment, bits)| (0..bits.len()).filter(|&i| bits.has(i)).map(move |i| (segment, i)))
             .collect();
-        self.feed(at, Input::Film(&film.index));
+        if self.stream.is_some() {
+            self.begin_live(at);
+        } else {
+            self.feed(at, Input::Film(&film.index));
+        }
         self.feed(at, Input::Player(state));
         for (segment, piece) in held {
             let (from, verdict) = (Source::Origin, Verdict::Verified);

@@ -364,6 +364,7 @@ impl World<'_> {
 
     /// Stores a verified piece.
     pub(super) fn hold(&mut self, at: u32, segment: manifest::SegmentId, piece: u32, bytes: u64) {
+        self.check_born(at, segment);
         let viewer = &mut self.viewers[at as usize];
         let count = viewer.film.index.piece_count(segment);
         if !viewer.held.entry(segment).or_insert_with(|| Bits::none(count)).set(piece) {

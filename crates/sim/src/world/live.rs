@@ -121,6 +121,7 @@ impl World<'_> {
         stream.born += 1;
         let (next, waiting) = (stream.birth(stream.born + 1), core::mem::take(&mut stream.waiting));
         self.wheel.push(next, Event::Born);
+        self.check_trees();
         for at in waiting {
             self.ask_heads(at);
         }

@@ -38,6 +38,7 @@ use crate::wheel::Wheel;
 
 use live::Stream;
 pub use oracle::Broken;
+use oracle::Rings;
 use record::Record;
 use tracker::{Told, Tracker};
 use viewer::Viewer;
@@ -66,6 +67,7 @@ pub struct World<'a> {
     /// What films are like: a live one is as long as the run and what was before it.
     film: scenario::Film,
     stream: Option<Stream>,
+    rings: Rings,
     viewers: Vec<Viewer>,
     /// Empty: room for what a peer says.
     out: Vec<Output>,
@@ -266,6 +268,7 @@ impl<'a> World<'a> {
                 },
                 None => scenario.film.clone(),
             },
+            rings: Rings::default(),
             viewers: Vec::new(),
             out: Vec::new(),
             links: 0,

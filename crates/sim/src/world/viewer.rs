@@ -127,6 +127,16 @@ pub(super) struct Far {
     pub last: Time,
     /// Media bytes that went over it.
     pub given: u64,
+    /// The stripes that we last asked to be pushed by it, and those that we said we push to it.
+    pub follows: u8,
+    pub feeds: u8,
+}
+
+impl Far {
+    /// Nothing has been said yet.
+    pub fn new(peer: u32, link: Link) -> Self {
+        Self { peer, link, queued: 0, last: Time::default(), given: 0, follows: 0, feeds: 0 }
+    }
 }
 
 impl Viewer {

@@ -1,0 +1,88 @@
+//! Live streams in virtual time: each topology, a crash, enemies. In every run the oracles watch that nothing comes before it is
+//! born, and that nobody follows itself for long.
+
+use sim::figures::{Run, Seen};
+use sim::{Scenario, World};
+
+fn scenario(viewers: u32, topology: &str, more: &str) -> Scenario {
+    let text = format!(
+        "question = 'What happens?'\nseconds = 60\n\
+         film = {{ segment_s = 0.4, piece_kib = 16, rungs_kbps = [350, 750, 1600] }}\n\
+         live = {{ buffer_s = 8, topology = {topology}, stay = {{ zappers = 0.1 }} }}\n\
+         audience = {{ viewers = {viewers}, come = [[0, 1], [20, 1]] }}\n{more}"
+    );
+    let scenario: Scenario = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
+    scenario.check().unwrap();
+    scenario
+}
+
+fn run(scenario: &Scenario, seed: u64, alone: bool) -> Run {
+    let mut world = World::new(scenario, seed, alone);
+    while world.run(100_000).unwrap_or_else(|broken| panic!("{broken}")) {}
+    world.finish()
+}
+
+fn sum(run: &Run, of: impl Fn(&Seen) -> f64) -> f64 {
+    run.viewers.iter().filter(|seen| seen.honest).map(of).sum()
+}
+
+/// From peers, of all that was received.
+fn offload(run: &Run) -> f64 {
+    sum(run, |seen| seen.from_peers as f64) / sum(run, |seen| (seen.from_peers + seen.from_origin) as f64)
+}
+
+/// Stalled time, of all.
+fn stalls(run: &Run) -> f64 {
+    sum(run, |seen| seen.stalled_s) / sum(run, |seen| seen.stalled_s + seen.played_s)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_stream() {
+    let scenario = scenario(15, "'hybrid'", "");
+    let [first, second, third] = [1, 1, 2].map(|seed| run(&scenario, seed, false));
+    assert_eq!(first, second);
+    assert_ne!(first.trace, third.trace);
+}
+
+#[test]
+fn every_topology_carries_most_of_a_stream_and_hardly_any_makes_it_stall() {
+    // What a tree loses only the origin brings, and late.
+    for (topology, most) in
+        [("'mesh'", 0.01), ("'tree'", 0.05), ("'hybrid'", 0.01), ("{ striped = 2 }", 0.01)]
+    {
+        let scenario = scenario(35, topology, "");
+        let (together, alone) = (run(&scenario, 3, false), run(&scenario, 3, true));
+        let (offload, stalls) = (offload(&together), stalls(&together) - self::stalls(&alone));
+        let delay = together.delay.expect("pieces came from peers");
+        assert!(offload > 0.6, "{topology}: {offload} from peers");
+        assert!(stalls < most, "{topology}: {stalls} more stalls than alone");
+        assert!(delay.mean_s > 0.05 && delay.mean_s < 5.0, "{topology}: {delay:?}");
+    }
+}
+
+#[test]
+fn pushed_pieces_are_faster_than_those_that_are_asked_for() {
+    let delay = |topology| run(&scenario(35, topology, ""), 4, false).delay.map_or(9.0, |delay| delay.mean_s);
+    let (pushed, asked) = (delay("'hybrid'"), delay("'mesh'"));
+    assert!(pushed * 1.5 < asked, "{pushed} s against {asked} s");
+}
+
+#[test]
+fn a_stream_goes_on_when_a_fifth_vanish() {
+    let scenario = scenario(40, "'hybrid'", "[[faults.crash]]\nat_s = 35\nshare = 0.2");
+    let (together, alone) = (run(&scenario, 5, false), run(&scenario, 5, true));
+    assert!(together.viewers.iter().filter(|seen| seen.came_s + seen.stayed_s < 36.0).count() > 4);
+    assert!(offload(&together) > 0.5, "{}", offload(&together));
+    assert!(stalls(&together) < stalls(&alone) + 0.02, "{} against {}", stalls(&together), stalls(&alone));
+}
+
+#[test]
+fn enemies_do_not_keep_a_stream_from_the_honest() {
+    for faults in
+        ["forgers = 0.15\nsilent = 0.1\nliars = 0.1\ndrips = 0.1", "whitewashers = 0.15\nwhitewash_s = 5"]
+    {
+        let scenario = scenario(30, "'hybrid'", &format!("[faults]\n{faults}"));
+        let (among, alone) = (run(&scenario, 6, false), run(&scenario, 6, true));
+        assert!(stalls(&among) < stalls(&alone) + 0.05, "{} against {}", stalls(&among), stalls(&alone));
+    }
+}
