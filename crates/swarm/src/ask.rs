@@ -117,7 +117,7 @@ impl Peer {
         let Some(film) = &self.film else { return Vec::new() };
         let mut taken = self.store.pieces(film, segment);
         mark_asked(&mut taken, segment, asked);
-        for piece in self.origin.covers(now, segment, film.live) {
+        for piece in self.origin.covers(now, segment, film.is_live()) {
             taken.set(piece);
         }
         if taken.is_full() {
@@ -153,7 +153,7 @@ impl Peer {
             .min_by_key(|(link, n)| (n.cost(), **link));
         let Some((&link, _)) = best else { return false };
         // Of a live stream what is young has to spread, and time must be left to ask somebody else.
-        let within = match film.live {
+        let within = match film.is_live() {
             true => (task.slack / 3).min(Duration::from_secs(1)),
             false => task.slack.min(self.config.window),
         };
@@ -175,7 +175,7 @@ impl Peer {
         let id = neighbour.ask(now, segment, piece, film.piece_size(segment, piece));
         let within_ms = within.as_millis().min(600_000) as u32;
         // The first pieces of a segment come with its leaves, until a piece has been verified.
-        let leaves = !film.live && !self.store.is_begun(segment);
+        let leaves = !film.is_live() && !self.store.is_begun(segment);
         out.push(Output::Send(link, Message::Request { id, segment, piece, within_ms, leaves }));
     }
 

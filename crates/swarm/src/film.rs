@@ -14,8 +14,7 @@ use manifest::{Index, Kind, SegmentId};
 #[derive(Debug)]
 pub(crate) struct Film {
     pub swarm: [u8; 20],
-    /// Whether it grows.
-    pub live: bool,
+    live: bool,
     piece_len: u32,
     tracks: Vec<Track>,
 }
@@ -96,6 +95,11 @@ impl Film {
         }
     }
 
+    /// Whether it grows.
+    pub fn is_live(&self) -> bool {
+        cfg!(feature = "live") && self.live
+    }
+
     fn get(&self, segment: SegmentId) -> Option<&Segment> {
         let track = self.tracks.get(usize::from(segment.rendition))?;
         track.segments.get(segment.sequence.checked_sub(track.first)? as usize)
@@ -108,7 +112,7 @@ impl Film {
     /// Whether a neighbour may truly speak of it: of a live stream it may have heard more than we have.
     pub fn may_have(&self, segment: SegmentId) -> bool {
         self.has(segment)
-            || self.live
+            || self.is_live()
                 && self.tracks.get(usize::from(segment.rendition)).is_some_and(|track| {
                     let last = self.last(segment.rendition);
                     (track.first..=last.saturating_add(AHEAD_OF_US)).contains(&segment.sequence)
@@ -131,7 +135,7 @@ impl Film {
 
     /// The last one that a neighbour may speak of.
     pub fn last_spoken_of(&self, rendition: u8) -> u32 {
-        self.last(rendition).saturating_add(if self.live { AHEAD_OF_US } else { 0 })
+        self.last(rendition).saturating_add(if self.is_live() { AHEAD_OF_US } else { 0 })
     }
 
     /// When the segment starts in the film.

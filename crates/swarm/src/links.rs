@@ -172,6 +172,8 @@ impl Peer {
                     }),
                 }
             }
+            Message::Seats(_) | Message::Follow { .. } | Message::Feed { .. } | Message::Behind { .. }
+                if !film.is_live() => {}
             Message::Seats(seats) => neighbour.standing.seats = seats,
             Message::Follow { stripes } => self.followed_by(now, link, stripes, out),
             Message::Feed { stripes } => self.fed_by(now, link, stripes, out),

@@ -66,7 +66,7 @@ impl Live {
     pub fn pushed(&mut self, now: Time, film: &Film, link: Link, segment: SegmentId, piece: u32) {
         let stripe = self.trees.stripe(segment.sequence, piece, film.pieces(segment));
         let branch = &mut self.trees.branches[usize::from(stripe)];
-        if film.live && branch.parent == Some(link) && film.has(segment) {
+        if film.is_live() && branch.parent == Some(link) && film.has(segment) {
             branch.sample(now.since(film.heard(segment)).as_micros() as u64);
         }
     }
@@ -74,10 +74,13 @@ impl Live {
 
 impl Peer {
     pub(crate) fn is_live(&self) -> bool {
-        self.film.as_ref().is_some_and(|film| film.live)
+        self.film.as_ref().is_some_and(|film| film.is_live())
     }
 
     pub(crate) fn begin_live(&mut self, swarm: [u8; 20], piece_len: u32, kinds: &[Kind]) {
+        if !cfg!(feature = "live") {
+            return;
+        }
         self.film = Some(Film::live(swarm, piece_len, kinds));
         self.meet.refresh = Some(meet::REFRESH_FIRST);
         self.config.links_wanted = self.config.live_links_wanted.min(self.config.links_max);
@@ -148,7 +151,7 @@ impl Peer {
 
     /// A neighbour has spoken of parts that we have not heard of.
     pub(crate) fn consider_behind(&mut self, now: Time, link: Link, have: &Have, out: &mut Vec<Output>) {
-        let Some(film) = self.film.as_ref().filter(|film| film.live) else { return };
+        let Some(film) = self.film.as_ref().filter(|film| film.is_live()) else { return };
         let whole = have
             .whole
             .iter()
@@ -175,7 +178,7 @@ impl Peer {
 
     /// Whether a piece is expected to come down its tree, so that it need not be asked for.
     pub(crate) fn expects(&self, now: Time, segment: SegmentId, piece: u32, slack: Duration) -> bool {
-        let Some(film) = self.film.as_ref().filter(|film| film.live && self.config.topology.push) else {
+        let Some(film) = self.film.as_ref().filter(|film| film.is_live() && self.config.topology.push) else {
             return false;
         };
         let trees = &self.live.trees;
@@ -192,7 +195,9 @@ impl Peer {
 
     /// Passes a verified piece on to those who follow us in its stripe: first to those who pass it on to most.
     pub(crate) fn push(&mut self, now: Time, segment: SegmentId, piece: u32) {
-        let Some(film) = self.film.as_ref().filter(|film| film.live && film.has(segment)) else { return };
+        let Some(film) = self.film.as_ref().filter(|film| film.is_live() && film.has(segment)) else {
+            return;
+        };
         if !self.uploads.is_sharing() {
             return;
         }
@@ -292,7 +297,7 @@ impl Peer {
     /// Of a live stream, what a viewer is to have in hand against bad moments of its line: what is missing of that the origin
     /// brings, unless neighbours are about to.
     pub(crate) fn live_reserve(&self) -> Duration {
-        let Some(film) = self.film.as_ref().filter(|film| film.live) else { return Duration::ZERO };
+        let Some(film) = self.film.as_ref().filter(|film| film.is_live()) else { return Duration::ZERO };
         (film.edge().saturating_sub(self.viewer.player.position) / 3).min(RESERVE_MOST)
     }
 
@@ -305,7 +310,7 @@ impl Peer {
 
     /// Drops what lies behind the viewer.
     pub(crate) fn drop_the_past(&mut self, out: &mut Vec<Output>) {
-        let Some(film) = self.film.as_ref().filter(|film| film.live) else { return };
+        let Some(film) = self.film.as_ref().filter(|film| film.is_live()) else { return };
         let keep_from = self.viewer.player.position.saturating_sub(self.config.live_behind);
         let keep_from = keep_from.max(film.edge().saturating_sub(LIVE_KEPT));
         let past = |segment: &SegmentId| film.end(*segment) < keep_from;

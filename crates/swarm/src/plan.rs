@@ -40,7 +40,7 @@ impl Peer {
     /// Asks peers and origin for what is missing; says whether nothing is.
     pub(crate) fn plan(&mut self, now: Time, out: &mut Vec<Output>) -> bool {
         let Some(film) = &self.film else { return true };
-        let film_live = film.live;
+        let film_live = film.is_live();
         let window_end = self.viewer.window_end(&self.config);
         let horizon = window_end + self.config.fetch_ahead;
         let tasks: Vec<Task> = self
@@ -137,7 +137,7 @@ impl Peer {
             }
             return true;
         }
-        if film.live {
+        if film.is_live() {
             return false; // that is the tops' part
         }
         let segment = task.segment;
@@ -265,8 +265,11 @@ impl Peer {
     ) {
         let Some(film) = &self.film else { return };
         // Without leaves only the whole segment can be verified.
-        let (first, end) =
-            if film.live || self.store.is_begun(segment) { (first, end) } else { (0, film.pieces(segment)) };
+        let (first, end) = if film.is_live() || self.store.is_begun(segment) {
+            (first, end)
+        } else {
+            (0, film.pieces(segment))
+        };
         let bytes = (first..end).map(|piece| film.piece_size(segment, piece)).sum();
         self.origin.fetches.insert(segment, Fetch { first, end, bytes, at: now, left: end - first });
         self.fetching_changed = true;
@@ -283,7 +286,7 @@ impl Peer {
     fn drop_stale_fetches(&mut self, tasks: &[Task], out: &mut Vec<Output>) {
         let Some(film) = &self.film else { return };
         let open = self.origin.fetches.iter().filter(|(_, fetch)| fetch.left > 0);
-        let is_stale = |segment: &SegmentId| match film.live {
+        let is_stale = |segment: &SegmentId| match film.is_live() {
             // What a top fetches is for others.
             true => {
                 self.store.is_whole(*segment)

@@ -20,7 +20,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 impl Peer {
     /// Asks for what lies beyond the window, when nothing in it is missing.
     pub(crate) fn prefetch(&mut self, now: Time, out: &mut Vec<Output>) {
-        let Some(film) = self.film.as_ref().filter(|film| !film.live) else { return };
+        let Some(film) = self.film.as_ref().filter(|film| !film.is_live()) else { return };
         let from = self.viewer.window_end(&self.config);
         let beyond = |task: &Task| film.start(task.segment) >= from && !self.store.is_whole(task.segment);
         let room = self.store.bytes < self.config.store_max / 2;
@@ -51,10 +51,9 @@ impl Peer {
 
     /// A neighbour had no time for a piece: that is no fault of its if the piece lies beyond our window.
     pub(crate) fn was_busy(&mut self, now: Time, link: Link, segment: SegmentId) {
-        let beyond = self
-            .film
-            .as_ref()
-            .is_some_and(|film| !film.live && film.start(segment) >= self.viewer.window_end(&self.config));
+        let beyond = self.film.as_ref().is_some_and(|film| {
+            !film.is_live() && film.start(segment) >= self.viewer.window_end(&self.config)
+        });
         let Some(neighbour) = self.links.get_mut(&link) else { return };
         if beyond {
             neighbour.spare_from = now + ASK_AGAIN;
