@@ -27,8 +27,6 @@ const LOOKS_EVERY: Duration = Duration::from_secs(4);
 const ORPHAN_STEP: Duration = Duration::from_secs(2);
 /// Between two reports of one's seats, unless a path has changed.
 const SEATS_EVERY: Duration = Duration::from_millis(500);
-/// Places that a peer keeps for those who need its home stripe.
-const KEPT_FOR_HOME: u32 = 3;
 /// Who has been linked for less gets nobody else's place.
 const STABLE: Duration = Duration::from_secs(10);
 /// With what waits longer than this no more may follow; somewhat longer, and one has to go.
@@ -224,12 +222,6 @@ impl Peer {
         if self.push_delay(now) > FULL_AT { 0 } else { self.slots().saturating_sub(taken) }
     }
 
-    /// How much of the room is for a stripe: all in the home stripe, in others what is to spare (Castro et al. 2003: the spare
-    /// capacity group).
-    fn offers(&self, room: u32, stripe: u8) -> u32 {
-        if self.is_interior(&self.me, stripe) { room } else { room.saturating_sub(KEPT_FOR_HOME) }
-    }
-
     /// What a place gains if `n` has it: the kbit/s with which it passes the stripe on.
     pub(crate) fn weight(&self, n: &Neighbour, stripe: u8) -> u32 {
         if n.serves() && self.is_interior(&n.peer, stripe) { n.upload_kbps } else { 0 }
@@ -256,10 +248,10 @@ impl Peer {
     fn may_follow(&mut self, now: Time, link: Link, stripe: u8, out: &mut Vec<Output>) -> bool {
         let Some(path) = self.path(stripe).filter(|_| self.uploads.is_sharing()) else { return false };
         let Some(n) = self.links.get(&link).filter(|n| n.greeted) else { return false };
-        if !self.is_interior(&self.me, stripe)
-            || path.contains(&stripes::short(&n.peer))
-            || path.len() >= MAX_PATH
-        {
+        if path.contains(&stripes::short(&n.peer)) || path.len() >= MAX_PATH {
+            return false;
+        }
+        if !self.is_interior(&self.me, stripe) {
             return false;
         }
         if self.room(now) > 0 {
@@ -363,9 +355,10 @@ impl Peer {
         let offered = stripes.filter_map(|stripe| {
             let branch = &self.live.trees.branches[usize::from(stripe)];
             let comes = branch.top || branch.parent.is_some();
-            let room = if comes { self.offers(room, stripe) } else { 0 };
+            let interior = self.is_interior(&self.me, stripe);
+            let room = if comes && interior { room } else { 0 };
             let used = || self.links.values().any(|n| n.standing.fed >> stripe & 1 == 1);
-            if room == 0 && !self.is_interior(&self.me, stripe) && !used() {
+            if !interior && !used() {
                 return None;
             }
             Some(Seat { stripe, room: room.min(3) as u8, path: self.path(stripe)? })

@@ -64,6 +64,7 @@ fn rings(stream: &Stream, so_far: &BTreeMap<(usize, u8), u32>) -> BTreeMap<(usiz
 fn places_are_as_they_should(stream: &Stream) {
     for (at, viewer) in stream.viewers.iter().enumerate() {
         for seat in &viewer.seats {
+            assert_eq!(u32::from(seat.stripe), name(peer_id(at)) % 4, "{at} offers what it gives: {seat:?}");
             assert!(seat.path.len() <= MAX_PATH && !seat.path.contains(&name(peer_id(at))), "{at}: {seat:?}");
             assert!(seat.room <= 3, "{at}: {seat:?}");
         }
