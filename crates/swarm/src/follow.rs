@@ -214,7 +214,7 @@ impl Peer {
         let lot = election::mix(
             u64::from(stripes::short(&self.me)) ^ u64::from(video) << 40 ^ u64::from(stripe) << 48,
         ) >> 32;
-        let chance = (TOPS * known << 32) / all.max(1);
+        let chance = ((TOPS * known) << 32) / all.max(1);
         rivals.count() as u32 <= steps && lot < chance.saturating_mul(1 << steps.min(20))
     }
 
