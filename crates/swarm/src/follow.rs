@@ -18,6 +18,8 @@ const TOPS: u64 = 3;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// Who refused a place, or was left, is not asked again before.
 const REFUSED_FOR: Duration = Duration::from_millis(1500);
+/// Who passes a stripe on has something to say more often than this, or is gone.
+const SILENT_AT_MOST: Duration = Duration::from_secs(3);
 /// Those below one that has lost its parent stay with it for so long.
 const STAY_WITH_ORPHAN: Duration = Duration::from_secs(3);
 const LEFT_FOR: Duration = Duration::from_secs(15);
@@ -99,7 +101,8 @@ impl Peer {
         let Some(link) = branch.parent else { return };
         let Some(n) = self.links.get_mut(&link) else { return branch.orphan(now, None) };
         let path = n.standing.path(stripe, stripes::short(&n.peer), me);
-        if path.is_none() || n.playing.is_none_or(|p| p.video != video) {
+        let silent = now.since(n.heard) > SILENT_AT_MOST;
+        if path.is_none() || silent || n.playing.is_none_or(|p| p.video != video) {
             branch.orphan(now, path);
             n.standing.refuses_until[usize::from(stripe)] = now + LEFT_FOR;
             self.follow(link, out);
@@ -142,6 +145,12 @@ impl Peer {
             self.live.trees.branches[usize::from(stripe)].asked = Some((link, now));
             return self.follow(link, out);
         }
+        if late && let Some(link) = parent {
+            // All who have it have it through us: somebody above is gone without a word.
+            let path = self.path(stripe);
+            self.live.trees.branches[usize::from(stripe)].orphan(now, path);
+            return self.follow(link, out);
+        }
         // Where nothing is pushed, news of the stream shows that it comes.
         let unwell = if self.config.topology.push { since } else { self.live.heard };
         let waited = now.since(unwell.max(self.live.settled));
@@ -160,6 +169,7 @@ impl Peer {
             let strong = seat.room > 0 || self.is_interior(&self.me, stripe) && now.since(n.since) > STABLE;
             let fits = n.serves()
                 && strong
+                && now.since(n.heard) <= SILENT_AT_MOST
                 && now >= n.standing.refuses_until[usize::from(stripe)]
                 && n.playing.is_some_and(|p| p.video == video)
                 && depth.is_none_or(|depth| seat.path.len() < depth);
@@ -204,7 +214,7 @@ impl Peer {
         let lot = election::mix(
             u64::from(stripes::short(&self.me)) ^ u64::from(video) << 40 ^ u64::from(stripe) << 48,
         ) >> 32;
-        let chance = (TOPS * known << 32) / all.max(1);
+        let chance = ((TOPS * known) << 32) / all.max(1);
         rivals.count() as u32 <= steps && lot < chance.saturating_mul(1 << steps.min(20))
     }
 

@@ -130,6 +130,7 @@ impl Peer {
             self.hang_up(now, link, Hangup::Stranger, out);
             return;
         }
+        neighbour.heard = now;
         match message {
             Message::Hello(hello) => {
                 if hello.version != VERSION || hello.swarm != film.swarm {

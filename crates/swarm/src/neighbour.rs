@@ -33,6 +33,8 @@ pub(crate) struct Neighbour {
     pub dialled: bool,
     /// When the link came up.
     pub since: Time,
+    /// When anything last came over the link.
+    pub heard: Time,
     /// Whether its `Hello` has come and fits.
     pub greeted: bool,
     /// What it is ready to upload; 0: nothing.
@@ -94,6 +96,7 @@ impl Neighbour {
             peer,
             dialled,
             since: now,
+            heard: now,
             greeted: false,
             upload_kbps: 0,
             playing: None,

@@ -281,6 +281,7 @@ impl Peer {
         if let Source::Peer(link) = from
             && let Some(neighbour) = self.links.get_mut(&link)
         {
+            neighbour.heard = now;
             let asked = neighbour.find(segment, piece).and_then(|(id, _)| neighbour.forget(id));
             if verdict == Verdict::Verified && (asked.is_some() || self.live.number > 0) {
                 neighbour.brought(now, bytes);

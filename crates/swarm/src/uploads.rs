@@ -162,7 +162,9 @@ mod tests {
     #[test]
     fn only_what_is_pushed_is_dropped_as_stale() {
         let mut uploads = Uploads::new(&Config::default());
-        [(1, 5), (2, PUSHED), (3, PUSHED)].map(|(link, id)| uploads.push(waiting(link, id, 100)));
+        for (link, id) in [(1, 5), (2, PUSHED), (3, PUSHED)] {
+            uploads.push(waiting(link, id, 100));
+        }
         uploads.retain_pushes(|w| w.link == Link(3));
         assert_eq!(served(&mut uploads, |_| Duration::ZERO), [1, 3]);
     }

@@ -82,7 +82,7 @@ fn the_loss_of_those_in_the_middle_is_repaired_and_nobody_follows_itself() {
     let feeds = |stream: &Stream, at: usize| stream.viewers[at].pushed;
     let mut busiest: Vec<usize> = (0..40).collect();
     busiest.sort_by_key(|&at| std::cmp::Reverse(feeds(&stream, at)));
-    busiest[..6].iter().for_each(|&at| stream.crash(at));
+    busiest[..6].iter().for_each(|&at| stream.crash(at, 200));
     stream.viewers.iter_mut().for_each(|viewer| viewer.starved = 0);
     let mut looped = BTreeMap::new();
     for _ in 0..15 {
@@ -96,6 +96,27 @@ fn the_loss_of_those_in_the_middle_is_repaired_and_nobody_follows_itself() {
         assert!(viewer.heard + 2 >= stream.born, "{at} has heard of {} of {}", viewer.heard, stream.born);
         assert!(stream.depths(at).iter().flatten().count() >= 3, "{at}: {:?}", stream.depths(at));
     }
+}
+
+#[test]
+fn tops_that_are_gone_unnoticed_are_replaced_before_they_are_noticed() {
+    let mut stream = Stream::new(12, 11, Topology::HYBRID);
+    stream.run(10);
+    let is_top = |stream: &Stream, at: usize| stream.depths(at).contains(&Some(0));
+    let gone: Vec<usize> = (0..12).filter(|&at| is_top(&stream, at)).collect();
+    assert!(gone.len() < 8, "{gone:?}");
+    gone.iter().for_each(|&at| stream.crash(at, 60_000));
+    stream.run(9);
+    let there: Vec<usize> = (0..12).filter(|at| !gone.contains(at)).collect();
+    for stripe in 0..4 {
+        let top = there.iter().any(|&at| stream.depths(at)[stripe] == Some(0));
+        assert!(
+            top,
+            "stripe {stripe}: {:?}",
+            there.iter().map(|&at| stream.depths(at)[stripe]).collect::<Vec<_>>()
+        );
+    }
+    assert!(there.iter().all(|&at| stream.viewers[at].starved <= 2));
 }
 
 #[test]
@@ -137,7 +158,7 @@ fn a_stream_plays_in_a_mesh_down_a_tree_and_in_any_number_of_stripes() {
 fn a_recorded_live_run_replays_bit_for_bit() {
     let mut stream = Stream::new(12, 11, Topology::HYBRID);
     stream.run(12);
-    stream.crash(7);
+    stream.crash(7, 200);
     stream.run(5);
     let traces: Vec<&[u8]> = stream.viewers.iter().filter_map(|v| Some(v.trace.as_ref()?.bytes())).collect();
     assert_eq!(traces.len(), 3);

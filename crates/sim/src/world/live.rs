@@ -212,6 +212,6 @@ impl World<'_> {
         let bound = bounds::postal_delay(viewers as u64, upload, self.net.mean_latency());
         let mean_s = delays.sum_s / delays.count.max(1) as f64;
         let quantiles_s = [0.5, 0.9, 0.99].map(|share| delays.quantile_s(share));
-        (delays.count > 0).then(|| Delay { mean_s, quantiles_s, postal_s: bound.as_secs_f64() })
+        (delays.count > 0).then_some(Delay { mean_s, quantiles_s, postal_s: bound.as_secs_f64() })
     }
 }

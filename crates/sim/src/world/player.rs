@@ -254,7 +254,7 @@ impl Player {
 
     fn choose(&self, holders: &impl Fn(SegmentId) -> u32) -> usize {
         let parts = self.live.map_or(1, |live| live.parts);
-        if let Some(Rung(rung)) = self.rung.filter(|_| (self.next[0] - 1) % parts != 0) {
+        if let Some(Rung(rung)) = self.rung.filter(|_| !(self.next[0] - 1).is_multiple_of(parts)) {
             return rung;
         }
         let rungs = self.rates_kbps.len() - 1;

@@ -175,10 +175,11 @@ impl Stream {
         }
     }
 
-    pub fn crash(&mut self, at: usize) {
+    /// One goes without a word; its neighbours notice after so many milliseconds.
+    pub fn crash(&mut self, at: usize, noticed_ms: u64) {
         self.viewers[at].gone = true;
         for (other, link) in std::mem::take(&mut self.viewers[at].links).into_values() {
-            self.after(200, other, Event::Gone(link));
+            self.after(noticed_ms, other, Event::Gone(link));
         }
     }
 
