@@ -40,7 +40,7 @@ impl Origin {
     pub fn covers(&self, now: Time, segment: SegmentId, hedge: bool) -> Range<u32> {
         let fetch = self.fetches.get(&segment).filter(|fetch| {
             let slow = || now.since(fetch.at) > self.estimate(fetch.bytes) * 2 + HEDGES_AFTER;
-            !self.is_failing() && !(hedge && slow())
+            !(self.is_failing() || hedge && slow())
         });
         fetch.map_or(0..0, |fetch| fetch.first..fetch.end)
     }
