@@ -258,10 +258,8 @@ impl Peer {
     fn may_follow(&mut self, now: Time, link: Link, stripe: u8, out: &mut Vec<Output>) -> bool {
         let Some(path) = self.path(stripe).filter(|_| self.uploads.is_sharing()) else { return false };
         let Some(n) = self.links.get(&link).filter(|n| n.greeted) else { return false };
-        if path.contains(&stripes::short(&n.peer)) || path.len() >= MAX_PATH {
-            return false;
-        }
-        if !self.is_interior(&self.me, stripe) {
+        let above_us = path.contains(&stripes::short(&n.peer));
+        if above_us || path.len() >= MAX_PATH || !self.is_interior(&self.me, stripe) {
             return false;
         }
         if self.room(now) > 0 {
@@ -269,24 +267,22 @@ impl Peer {
         }
         // One that passes on more takes the place of one that passes on least.
         let (weight, stable) = (self.weight(n, stripe), now.since(n.since) > STABLE);
-        let weakest = self.weakest(|fed| fed >> stripe & 1 == 1);
-        let Some((other, least, _)) = weakest.filter(|&(_, least, _)| stable && weight / 2 > least) else {
+        let weakest = self.weakest(1 << stripe);
+        let Some((other, ..)) = weakest.filter(|&(_, least, _)| stable && weight / 2 > least) else {
             return false;
         };
-        debug_assert!(least < weight);
         self.stop_feeding(other, stripe, out);
         true
     }
 
-    /// The place that gains least: who has it, what it gains, and the stripe.
-    fn weakest(&self, counts: impl Fn(u8) -> bool) -> Option<(Link, u32, u8)> {
+    /// The place in these stripes that gains least: who has it, what it gains, and the stripe.
+    fn weakest(&self, mask: u8) -> Option<(Link, u32, u8)> {
         let places = self.links.iter().flat_map(|(&link, n)| {
-            let stripes = (0..self.live.trees.stripes()).filter(move |s| n.standing.fed >> s & 1 == 1);
+            let stripes =
+                (0..self.live.trees.stripes()).filter(move |s| mask >> s & 1 == 1 && n.standing.is_fed(*s));
             stripes.map(move |stripe| (link, self.weight(n, stripe), stripe))
         });
-        places
-            .filter(|&(_, _, stripe)| counts(1 << stripe))
-            .min_by_key(|&(link, weight, stripe)| (weight, link, stripe))
+        places.min_by_key(|&(link, weight, stripe)| (weight, link, stripe))
     }
 
     fn stop_feeding(&mut self, link: Link, stripe: u8, out: &mut Vec<Output>) {
@@ -300,7 +296,7 @@ impl Peer {
     fn shed(&mut self, now: Time, out: &mut Vec<Output>) {
         if self.push_delay(now) > OVERFULL_AT && now.since(self.live.shed) > Duration::from_secs(1) {
             self.live.shed = now;
-            if let Some((link, _, stripe)) = self.weakest(|_| true) {
+            if let Some((link, _, stripe)) = self.weakest(u8::MAX) {
                 self.stop_feeding(link, stripe, out);
             }
         }
@@ -367,7 +363,7 @@ impl Peer {
             let comes = branch.top || branch.parent.is_some();
             let interior = self.is_interior(&self.me, stripe);
             let room = if comes && interior { room } else { 0 };
-            let used = || self.links.values().any(|n| n.standing.fed >> stripe & 1 == 1);
+            let used = || self.links.values().any(|n| n.standing.is_fed(stripe));
             if !interior && !used() {
                 return None;
             }

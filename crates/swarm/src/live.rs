@@ -117,10 +117,8 @@ impl Peer {
         self.live.number = number;
         self.live.heard = now;
         let stripe = (number % u32::from(self.live.trees.stripes())) as u8;
-        let below = self
-            .links
-            .iter()
-            .filter(|&(&link, n)| n.standing.fed >> stripe & 1 == 1 && from != Source::Peer(link));
+        let below =
+            self.links.iter().filter(|&(&link, n)| n.standing.is_fed(stripe) && from != Source::Peer(link));
         out.extend(below.map(|(&link, _)| Output::SendHeads { link, after: number - 1 }));
     }
 
@@ -206,7 +204,7 @@ impl Peer {
         let mut below: Vec<(u32, Link)> = self
             .links
             .iter()
-            .filter(|(_, n)| n.standing.fed >> stripe & 1 == 1 && !n.holds(segment, piece))
+            .filter(|(_, n)| n.standing.is_fed(stripe) && !n.holds(segment, piece))
             .filter(|(_, n)| {
                 n.playing.is_some_and(|p| segment.rendition == if video { p.video } else { p.audio })
             })

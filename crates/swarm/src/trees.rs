@@ -122,6 +122,11 @@ impl Standing {
         path_below(self.seat(stripe)?, name, me)
     }
 
+    /// Whether we push a stripe to it.
+    pub fn is_fed(&self, stripe: u8) -> bool {
+        self.fed >> stripe & 1 == 1
+    }
+
     pub fn seat(&self, stripe: u8) -> Option<&Seat> {
         self.seats.iter().find(|seat| seat.stripe == stripe)
     }
