@@ -1,8 +1,11 @@
 //! Live streams in virtual time: each topology, a crash, enemies. In every run the oracles watch that nothing comes before it is
 //! born, and that nobody follows itself for long.
 
+mod whole;
+
+use sim::Scenario;
 use sim::figures::{Run, Seen};
-use sim::{Scenario, World};
+use whole::{read, run};
 
 fn scenario(viewers: u32, topology: &str, more: &str) -> Scenario {
     let text = format!(
@@ -11,15 +14,7 @@ fn scenario(viewers: u32, topology: &str, more: &str) -> Scenario {
          live = {{ buffer_s = 8, topology = {topology}, stay = {{ zappers = 0.1 }} }}\n\
          audience = {{ viewers = {viewers}, come = [[0, 1], [20, 1]] }}\n{more}"
     );
-    let scenario: Scenario = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
-    scenario.check().unwrap();
-    scenario
-}
-
-fn run(scenario: &Scenario, seed: u64, alone: bool) -> Run {
-    let mut world = World::new(scenario, seed, alone);
-    while world.run(100_000).unwrap_or_else(|broken| panic!("{broken}")) {}
-    world.finish()
+    read(&text)
 }
 
 fn sum(run: &Run, of: impl Fn(&Seen) -> f64) -> f64 {

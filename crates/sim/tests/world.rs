@@ -1,7 +1,10 @@
 //! Whole runs: the product's peers on the modelled network.
 
+mod whole;
+
+use sim::Scenario;
 use sim::figures::{Run, Seen};
-use sim::{Scenario, World};
+use whole::{read, run};
 
 /// A short film for a few viewers, and whatever else a story needs.
 fn scenario(viewers: u32, more: &str) -> Scenario {
@@ -9,15 +12,7 @@ fn scenario(viewers: u32, more: &str) -> Scenario {
         "question = 'What happens?'\nseconds = 200\nfilm = {{ seconds = 100, rungs_kbps = [350, 750, 1600] }}\n\
          audience = {{ viewers = {viewers}, come = [[0, 1], [30, 1]] }}\n{more}"
     );
-    let scenario: Scenario = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
-    scenario.check().unwrap();
-    scenario
-}
-
-fn run(scenario: &Scenario, seed: u64, alone: bool) -> Run {
-    let mut world = World::new(scenario, seed, alone);
-    while world.run(100_000).unwrap_or_else(|broken| panic!("{broken}")) {}
-    world.finish()
+    read(&text)
 }
 
 fn sum(run: &Run, of: impl Fn(&Seen) -> u64) -> u64 {
