@@ -37,6 +37,9 @@ pub fn run(root: &Path, names: &[&str]) -> Result<bool> {
         bail!("no such step; there are: {}", all.join(", "));
     }
 
+    for (name, tally, _) in done.iter().filter(|(_, tally, _)| !tally.complaints.is_empty()) {
+        println!("\n=== {name} failed:\n{}", tally.complaints.join("\n"));
+    }
     println!();
     for (name, tally, took) in &done {
         let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
@@ -116,7 +119,7 @@ fn found(task: &str, findings: Vec<String>) -> Result<Tally> {
     for finding in &findings {
         println!("{task}: {finding}");
     }
-    Ok(Tally { passed: u64::from(findings.is_empty()), failed: findings.len() as u64 })
+    Ok(Tally { passed: u64::from(findings.is_empty()), failed: findings.len() as u64, complaints: findings })
 }
 
 /// Everything the later steps start.

@@ -2,6 +2,7 @@
 //!
 //! Its invariant: a test that was skipped counts as failed, and so does a program that ends badly without a failed test.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -9,17 +10,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// How many of a step's tests held.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// Lines kept from before a failure: its message and where it came from.
+const LINES_BEFORE: usize = 60;
+
+/// How many of a step's tests held, and what was printed just before one did not.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
     pub passed: u64,
     pub failed: u64,
+    pub complaints: Vec<String>,
 }
 
 impl Tally {
     /// A step that is one test.
     pub fn one(held: bool) -> Self {
-        Tally { passed: u64::from(held), failed: u64::from(!held) }
+        Tally { passed: u64::from(held), failed: u64::from(!held), complaints: Vec::new() }
     }
 }
 
@@ -53,29 +58,44 @@ pub fn run(mut command: Command, tests: Tests, limit: Duration) -> Result<Tally>
     });
 
     let mut tally = Tally::default();
+    let mut recent = VecDeque::new();
     loop {
         match inbox.recv_timeout(limit.saturating_sub(started.elapsed())) {
             Ok(line) => {
                 let text = String::from_utf8_lossy(&line);
-                count(&text, tests, &mut tally);
                 println!("{text}");
+                let failed = tally.failed;
+                count(&text, tests, &mut tally);
+                if recent.len() == LINES_BEFORE {
+                    recent.pop_front();
+                }
+                recent.push_back(text.into_owned());
+                if tally.failed > failed {
+                    tally.complaints.extend(recent.drain(..));
+                }
             }
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 stop(&mut child);
                 eprintln!("xtask: stopped after {} s", limit.as_secs());
                 tally.failed += 1;
+                tally.complaints.extend(recent);
                 return Ok(tally);
             }
         }
     }
     let good = child.wait()?.success();
-    Ok(match tests {
-        Tests::Whole => Tally::one(good),
+    match tests {
+        Tests::Whole => tally = Tally::one(good),
         // No test at all is a mistake in the step, not a success.
-        Tests::Cargo | Tests::Node if tally == Tally::default() => Tally::one(false),
-        Tests::Cargo | Tests::Node => Tally { failed: tally.failed.max(u64::from(!good)), ..tally },
-    })
+        Tests::Cargo | Tests::Node if tally.passed + tally.failed == 0 => tally.failed = 1,
+        Tests::Cargo | Tests::Node => tally.failed = tally.failed.max(u64::from(!good)),
+    }
+    // Node tells what failed after it has counted.
+    if tally.failed > 0 {
+        tally.complaints.extend(recent);
+    }
+    Ok(tally)
 }
 
 /// Asks the child to end, so that it can end its own children; then makes it.
@@ -132,7 +152,7 @@ mod tests {
             &mut tally,
         );
         count("test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured", Tests::Cargo, &mut tally);
-        assert_eq!(tally, Tally { passed: 14, failed: 2 });
+        assert_eq!((tally.passed, tally.failed), (14, 2));
     }
 
     #[test]
@@ -142,7 +162,7 @@ mod tests {
         {
             count(line, Tests::Node, &mut tally);
         }
-        assert_eq!(tally, Tally { passed: 6, failed: 3 });
+        assert_eq!((tally.passed, tally.failed), (6, 3));
     }
 
     #[test]
@@ -150,7 +170,8 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo 'test result: ok. 3 passed; 0 failed; 0 ignored'; exit 1"]);
         let tally = run(command, Tests::Cargo, Duration::from_secs(10)).expect("sh starts");
-        assert_eq!(tally, Tally { passed: 3, failed: 1 });
+        assert_eq!((tally.passed, tally.failed), (3, 1));
+        assert_eq!(tally.complaints, ["test result: ok. 3 passed; 0 failed; 0 ignored"]);
     }
 
     #[test]
