@@ -50,6 +50,8 @@ pub struct Peer {
     pub(crate) let_down: Recent,
     /// When a connection last made room.
     pub(crate) room_made: Time,
+    /// Up to when the pace of getting ahead is used up.
+    pub(crate) ahead_until: Time,
     pub(crate) told: Option<(Time, Playing)>,
     pub(crate) fetching_changed: bool,
     duplicates: u64,
@@ -122,6 +124,7 @@ impl Peer {
             reported: Time::default(),
             let_down: Recent::default(),
             room_made: Time::default(),
+            ahead_until: Time::default(),
             told: None,
             fetching_changed: false,
             duplicates: 0,
