@@ -45,6 +45,9 @@ impl Peer {
         if self.live.plays != Some(video) {
             (self.live.plays, self.live.settled) = (Some(video), now);
         }
+        if self.config.topology.push && self.keeps_away(now, out) {
+            return self.tell_seats(now, out);
+        }
         for stripe in 0..self.live.trees.stripes() {
             if self.config.topology.push {
                 self.judge(now, stripe, video);
@@ -55,6 +58,22 @@ impl Peer {
         if self.config.topology.push {
             self.shed(now, out);
             self.tell_seats(now, out);
+        }
+    }
+
+    /// Gives up every place and every part as a top.
+    pub(crate) fn leave_trees(&mut self, now: Time, out: &mut Vec<Output>) {
+        for stripe in 0..self.live.trees.stripes() {
+            let path = self.path(stripe);
+            let branch = &mut self.live.trees.branches[usize::from(stripe)];
+            if !branch.top && branch.parent.is_none() && branch.asked.is_none() {
+                continue;
+            }
+            branch.top = false;
+            let left = branch.parent.into_iter().chain(branch.asked.take().map(|(link, _)| link));
+            let left: Vec<Link> = left.collect();
+            branch.orphan(now, path);
+            left.into_iter().for_each(|link| self.follow(link, out));
         }
     }
 

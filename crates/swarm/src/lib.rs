@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod ask;
 mod config;
+mod crowded;
 mod election;
 mod film;
 mod follow;

@@ -4,6 +4,7 @@
 //! speaks of more, and when nobody does the origin. Pieces that come down a tree are passed on the moment they are verified; what
 //! does not come in its time is asked for in the mesh, and what is needed now is fetched from the origin.
 
+use crate::crowded::Crowded;
 use crate::film::Film;
 use crate::io::{Link, Output, Part, Source};
 use crate::meet;
@@ -27,6 +28,7 @@ pub(crate) struct Live {
     asked_origin: Option<(u32, Time)>,
     asked_neighbour: Time,
     pub trees: Trees,
+    pub crowded: Crowded,
     /// The rendition of pictures for which places are sought, and since when.
     pub plays: Option<u8>,
     pub settled: Time,
@@ -56,6 +58,7 @@ impl Live {
             asked_origin: None,
             asked_neighbour: Time::default(),
             trees: Trees::new(stripes),
+            crowded: Crowded::default(),
             plays: None,
             settled: Time::default(),
             shed: Time::default(),
@@ -66,7 +69,9 @@ impl Live {
     pub fn pushed(&mut self, now: Time, film: &Film, link: Link, segment: SegmentId, piece: u32) {
         let stripe = self.trees.stripe(segment.sequence, piece, film.pieces(segment));
         let branch = &mut self.trees.branches[usize::from(stripe)];
-        if film.is_live() && branch.parent == Some(link) && film.has(segment) {
+        // What was there before says nothing of the way.
+        let since = film.has(segment) && film.heard(segment) >= branch.since;
+        if film.is_live() && branch.parent == Some(link) && since {
             branch.sample(now.since(film.heard(segment)).as_micros() as u64);
         }
     }
@@ -295,14 +300,23 @@ impl Peer {
     /// Of a live stream, what a viewer is to have in hand against bad moments of its line: what is missing of that the origin
     /// brings, unless neighbours are about to.
     pub(crate) fn live_reserve(&self) -> Duration {
-        let Some(film) = self.film.as_ref().filter(|film| film.is_live()) else { return Duration::ZERO };
-        (film.edge().saturating_sub(self.viewer.player.position) / 3).min(RESERVE_MOST)
+        if self.is_live() { (self.to_edge() / 3).min(RESERVE_MOST) } else { Duration::ZERO }
+    }
+
+    /// How far behind the live edge the viewer is.
+    pub(crate) fn to_edge(&self) -> Duration {
+        self.film
+            .as_ref()
+            .map_or(Duration::ZERO, |film| film.edge())
+            .saturating_sub(self.viewer.player.position)
     }
 
     /// How many bytes may be asked for in all, so that what is needed soonest does not wait behind the rest in the downlink.
     pub(crate) fn live_budget(&self) -> u32 {
         let rate = self.path.bps().unwrap_or(0) / 8;
         let asked: u32 = self.links.values().map(|n| n.asked_bytes).sum();
+        let span = (self.viewer.buffered() / 2).clamp(LEAST_SPAN, MOST_SPAN);
+        let rate = rate * span.as_millis() as u64 / 1000;
         (rate.clamp(LEAST_IN_FLIGHT, MOST_IN_FLIGHT) as u32).saturating_sub(asked)
     }
 
@@ -334,8 +348,11 @@ fn film_first(film: &Option<Film>, rendition: u8) -> u32 {
 }
 
 const RESERVE_MOST: Duration = Duration::from_secs(3);
-/// Bytes that may be asked for at once: what the path brings in a second, within these bounds.
-const LEAST_IN_FLIGHT: u64 = 384 * 1024;
+/// What may be asked for at once: what the path brings in half of the time that the viewer has in hand, within these bounds, and
+/// so many bytes.
+const LEAST_SPAN: Duration = Duration::from_millis(500);
+const MOST_SPAN: Duration = Duration::from_secs(1);
+const LEAST_IN_FLIGHT: u64 = 160 * 1024;
 const MOST_IN_FLIGHT: u64 = 2 << 20;
 /// A piece that more hold than this is not rare.
 const RARE: usize = 3;

@@ -117,7 +117,8 @@ impl Peer {
         let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return false };
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
-        let in_time = (estimate * 3 / 2 + self.margin(now)).max(self.live_reserve());
+        let last_moment = estimate * 3 / 2 + self.margin(now);
+        let in_time = last_moment.max(self.live_reserve());
 
         if task.wanted && task.slack < in_time {
             let will_do = self.peers_will_do(now, task, &missing, estimate);
@@ -128,7 +129,10 @@ impl Peer {
             // neighbours say, that is all the time they get: they may be lying.
             let patience = in_time + in_time * rank / 2;
             let heard = urgent.left_alone.is_some_and(|at| now.since(at) >= HEARING * rank);
-            if heard || now.since(urgent.since) > patience {
+            // Parts are short: neighbours that failed once too often leave no time for another attempt.
+            let late =
+                film.is_live() && task.slack < last_moment && now.since(urgent.since) >= HEARING * rank;
+            if heard || late || now.since(urgent.since) > patience {
                 // Unless the origin is in doubt itself, what it brings need not come twice.
                 if !self.origin.is_failing() {
                     missing.iter().for_each(|&piece| self.withdraw(task.segment, piece, out));

@@ -59,6 +59,11 @@ impl Branch {
         });
     }
 
+    /// The mean of how long its pieces take.
+    pub fn lag_us(&self) -> Option<u64> {
+        self.lag.map(|(mean, _)| mean)
+    }
+
     /// How long to wait for a piece before it is asked for elsewhere.
     pub fn grace_us(&self) -> u64 {
         self.lag.map_or(FIRST_GRACE_US, |(mean, spread)| {
