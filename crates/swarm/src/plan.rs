@@ -145,6 +145,10 @@ impl Peer {
             return false; // that is the tops' part
         }
         let segment = task.segment;
+        let beyond = !task.wanted && film.start(segment) >= self.viewer.window_end(&self.config);
+        if beyond && !self.links.values().any(|n| self.is_wanted_by(n, segment)) {
+            return false;
+        }
         let promised = self.links.values().any(|n| n.serves() && n.promises(now, segment, estimate));
         let mut sourced = held;
         if !promised {
@@ -239,19 +243,23 @@ impl Peer {
         if self.meet.is_hopeful(now) && self.meet.expects_more_than(&self.config, known) {
             return None;
         }
-        let start = self.start(segment);
-        let ahead = self.config.fetch_ahead;
-        let kind = self.film.as_ref()?.kind(segment.rendition)?;
         let own_score = election::score(&self.me, mine, segment);
-        let rivals = self.links.values().filter(|n| n.greeted && !n.holds_any(segment)).filter(|n| {
-            n.playing.is_some_and(|p| {
+        let rivals = self.links.values().filter(|n| n.greeted && self.is_wanted_by(n, segment));
+        Some(rivals.filter(|n| election::score(&n.peer, n.upload_kbps, segment) > own_score).count() as u32)
+    }
+
+    /// Whether a neighbour lacks a segment, and fetches it as well as we do if it is elected.
+    fn is_wanted_by(&self, n: &Neighbour, segment: SegmentId) -> bool {
+        let Some(kind) = self.film.as_ref().and_then(|film| film.kind(segment.rendition)) else {
+            return false;
+        };
+        !n.holds_any(segment)
+            && n.playing.is_some_and(|p| {
                 let rendition = if kind == Kind::Video { p.video } else { p.audio };
                 let from = Duration::from_millis(u64::from(p.position_ms));
-                let end = Duration::from_millis(u64::from(p.window_end_ms)) + ahead;
-                rendition == segment.rendition && (from..end).contains(&start)
+                let end = Duration::from_millis(u64::from(p.window_end_ms)) + self.config.fetch_ahead;
+                rendition == segment.rendition && (from..end).contains(&self.start(segment))
             })
-        });
-        Some(rivals.filter(|n| election::score(&n.peer, n.upload_kbps, segment) > own_score).count() as u32)
     }
 
     /// Whether neighbours may still be found, or one was found a moment ago.

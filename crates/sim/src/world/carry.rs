@@ -258,6 +258,9 @@ impl World<'_> {
         // Given once more after a seek, it has not come once more.
         if viewer.given.insert(segment) {
             viewer.used += u64::from(bytes);
+            if self.stream.is_none() {
+                self.record.viewed(self.now, viewer.film.number, segment, viewer.lends());
+            }
         }
         viewer.player.take(self.now, segment, bytes, path);
         self.after(Duration::ZERO, Event::Ask(at));

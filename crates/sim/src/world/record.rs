@@ -8,6 +8,7 @@ use super::player::Shows;
 use super::{MOMENTS, World};
 use crate::bounds;
 use crate::figures::{Delay, Feed, Moment, Run, Seen};
+use swarm::Time;
 
 #[derive(Debug, Default)]
 pub(super) struct Record {
@@ -16,10 +17,20 @@ pub(super) struct Record {
     origin_bytes: u64,
     /// What left the origin of each segment of each film.
     segments: BTreeMap<(usize, SegmentId), u64>,
+    /// The segments of each film that players were given.
+    views: BTreeMap<(usize, SegmentId), Views>,
     feeds: BTreeMap<(u32, u32), u64>,
     series: Vec<Moment>,
     /// What origin and peers had sent at the last moment.
     before: (u64, u64),
+}
+
+/// One segment, as viewers saw it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Views {
+    count: u32,
+    /// For how long those who lend their uplink have had it, all together: until they went.
+    kept_s: f64,
 }
 
 /// Viewers of whom it is kept who fed whom.
@@ -31,6 +42,13 @@ impl Record {
     pub fn fetched(&mut self, film: usize, segment: SegmentId, bytes: u64) {
         self.origin_bytes += bytes;
         *self.segments.entry((film, segment)).or_default() += bytes;
+    }
+
+    /// A player is given a segment, by a viewer who lends its uplink or not.
+    pub fn viewed(&mut self, now: Time, film: usize, segment: SegmentId, lends: bool) {
+        let views = self.views.entry((film, segment)).or_default();
+        views.count += 1;
+        views.kept_s -= if lends { seconds(now) } else { 0.0 };
     }
 
     pub fn fed(&mut self, from: u32, to: u32, bytes: u64) {
@@ -84,7 +102,6 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
                 viewer.player.advance(now);
                 viewer.went = now;
             }
-            let seconds = |time: swarm::Time| time.0 as f64 / 1e6;
             let figures = viewer.player.figures;
             let segments = f64::from(figures.segments.max(1));
             let received = viewer.seen.from_origin + viewer.seen.from_peers;
@@ -141,8 +158,13 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
     }
 }
 
-/// What peers could have brought: what the uplinks can carry of what was watched, and of each film only what another viewer
-/// who can be reached has held ([`bounds::vod_offload`]), the first copy of each excepted.
+fn seconds(time: Time) -> f64 {
+    time.0 as f64 / 1e6
+}
+
+/// What peers could have brought: what the uplinks can carry of what was watched, and of each segment only what another viewer who
+/// can be reached, and lends its uplink, holds at the time ([`bounds::vod_offload`], with the segment's own rate of views and the
+/// time it was kept), the first copy of each excepted.
 fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let sound = f64::from(world.scenario.film.audio_kbps);
     let watched: f64 = viewers.iter().map(|seen| seen.played_s * (seen.mean_kbps + sound)).sum();
@@ -154,18 +176,23 @@ fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
     let carried = lent / watched;
     let reach = world.population.nat.pair_success();
-    let mut films: BTreeMap<usize, (f64, f64, f64)> = BTreeMap::new();
-    for (viewer, seen) in world.viewers.iter().zip(viewers) {
-        let (count, stayed, bits) = films.entry(viewer.film.number).or_default();
-        *count += 1.0;
-        *stayed += seen.stayed_s;
-        *bits += seen.played_s * (seen.mean_kbps + sound);
+    let mut views = world.record.views.clone();
+    for viewer in world.viewers.iter().filter(|viewer| viewer.lends()) {
+        for segment in &viewer.given {
+            if let Some(views) = views.get_mut(&(viewer.film.number, *segment)) {
+                views.kept_s += seconds(viewer.went);
+            }
+        }
     }
-    let share = |(count, stayed, bits): &(f64, f64, f64)| {
-        let held = bounds::vod_availability(count / world.scenario.seconds, stayed / count, reach);
-        bits / watched * held.min(1.0 - 1.0 / count)
-    };
-    let held: f64 = films.values().map(share).sum();
+    let (mut bits, mut held) = (0.0, 0.0);
+    for (&(film, segment), views) in &views {
+        let size = world.films[&film].index.segment(segment).map_or(0.0, |s| f64::from(s.size));
+        let (count, span) = (f64::from(views.count), world.scenario.seconds);
+        let available = bounds::vod_availability(count / span, views.kept_s / count, reach);
+        bits += count * size;
+        held += count * size * available.min(1.0 - 1.0 / count);
+    }
+    let held = if bits > 0.0 { held / bits } else { 0.0 };
     let why = format!(
         "uplinks lend {carried:.2} of the {:.2} Mbit/s watched in the mean; another viewer holds {held:.3} of it",
         watched / played / 1e3

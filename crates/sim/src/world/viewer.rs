@@ -140,6 +140,11 @@ impl Far {
 }
 
 impl Viewer {
+    /// Whether others may count on its uplink.
+    pub fn lends(&self) -> bool {
+        self.manner == Manner::Honest && self.upload > 0
+    }
+
     /// A peer that knows nothing yet.
     pub fn new_core(&self, seed: u64) -> Peer {
         Peer::new(self.id, self.config.clone(), seed ^ self.host.0 as u64)
