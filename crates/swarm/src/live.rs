@@ -40,6 +40,8 @@ pub(crate) struct Live {
 const PUSHED_WITHIN: Duration = Duration::from_millis(300);
 /// What waits so long to be pushed is left to the mesh.
 const PUSH_AT_MOST: Duration = Duration::from_secs(2);
+/// Followers wait about so long for a piece before they ask for it elsewhere.
+const EXPECTED_FOR: Duration = Duration::from_millis(1000);
 /// Needed so soon, a piece is asked for whatever is expected.
 const URGENT: Duration = Duration::from_millis(1500);
 /// What lies this far behind the live edge is dropped wherever the viewer is: before the film forgets it.
@@ -194,6 +196,17 @@ impl Peer {
             && comes
             && heard + STILL_COMES >= branch.since
             && now.since(heard) < Duration::from_micros(branch.grace_us()).min(slack / 3)
+    }
+
+    /// Whether those who follow us still wait for a piece that has come: it is young, or came down the tree. Others they have asked
+    /// for elsewhere by now.
+    pub(crate) fn is_expected_below(&self, now: Time, segment: SegmentId, piece: u32, pushed: bool) -> bool {
+        let Some(film) = self.film.as_ref().filter(|film| film.is_live() && film.has(segment)) else {
+            return false;
+        };
+        let stripe = self.live.trees.stripe(segment.sequence, piece, film.pieces(segment));
+        let top = self.live.trees.branches[usize::from(stripe)].top;
+        pushed || top || now.since(film.heard(segment)) < EXPECTED_FOR
     }
 
     /// Passes a verified piece on to those who follow us in its stripe: first to those who pass it on to most.

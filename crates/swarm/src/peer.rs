@@ -281,11 +281,13 @@ impl Peer {
         if bytes == 0 {
             return;
         }
+        let mut pushed = false;
         if let Source::Peer(link) = from
             && let Some(neighbour) = self.links.get_mut(&link)
         {
             neighbour.heard = now;
             let asked = neighbour.find(segment, piece).and_then(|(id, _)| neighbour.forget(id));
+            pushed = asked.is_none();
             if verdict == Verdict::Verified && (asked.is_some() || self.live.number > 0) {
                 neighbour.brought(now, bytes);
             }
@@ -323,7 +325,9 @@ impl Peer {
             out.push(Output::Deliver(segment));
         }
         self.withdraw(segment, piece, out);
-        self.push(now, segment, piece);
+        if self.is_expected_below(now, segment, piece, pushed) {
+            self.push(now, segment, piece);
+        }
     }
 
     /// Takes back every other request for a piece that has come.

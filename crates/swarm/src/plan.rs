@@ -23,6 +23,9 @@ const LET_DOWN: u64 = 1500;
 /// Fetches ahead of need that a peer and its neighbours have open: more would only delay the ones needed sooner.
 const EARLY_FETCHES: usize = 2;
 
+/// Pieces of a live stream that lie further apart are fetched one after the other, and what is held between them is not.
+const GAP: u32 = 2;
+
 /// How long the elected peer, and then each backup in turn, may take to begin its part.
 const PART: Duration = Duration::from_secs(3);
 /// In this time a neighbour hears of a fetch that has begun.
@@ -113,7 +116,12 @@ impl Peer {
             return false;
         }
         let held = self.store.pieces(film, task.segment);
-        let missing: Vec<u32> = held.missing().collect();
+        let mut missing: Vec<u32> = held.missing().collect();
+        if film.is_live() {
+            // What is missing mostly came by one stripe: what lies between two stripes is here.
+            let run = missing.windows(2).position(|pair| pair[1] - pair[0] > GAP);
+            missing.truncate(run.map_or(missing.len(), |last| last + 1));
+        }
         let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return false };
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
