@@ -5,6 +5,7 @@ mod whole;
 
 use sim::Scenario;
 use sim::figures::{Run, Seen};
+use sim::scenario::People;
 use whole::{read, run};
 
 fn scenario(viewers: u32, topology: &str, more: &str) -> Scenario {
@@ -80,4 +81,32 @@ fn enemies_do_not_keep_a_stream_from_the_honest() {
         let (among, alone) = (run(&scenario, 6, false), run(&scenario, 6, true));
         assert!(stalls(&among) < stalls(&alone) + 0.05, "{} against {}", stalls(&among), stalls(&alone));
     }
+}
+
+#[test]
+fn what_is_pushed_does_not_keep_a_narrow_line_from_what_it_needs_first() {
+    let lines = "may_upload = 0.8
+        spread_ms = 5
+        nat = { open = 1, cone = 0, port_restricted = 0, symmetric = 0, blocked = 0 }
+        [[access]]
+        name = 'wide'
+        share = 0.6
+        uplink = { uniform = { from_mbps = 6, to_mbps = 10 } }
+        down_per_up = 5
+        height_ms = 3
+        loss = 0
+        varies = false
+        [[access]]
+        name = 'narrow'
+        share = 0.4
+        uplink = { uniform = { from_mbps = 0.5, to_mbps = 0.6 } }
+        down_per_up = 4
+        height_ms = 8
+        loss = 0
+        varies = false";
+    let mut scenario = scenario(40, "'hybrid'", "");
+    scenario.audience.population = People::Own(toml::from_str(lines).unwrap());
+    let (together, alone) = (run(&scenario, 8, false), run(&scenario, 8, true));
+    assert!(offload(&together) > 0.6, "{}", offload(&together));
+    assert!(stalls(&together) < stalls(&alone) + 0.02, "{} against {}", stalls(&together), stalls(&alone));
 }

@@ -32,3 +32,16 @@ fn nobody_is_asked_to_give_what_it_has_not_to_spare() {
     let far = ahead(&config, 2_000_000);
     assert!(far <= config.window + config.fetch_ahead + Duration::from_secs(8), "{far:?}");
 }
+
+#[test]
+fn from_the_origin_nobody_fetches_beyond_its_window_what_nobody_else_lacks() {
+    let config = Config::default();
+    let mut world = World::new(45);
+    let lone = world.join_with(Manner::Honest, config.clone(), 50_000_000);
+    world.run_for(Duration::from_secs(20));
+    let viewer = &world.viewers[lone];
+    let last = viewer.held.iter().map(|(segment, _)| segment.sequence).max().unwrap_or(0);
+    let far = (Duration::from_secs(4) * last).saturating_sub(viewer.position);
+    assert!(far > config.window - Duration::from_secs(8), "{far:?}");
+    assert!(far <= config.window + Duration::from_secs(4), "{far:?}");
+}
