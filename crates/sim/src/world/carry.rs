@@ -259,7 +259,7 @@ impl World<'_> {
         if viewer.given.insert(segment) {
             viewer.used += u64::from(bytes);
             if self.stream.is_none() {
-                self.record.viewed(self.now, viewer.film.number, segment, viewer.lends());
+                self.record.viewed(self.now, viewer.film.number, segment, at);
             }
         }
         viewer.player.take(self.now, segment, bytes, path);

@@ -17,20 +17,12 @@ pub(super) struct Record {
     origin_bytes: u64,
     /// What left the origin of each segment of each film.
     segments: BTreeMap<(usize, SegmentId), u64>,
-    /// The segments of each film that players were given.
-    views: BTreeMap<(usize, SegmentId), Views>,
+    /// The segments of each film that players were given: when, and whose, in order.
+    views: BTreeMap<(usize, SegmentId), Vec<(Time, u32)>>,
     feeds: BTreeMap<(u32, u32), u64>,
     series: Vec<Moment>,
     /// What origin and peers had sent at the last moment.
     before: (u64, u64),
-}
-
-/// One segment, as viewers saw it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Views {
-    count: u32,
-    /// For how long those who lend their uplink have had it, all together: until they went.
-    kept_s: f64,
 }
 
 /// Viewers of whom it is kept who fed whom.
@@ -44,11 +36,9 @@ impl Record {
         *self.segments.entry((film, segment)).or_default() += bytes;
     }
 
-    /// A player is given a segment, by a viewer who lends its uplink or not.
-    pub fn viewed(&mut self, now: Time, film: usize, segment: SegmentId, lends: bool) {
-        let views = self.views.entry((film, segment)).or_default();
-        views.count += 1;
-        views.kept_s -= if lends { seconds(now) } else { 0.0 };
+    /// A player is given a segment.
+    pub fn viewed(&mut self, now: Time, film: usize, segment: SegmentId, viewer: u32) {
+        self.views.entry((film, segment)).or_default().push((now, viewer));
     }
 
     pub fn fed(&mut self, from: u32, to: u32, bytes: u64) {
@@ -158,13 +148,31 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
     }
 }
 
+/// How many of the views of a segment could have come from somebody who held it, lent its uplink and could be reached.
+fn available(world: &World<'_>, views: &[(Time, u32)], reach: f64) -> f64 {
+    let viewer = |at: u32| &world.viewers[at as usize];
+    let mut gone: Vec<Time> = views
+        .iter()
+        .map(|&(_, at)| viewer(at))
+        .filter(|viewer| viewer.lends())
+        .map(|viewer| viewer.went)
+        .collect();
+    gone.sort_unstable();
+    let mut came = 0;
+    let share = |&(now, at): &(Time, u32)| {
+        let holders = came - gone.partition_point(|went| *went <= now) as i32;
+        came += i32::from(viewer(at).lends());
+        1.0 - libm::pow(1.0 - reach, f64::from(holders.max(0)))
+    };
+    views.iter().map(share).sum()
+}
+
 fn seconds(time: Time) -> f64 {
     time.0 as f64 / 1e6
 }
 
 /// What peers could have brought: what the uplinks can carry of what was watched, and of each segment only what another viewer who
-/// can be reached, and lends its uplink, holds at the time ([`bounds::vod_offload`], with the segment's own rate of views and the
-/// time it was kept), the first copy of each excepted.
+/// can be reached, and lends its uplink, held at the time ([`bounds::vod_offload`], with the availability as it was).
 fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let sound = f64::from(world.scenario.film.audio_kbps);
     let watched: f64 = viewers.iter().map(|seen| seen.played_s * (seen.mean_kbps + sound)).sum();
@@ -176,21 +184,11 @@ fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
     let carried = lent / watched;
     let reach = world.population.nat.pair_success();
-    let mut views = world.record.views.clone();
-    for viewer in world.viewers.iter().filter(|viewer| viewer.lends()) {
-        for segment in &viewer.given {
-            if let Some(views) = views.get_mut(&(viewer.film.number, *segment)) {
-                views.kept_s += seconds(viewer.went);
-            }
-        }
-    }
     let (mut bits, mut held) = (0.0, 0.0);
-    for (&(film, segment), views) in &views {
+    for (&(film, segment), views) in &world.record.views {
         let size = world.films[&film].index.segment(segment).map_or(0.0, |s| f64::from(s.size));
-        let (count, span) = (f64::from(views.count), world.scenario.seconds);
-        let available = bounds::vod_availability(count / span, views.kept_s / count, reach);
-        bits += count * size;
-        held += count * size * available.min(1.0 - 1.0 / count);
+        bits += size * views.len() as f64;
+        held += size * available(world, views, reach);
     }
     let held = if bits > 0.0 { held / bits } else { 0.0 };
     let why = format!(
