@@ -53,7 +53,9 @@ test("two viewers exchange segments, and nobody stalls", async () => {
     assert.equal(b.state, "p2p", told);
     assert.equal(b.reason, null);
     assert.ok(a.bytesToPeers >= b.bytesFromPeers, told);
-    assert.ok(b.bytesFromPeers > 5 * b.bytesFromOrigin, told);
+    // Whoever of the two is elected for a segment fetches it for both: little comes from the origin twice.
+    assert.ok(b.bytesFromPeers > b.bytesFromOrigin, told);
+    assert.ok(a.bytesFromOrigin + b.bytesFromOrigin < 1.2 * Math.max(a.bytesHeld, b.bytesHeld), told);
     assert.deepEqual([a.refused, b.refused, a.stalls, b.stalls], [0, 0, 0, 0], told);
     assert.deepEqual([a.peersConnected, b.peersConnected, b.audience], [1, 1, 2], told);
     assert.deepEqual([first.problems, second.problems], [[], []]);

@@ -6,7 +6,6 @@ use manifest::SegmentId;
 
 use super::player::Shows;
 use super::{MOMENTS, World};
-use crate::bounds;
 use crate::figures::{Delay, Feed, Moment, Run, Seen};
 use swarm::Time;
 
@@ -172,7 +171,7 @@ fn seconds(time: Time) -> f64 {
 }
 
 /// What peers could have brought: what the uplinks can carry of what was watched, and of each segment only what another viewer who
-/// can be reached, and lends its uplink, held at the time ([`bounds::vod_offload`], with the availability as it was).
+/// can be reached, and lends its uplink, held at the time ([`crate::bounds::vod_offload`], with the availability as it was).
 fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let sound = f64::from(world.scenario.film.audio_kbps);
     let watched: f64 = viewers.iter().map(|seen| seen.played_s * (seen.mean_kbps + sound)).sum();
@@ -198,7 +197,7 @@ fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     (held.min(carried).clamp(0.0, 1.0), why)
 }
 
-/// The same of a live stream: everybody watches the same, so that one copy could serve all ([`bounds::offload_ceiling`]).
+/// The same of a live stream: everybody watches the same, so that one copy could serve all ([`crate::bounds::offload_ceiling`]).
 fn live_ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String, Option<Delay>) {
     let sound = f64::from(world.scenario.film.audio_kbps);
     let watched: f64 = viewers.iter().map(|seen| seen.played_s * (seen.mean_kbps + sound)).sum();
