@@ -186,9 +186,7 @@ impl Peer {
         let Some(film) = self.film.as_ref().filter(|film| film.is_live() && self.config.topology.push) else {
             return false;
         };
-        let trees = &self.live.trees;
-        let branch =
-            &trees.branches[usize::from(trees.stripe(segment.sequence, piece, film.pieces(segment)))];
+        let branch = self.live.trees.branch_of(segment.sequence, piece, film.pieces(segment));
         let heard = film.heard(segment);
         // What was on its way when a parent was lost, or found, mostly comes all the same.
         let comes = branch.parent.is_some() || now.since(branch.since) < STILL_COMES;
@@ -204,8 +202,7 @@ impl Peer {
         let Some(film) = self.film.as_ref().filter(|film| film.is_live() && film.has(segment)) else {
             return false;
         };
-        let stripe = self.live.trees.stripe(segment.sequence, piece, film.pieces(segment));
-        let top = self.live.trees.branches[usize::from(stripe)].top;
+        let top = self.live.trees.branch_of(segment.sequence, piece, film.pieces(segment)).top;
         pushed || top || now.since(film.heard(segment)) < EXPECTED_FOR
     }
 
@@ -273,8 +270,7 @@ impl Peer {
                     continue;
                 }
                 let mine = |piece: u32| {
-                    let stripe = self.live.trees.stripe(sequence, piece, film.pieces(segment));
-                    let branch = &self.live.trees.branches[usize::from(stripe)];
+                    let branch = self.live.trees.branch_of(sequence, piece, film.pieces(segment));
                     branch.top
                         && film.heard(segment) >= branch.since
                         && !self.store.has(film, segment, piece)

@@ -90,6 +90,11 @@ impl Trees {
         stripes::of(self.stripes(), sequence, piece, pieces)
     }
 
+    /// Where this peer stands in the stripe of a piece.
+    pub fn branch_of(&self, sequence: u32, piece: u32, pieces: u32) -> &Branch {
+        &self.branches[usize::from(self.stripe(sequence, piece, pieces))]
+    }
+
     /// The stripes for which `link` is asked or does push to us.
     pub fn followed(&self, link: Link) -> u8 {
         let here =
