@@ -95,7 +95,9 @@ pub struct Seen {
     pub from_enemies: u64,
     /// Honest neighbours that it let go for a while, as no help.
     pub let_go: u32,
-    /// Where the tracker named only enemies to it: when it named an honest viewer too, in seconds from the start of the run.
+    /// Whether the tracker names only enemies to it.
+    pub victim: bool,
+    /// When the tracker named an honest viewer to such a one too, in seconds from the start of the run.
     pub let_in_s: Option<f64>,
     /// From then to the first media exchanged with an honest viewer, in seconds.
     pub exchanged_s: Option<f64>,

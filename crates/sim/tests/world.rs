@@ -94,7 +94,7 @@ fn forgers_in_concert_and_under_new_names_waste_little() {
 fn a_victim_of_the_tracker_has_the_origin_and_then_a_friend() {
     let faults = "[faults]\nforgers = 0.2\nsilent = 0.2\neclipse = { share = 0.3, until_s = 30 }";
     let run = run(&scenario(30, faults), 10, false);
-    let victims: Vec<&Seen> = run.viewers.iter().filter(|seen| seen.let_in_s.is_some()).collect();
+    let victims: Vec<&Seen> = run.viewers.iter().filter(|seen| seen.victim).collect();
     assert!(!victims.is_empty());
     for seen in &victims {
         assert_eq!(seen.from_enemies, 0);

@@ -14,6 +14,16 @@ pub(crate) struct Fetch {
     pub at: Time,
     /// Pieces that have not come yet.
     pub left: u32,
+    /// When a piece came last, and how long nothing had come before.
+    came: Time,
+    silence: Duration,
+}
+
+impl Fetch {
+    pub fn new(now: Time, pieces: Range<u32>, bytes: u32) -> Self {
+        let Range { start: first, end } = pieces;
+        Self { first, end, bytes, at: now, left: end - first, came: now, silence: Duration::ZERO }
+    }
 }
 
 #[derive(Debug)]
@@ -45,10 +55,16 @@ impl Origin {
         fetch.map_or(0..0, |fetch| fetch.first..fetch.end)
     }
 
-    /// A piece has come from the origin; says whether by a fetch of ours: a driver may bring others.
-    pub fn arrived(&mut self, segment: SegmentId) -> bool {
-        let fetch = self.fetches.get_mut(&segment);
-        fetch.map(|fetch| fetch.left = fetch.left.saturating_sub(1)).is_some()
+    /// A piece has come from the origin. If it came by a fetch of ours (a driver may bring others), says how long it was on its
+    /// way at most: pieces may come one by one, or all at the end.
+    pub fn arrived(&mut self, now: Time, segment: SegmentId) -> Option<Duration> {
+        let fetch = self.fetches.get_mut(&segment)?;
+        fetch.left = fetch.left.saturating_sub(1);
+        if now > fetch.came {
+            fetch.silence = now.since(fetch.came);
+            fetch.came = now;
+        }
+        Some(fetch.silence)
     }
 
     /// Whether the last fetch that ended had failed.
@@ -112,8 +128,10 @@ impl Path {
         self.busy = busy;
     }
 
-    pub fn arrived(&mut self, bytes: u32) {
-        self.bytes += u64::from(bytes);
+    /// `bytes` have come, spread over the time `over`: what came before the window does not count.
+    pub fn arrived(&mut self, bytes: u32, over: Duration) {
+        let over_us = (over.as_micros() as u64).max(FADE_US);
+        self.bytes += u64::from(bytes) * FADE_US / over_us;
     }
 
     /// Bits a second; `None` before a quarter of a second of busy time or 64 KiB.

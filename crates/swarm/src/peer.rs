@@ -302,9 +302,9 @@ impl Peer {
                 _ => {}
             }
         }
-        let asked_for = match from {
-            Source::Origin => self.origin.arrived(segment),
-            Source::Peer(_) => true,
+        let over = match from {
+            Source::Origin => self.origin.arrived(now, segment),
+            Source::Peer(_) => Some(Duration::ZERO),
         };
         if verdict == Verdict::Forged {
             self.refused += 1;
@@ -317,8 +317,8 @@ impl Peer {
             self.duplicates += u64::from(bytes);
             return;
         }
-        if asked_for {
-            self.path.arrived(bytes);
+        if let Some(over) = over {
+            self.path.arrived(bytes, over);
         }
         if self.viewer.is_wanted(segment) && self.store.is_whole(segment) {
             self.viewer.delivered(film, segment);

@@ -18,6 +18,8 @@ use manifest::{Kind, SegmentId};
 /// Kept between a fetch that is expected to end and the moment the player runs dry.
 const MARGIN: Duration = Duration::from_millis(800);
 const MARGIN_AMONG_ENEMIES: Duration = Duration::from_millis(4000);
+/// Kept after the last call, when neighbours have had all the time there was: players report four times a second.
+const MARGIN_AT_LAST: Duration = Duration::from_millis(500);
 /// So much disappointment of late calls for caution: two neighbours at once, or one every quarter of a minute.
 const LET_DOWN: u64 = 1500;
 /// Fetches ahead of need that a peer and its neighbours have open: more would only delay the ones needed sooner.
@@ -35,8 +37,20 @@ const HEARING: Duration = Duration::from_millis(150);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Urgent {
     since: Time,
+    /// How much time there was then.
+    slack: Duration,
     /// Since when neighbours have not been expected to bring it.
     left_alone: Option<Time>,
+}
+
+/// What is to be expected of neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peers {
+    /// They bring it sooner than the origin would.
+    Sooner,
+    /// They bring it while there would still be time for the origin if they failed.
+    InTime,
+    TooLate,
 }
 
 impl Peer {
@@ -126,20 +140,28 @@ impl Peer {
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
         let last_moment = estimate * 3 / 2 + self.margin(now);
+        let last_call = estimate * 3 / 2 + MARGIN_AT_LAST;
         let in_time = last_moment.max(self.live_reserve());
+        let duration = film.end(task.segment).saturating_sub(film.start(task.segment));
+        let is_fast = self.origin.estimate(film.size(task.segment)) < duration;
 
         if task.wanted && task.slack < in_time {
-            let will_do = self.peers_will_do(now, task, &missing, estimate);
+            let peers = self.what_peers_will_do(now, task, &missing, estimate);
             let rank = self.rank(now, task.segment).unwrap_or(0).min(4);
-            let urgent = self.urgent.entry(task.segment).or_insert(Urgent { since: now, left_alone: None });
-            urgent.left_alone = if will_do { None } else { urgent.left_alone.or(Some(now)) };
+            let begun = Urgent { since: now, slack: task.slack, left_alone: None };
+            let urgent = self.urgent.entry(task.segment).or_insert(begun);
+            urgent.left_alone = if peers == Peers::TooLate { urgent.left_alone.or(Some(now)) } else { None };
             // Several may run out of time at once: the first in rank speaks up, and the others hear it. Whatever
             // neighbours say, that is all the time they get: they may be lying.
             let patience = in_time + in_time * rank / 2;
             let heard = urgent.left_alone.is_some_and(|at| now.since(at) >= HEARING * rank);
-            // Parts are short: neighbours that failed once too often leave no time for another attempt.
-            let late =
-                film.is_live() && task.slack < last_moment && now.since(urgent.since) >= HEARING * rank;
+            // Whoever had time has it up to the last call, not beyond; but nobody calls an origin that is no faster than
+            // the film. Parts are short: there the call comes sooner.
+            let (last_call, had_time) = match film.is_live() {
+                true => (last_moment, true),
+                false => (last_call, is_fast && urgent.slack > last_call && peers != Peers::Sooner),
+            };
+            let late = had_time && task.slack < last_call && now.since(urgent.since) >= HEARING * rank;
             if heard || late || now.since(urgent.since) > patience {
                 // Unless the origin is in doubt itself, what it brings need not come twice.
                 if !self.origin.is_failing() {
@@ -153,6 +175,11 @@ impl Peer {
             return false; // that is the tops' part
         }
         let segment = task.segment;
+        // Beside another fetch it delays what is needed sooner: only while there is enough to play.
+        let enough = self.origin.estimate(film.size(segment)) * 3 + self.margin(now);
+        if !task.wanted && !self.origin.fetches.is_empty() && self.viewer.buffered() < enough {
+            return false;
+        }
         let beyond = !task.wanted && film.start(segment) >= self.viewer.window_end(&self.config);
         if beyond && !self.links.values().any(|n| self.is_wanted_by(n, segment)) {
             return false;
@@ -195,10 +222,9 @@ impl Peer {
         true
     }
 
-    /// Whether to leave a segment that is needed now to the neighbours. They get it only while there would still be time
-    /// for the origin if they failed, or where they are sooner than the origin anyway, by what they have shown.
-    fn peers_will_do(&self, now: Time, task: &Task, missing: &[u32], origin: Duration) -> bool {
-        let Some(film) = &self.film else { return false };
+    /// Whether neighbours bring what is missing of a segment that is needed now, by what they have shown.
+    fn what_peers_will_do(&self, now: Time, task: &Task, missing: &[u32], origin: Duration) -> Peers {
+        let Some(film) = &self.film else { return Peers::TooLate };
         let segment = task.segment;
         let helpers = || self.links.values().filter(|n| n.serves() && n.strikes == 0);
         // A second fetch beside one that has begun would come later and slow both down; but what one has that never brought
@@ -208,19 +234,24 @@ impl Peer {
             passing < task.slack.max(origin) && (n.bytes_in > 0 || task.slack > origin)
         };
         if helpers().any(|n| n.promises(now, segment, origin) && passes_on(n)) {
-            return true;
+            return Peers::InTime;
         }
         let mut last = Duration::ZERO;
         let mut not_asked = 0;
         for &piece in missing {
-            let asked = helpers().find_map(|n| n.find(segment, piece).map(|(_, asked)| (n, asked.at)));
+            let asked =
+                self.links.values().find_map(|n| n.find(segment, piece).map(|(_, asked)| (n, asked.at)));
             match asked {
-                Some((n, at)) if now.since(at) > n.due() => return false, // overdue: no telling when it comes
-                Some((n, at)) => last = last.max(n.expected().saturating_sub(now.since(at))),
+                // Overdue, or asked of one that failed the last time: no telling when it comes.
+                Some((n, at)) if now.since(at) > n.due() || n.strikes > 0 => return Peers::TooLate,
+                // What has not come by then may come at any time, not at once.
+                Some((n, at)) => {
+                    last = last.max(n.expected().saturating_sub(now.since(at)).max(n.expected() / 8))
+                }
                 None if helpers().any(|n| now >= n.rest_until && n.holds(segment, piece)) => {
                     not_asked += film.piece_size(segment, piece)
                 }
-                None => return false,
+                None => return Peers::TooLate,
             }
         }
         if not_asked > 0 {
@@ -229,11 +260,15 @@ impl Peer {
                 (rate + n.rate(), response.min(n.expected()))
             });
             if rate == 0 {
-                return false;
+                return Peers::TooLate;
             }
             last = last.max(response + Duration::from_micros(u64::from(not_asked) * 1_000_000 / rate));
         }
-        last + origin < task.slack || last * 5 / 4 < origin
+        match last {
+            last if last * 5 / 4 < origin => Peers::Sooner,
+            last if last + origin < task.slack => Peers::InTime,
+            _ => Peers::TooLate,
+        }
     }
 
     /// This peer's place in the order in which the segment's candidates fetch it; `None` while it is not known who
@@ -291,7 +326,7 @@ impl Peer {
             (0, film.pieces(segment))
         };
         let bytes = (first..end).map(|piece| film.piece_size(segment, piece)).sum();
-        self.origin.fetches.insert(segment, Fetch { first, end, bytes, at: now, left: end - first });
+        self.origin.fetches.insert(segment, Fetch::new(now, first..end, bytes));
         self.fetching_changed = true;
         out.push(Output::Fetch { segment, first, end });
     }

@@ -39,6 +39,8 @@ enum Slot {
 pub(crate) struct Slots {
     held: BTreeMap<Link, Slot>,
     renewed: Option<Time>,
+    /// How many that come before the next turn are lent one too.
+    kept: usize,
     turn: u64,
     behind: BTreeMap<Link, Duration>,
     looked: Option<Time>,
@@ -69,8 +71,17 @@ impl Slots {
         others.sort_by_key(|c| mix(seed ^ self.turn << 32 ^ u64::from(c.link.0)));
         let (new, old): (Vec<&Claim>, Vec<&Claim>) = others.iter().partition(|c| now.since(c.since) < NEW);
         let (sooner, rest) = new.split_at(left.div_ceil(2).min(new.len()));
+        self.kept = (left.div_ceil(2) - sooner.len()).max(1);
         let in_turn = sooner.iter().chain(&old).chain(rest);
         self.held.extend(in_turn.take(left).map(|c| (c.link, Slot::Lent)));
+    }
+
+    /// One that came after the slots were given out need not wait for the next turn, as long as something is kept for such.
+    fn admit(&mut self, link: Link) {
+        if self.kept > 0 && !self.held.contains_key(&link) {
+            self.kept -= 1;
+            self.held.insert(link, Slot::Lent);
+        }
     }
 
     pub fn drop_link(&mut self, link: Link) {
@@ -101,6 +112,9 @@ impl Peer {
             let sharing = self.links.iter().filter(|(_, n)| n.serves());
             let claims = sharing.map(|(&link, n)| Claim { link, gave: n.gave.by(now), since: n.since });
             self.slots.renew(&self.config, now, self.seed, claims.collect());
+        } else if let Some(renewed) = self.slots.renewed {
+            let came = self.links.iter().filter(|(_, n)| n.serves() && n.since > renewed);
+            came.for_each(|(&link, _)| self.slots.admit(link));
         }
         let place = |(&link, n): (&Link, &Neighbour)| (link, self.slots.place(&self.config, film, link, n));
         self.slots.behind = self.links.iter().map(place).collect();
@@ -188,6 +202,19 @@ mod tests {
             old += held(&slots, Slot::Lent).iter().filter(|&&link| link < 10).count();
         }
         assert!(old > 0, "the others have their turn among very many newcomers");
+    }
+
+    #[test]
+    fn some_of_those_who_come_between_two_turns_are_admitted_at_once() {
+        let config = Config { upload_slots: 8, ..Config::default() };
+        let mut slots = Slots::default();
+        slots.renew(&config, Time::from_millis(60_000), 7, (1..=8).map(|n| claim(n, 1, 0)).collect());
+        assert_eq!(held(&slots, Slot::Lent).len(), 2);
+        (9..=90).for_each(|link| slots.admit(Link(link)));
+        assert_eq!(held(&slots, Slot::Lent).len(), 3, "half of two are kept");
+        slots.renew(&config, Time::from_millis(70_000), 7, Vec::new());
+        (10..=90).for_each(|link| slots.admit(Link(link)));
+        assert_eq!(slots.held.len(), 4);
     }
 
     #[test]

@@ -56,6 +56,8 @@ impl Measure {
 const LATER_S: f64 = 0.5;
 /// Stalls that much longer than alone are a harm, in seconds.
 const LONGER_S: f64 = 1.0;
+/// So much more of the film makes good for them, in seconds.
+const MORE_S: f64 = 0.1;
 /// What a second of stalling costs in QoE_lin, in Mbit/s: the top of the ladder on which the measure was defined
 /// (Yin et al. 2015, Mao et al. 2017).
 const STALL_PENALTY: f64 = 4.3;
@@ -176,7 +178,7 @@ pub const MEASURES: &[Measure] = &[
         alone_too: false,
         step: 0.2,
         means: "Honest viewers who with the origin alone would have seen a picture at least half a second sooner, \
-                or at all, or would have stalled at least a second less.",
+                or at all, or would have stalled at least a second less and seen no less.",
         of: worse_off,
     },
     Measure {
@@ -314,9 +316,7 @@ pub const MEASURES: &[Measure] = &[
         step: 0.01,
         means: "Time that the picture of those victims stood, as a part of the time from its start.",
         of: |run, _| {
-            let of = |part: fn(&Seen) -> f64| {
-                sum(run, |seen| if seen.let_in_s.is_some() { part(seen) } else { 0.0 })
-            };
+            let of = |part: fn(&Seen) -> f64| sum(run, |seen| if seen.victim { part(seen) } else { 0.0 });
             percent(of(|seen| seen.stalled_s), of(|seen| seen.played_s + seen.stalled_s))
         },
     },
@@ -328,7 +328,8 @@ pub const MEASURES: &[Measure] = &[
         alone_too: false,
         step: 1.0,
         means: "From when one honest viewer was named to them, to the first media exchanged with one: the longest. Those who \
-                went within a minute do not count; one that never did counts with all its time.",
+                went within a minute, and those whom no honest viewer could reach, do not count; one that never exchanged any \
+                counts with all its time.",
         of: |run, _| {
             let waits = honest(run).filter_map(|seen| {
                 let left = seen.came_s + seen.stayed_s - seen.let_in_s?;
@@ -485,7 +486,7 @@ fn count(run: &Run, counts: impl Fn(&Seen) -> bool) -> f64 {
 }
 
 fn victims(run: &Run, of: impl Fn(&Seen) -> u64) -> f64 {
-    sum(run, |seen| if seen.let_in_s.is_some() { of(seen) as f64 } else { 0.0 })
+    sum(run, |seen| if seen.victim { of(seen) as f64 } else { 0.0 })
 }
 
 fn received(run: &Run) -> f64 {
@@ -518,7 +519,9 @@ fn worse_off(run: &Run, alone: Option<&Run>) -> Option<f64> {
             (None, Some(_)) => true,
             (_, None) => false,
         };
-        later || with.stalled_s >= without.stalled_s + LONGER_S
+        // Whoever waits for the first picture does not stall meanwhile: what was seen in all decides between the two.
+        let saw_more = with.played_s > without.played_s + MORE_S;
+        later || with.stalled_s >= without.stalled_s + LONGER_S && !saw_more
     });
     percent(worse.count() as f64, pairs().count() as f64)
 }

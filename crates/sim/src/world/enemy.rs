@@ -97,6 +97,10 @@ impl World<'_> {
         let (honest, victim) = (viewer.manner == Manner::Honest, viewer.victim);
         let let_in = self.now.since(viewer.came) >= at(eclipse.until_s).since(swarm::Time(0));
         let friend = (victim && let_in).then(|| self.friend_of(from)).flatten();
+        if friend.is_some() {
+            let named_s = self.now.0 as f64 / 1e6;
+            self.viewers[from as usize].seen.let_in_s.get_or_insert(named_s);
+        }
         let may = |peer: &PeerId| {
             let other = &self.viewers[self.number_of(peer) as usize];
             if victim { other.manner != Manner::Honest } else { !honest || !other.victim }

@@ -217,7 +217,7 @@ impl World<'_> {
                 class: one.class as u32,
                 honest: manner == Manner::Honest,
                 rides_free: manner == Manner::FreeRider,
-                let_in_s: victim.map(|e| self.now.0 as f64 / 1e6 + e.until_s),
+                victim: victim.is_some(),
                 ..Seen::default()
             },
             given: Default::default(),
