@@ -17,7 +17,7 @@ use manifest::{Kind, SegmentId};
 
 /// Kept between a fetch that is expected to end and the moment the player runs dry.
 const MARGIN: Duration = Duration::from_millis(800);
-const MARGIN_AMONG_ENEMIES: Duration = Duration::from_millis(4000);
+const MARGIN_AMONG_ENEMIES: Duration = Duration::from_millis(6000);
 /// Kept after the last call, when neighbours have had all the time there was: players report four times a second.
 const MARGIN_AT_LAST: Duration = Duration::from_millis(500);
 /// So much disappointment of late calls for caution: two neighbours at once, or one every quarter of a minute.
