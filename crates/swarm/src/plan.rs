@@ -43,6 +43,15 @@ pub(crate) struct Urgent {
     left_alone: Option<Time>,
 }
 
+/// What of a segment is not here.
+struct Lack {
+    missing: Vec<u32>,
+    /// How long the origin takes for it.
+    estimate: Duration,
+    /// So long before the player needs the segment it is urgent.
+    in_time: Duration,
+}
+
 /// What is to be expected of neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Peers {
@@ -129,51 +138,72 @@ impl Peer {
         if self.origin.fetches.contains_key(&task.segment) || !self.origin.is_ready(now) {
             return false;
         }
-        let held = self.store.pieces(film, task.segment);
-        let mut missing: Vec<u32> = held.missing().collect();
+        let mut missing: Vec<u32> = self.store.pieces(film, task.segment).missing().collect();
         if film.is_live() {
             // What is missing mostly came by one stripe: what lies between two stripes is here.
             let run = missing.windows(2).position(|pair| pair[1] - pair[0] > GAP);
             missing.truncate(run.map_or(missing.len(), |last| last + 1));
         }
-        let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return false };
+        if missing.is_empty() {
+            return false;
+        }
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
-        let last_moment = estimate * 3 / 2 + self.margin(now);
-        let last_call = estimate * 3 / 2 + MARGIN_AT_LAST;
-        let in_time = last_moment.max(self.live_reserve());
-        let duration = film.end(task.segment).saturating_sub(film.start(task.segment));
-        let is_fast = self.origin.estimate(film.size(task.segment)) < duration;
-
+        let in_time = (estimate * 3 / 2 + self.margin(now)).max(self.live_reserve());
+        let lack = Lack { missing, estimate, in_time };
         if task.wanted && task.slack < in_time {
-            let peers = self.what_peers_will_do(now, task, &missing, estimate);
-            let rank = self.rank(now, task.segment).unwrap_or(0).min(4);
-            let begun = Urgent { since: now, slack: task.slack, left_alone: None };
-            let urgent = self.urgent.entry(task.segment).or_insert(begun);
-            urgent.left_alone = if peers == Peers::TooLate { urgent.left_alone.or(Some(now)) } else { None };
-            // Several may run out of time at once: the first in rank speaks up, and the others hear it. Whatever
-            // neighbours say, that is all the time they get: they may be lying.
-            let patience = in_time + in_time * rank / 2;
-            let heard = urgent.left_alone.is_some_and(|at| now.since(at) >= HEARING * rank);
-            // Whoever had time has it up to the last call, not beyond; but nobody calls an origin that is no faster than
-            // the film. Parts are short: there the call comes sooner.
-            let (last_call, had_time) = match film.is_live() {
-                true => (last_moment, true),
-                false => (last_call, is_fast && urgent.slack > last_call && peers != Peers::Sooner),
-            };
-            let late = had_time && task.slack < last_call && now.since(urgent.since) >= HEARING * rank;
-            if heard || late || now.since(urgent.since) > patience {
-                // Unless the origin is in doubt itself, what it brings need not come twice.
-                if !self.origin.is_failing() {
-                    missing.iter().for_each(|&piece| self.withdraw(task.segment, piece, out));
-                }
-                self.fetch(now, task.segment, first, last + 1, out);
-            }
+            self.call_origin(now, task, &lack, out);
             return true;
         }
-        if film.is_live() {
-            return false; // that is the tops' part
+        // The pieces of a live stream that nobody has are the tops' part.
+        !film.is_live() && self.take_part(now, task, &lack, ahead, asked, out)
+    }
+
+    /// Fetches what a segment lacks that the player needs soon, as soon as that may not be left to neighbours any more.
+    fn call_origin(&mut self, now: Time, task: &Task, lack: &Lack, out: &mut Vec<Output>) {
+        let &Lack { ref missing, estimate, in_time } = lack;
+        let (Some(film), Some(&first), Some(&last)) = (&self.film, missing.first(), missing.last()) else {
+            return;
+        };
+        let peers = self.what_peers_will_do(now, task, missing, estimate);
+        let rank = self.rank(now, task.segment).unwrap_or(0).min(4);
+        // Parts are short: their last call comes sooner. Nobody calls an origin that is no faster than the film.
+        let kept = if film.is_live() { self.margin(now) } else { MARGIN_AT_LAST };
+        let last_call = estimate * 3 / 2 + kept;
+        let duration = film.end(task.segment).saturating_sub(film.start(task.segment));
+        let is_fast = self.origin.estimate(film.size(task.segment)) < duration;
+        let is_live = film.is_live();
+
+        let begun = Urgent { since: now, slack: task.slack, left_alone: None };
+        let urgent = self.urgent.entry(task.segment).or_insert(begun);
+        urgent.left_alone = if peers == Peers::TooLate { urgent.left_alone.or(Some(now)) } else { None };
+        // Several may run out of time at once: the first in rank speaks up, and the others hear it.
+        let in_turn = |since: Time| now.since(since) >= HEARING * rank;
+        let alone = urgent.left_alone.is_some_and(in_turn);
+        // Whatever neighbours say, who had time has it up to the last call, and who had none has this: they may be lying.
+        let may_call = is_live || is_fast && peers != Peers::Sooner && urgent.slack > last_call;
+        let late = may_call && task.slack < last_call && in_turn(urgent.since);
+        let patience = in_time + in_time * rank / 2;
+        if alone || late || now.since(urgent.since) > patience {
+            // Unless the origin is in doubt itself, what it brings need not come twice.
+            if !self.origin.is_failing() {
+                missing.iter().for_each(|&piece| self.withdraw(task.segment, piece, out));
+            }
+            self.fetch(now, task.segment, first, last + 1, out);
         }
+    }
+
+    /// Fetches of a film's segment what nobody has, for all, if it is this peer's part to do so. See [`Self::consider_origin`].
+    fn take_part(
+        &mut self,
+        now: Time,
+        task: &Task,
+        lack: &Lack,
+        ahead: usize,
+        asked: &[(SegmentId, u32)],
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let Some(film) = &self.film else { return false };
         let segment = task.segment;
         // Beside another fetch it delays what is needed sooner: only while there is enough to play.
         let enough = self.origin.estimate(film.size(segment)) * 3 + self.margin(now);
@@ -184,40 +214,40 @@ impl Peer {
         if beyond && !self.links.values().any(|n| self.is_wanted_by(n, segment)) {
             return false;
         }
-        let promised = self.links.values().any(|n| n.serves() && n.promises(now, segment, estimate));
-        let mut sourced = held;
-        if !promised {
-            mark_asked(&mut sourced, segment, asked);
-            for neighbour in self.links.values().filter(|n| n.serves()) {
-                if sourced.is_full() {
-                    break;
-                }
-                neighbour.add_to(&mut sourced, segment);
-            }
+        if self.links.values().any(|n| n.serves() && n.promises(now, segment, lack.estimate)) {
+            self.orphaned.remove(&segment);
+            return false;
         }
-        let orphans = || sourced.missing().filter(|_| !promised);
-        let (Some(first), Some(last)) = (orphans().next(), orphans().last()) else {
-            self.orphaned.remove(&task.segment);
+        let mut sourced = self.store.pieces(film, segment);
+        mark_asked(&mut sourced, segment, asked);
+        for neighbour in self.links.values().filter(|n| n.serves()) {
+            if sourced.is_full() {
+                break;
+            }
+            neighbour.add_to(&mut sourced, segment);
+        }
+        let (Some(first), Some(last)) = (sourced.missing().next(), sourced.missing().last()) else {
+            self.orphaned.remove(&segment);
             return false;
         };
         let in_turn = ahead < EARLY_FETCHES;
-        let since = self.orphaned.entry(task.segment).or_insert(now);
+        let since = self.orphaned.entry(segment).or_insert(now);
         if !in_turn {
             *since = now; // nobody's part yet
         }
         let waited = now.since(*since);
-        let step_in = match self.rank(now, task.segment) {
+        let step_in = match self.rank(now, segment) {
             // Elected: at once, for all, if it is its turn.
             Some(0) => in_turn,
             // A backup, for its own viewer: when the elected one does not do its part, or time runs out.
             Some(rank) => {
                 task.wanted && in_turn && waited > PART * rank.min(4)
-                    || task.slack < in_time + self.config.step_in + self.config.step_in / rank
+                    || task.slack < lack.in_time + self.config.step_in + self.config.step_in / rank
             }
-            None => task.slack < in_time + self.config.step_in / 2,
+            None => task.slack < lack.in_time + self.config.step_in / 2,
         };
         if step_in && self.origin.fetches.len() < self.config.fetches_max {
-            self.fetch(now, task.segment, first, last + 1, out);
+            self.fetch(now, segment, first, last + 1, out);
         }
         true
     }
