@@ -21,6 +21,7 @@ pub struct Counts {
 pub(crate) struct Member {
     pub(crate) peer: PeerId,
     pub(crate) conn: ConnId,
+    pub(crate) since: Duration,
     pub(crate) last_seen: Duration,
     pub(crate) expected: Expected,
     complete: bool,
@@ -70,6 +71,7 @@ impl Swarm {
         self.members.push(Member {
             peer,
             conn,
+            since: now,
             last_seen: now,
             expected: Expected::default(),
             complete: false,

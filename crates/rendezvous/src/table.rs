@@ -50,6 +50,24 @@ pub enum Verdict {
     Close,
 }
 
+/// Whoever has been in a swarm for so long has something to give.
+const SETTLES: Duration = Duration::from_secs(4);
+/// For each candidate so many members are looked at.
+const DRAWN_FOR_ONE: usize = 8;
+
+/// Leaves `wanted` of those drawn: half of them settled, as far as there are any. When a whole audience comes at once, most have
+/// nothing yet, and would be named to each other.
+fn settled_first(drawn: &mut Vec<usize>, wanted: usize, settled: impl Fn(&usize) -> bool) {
+    let mut ahead = 0;
+    for at in 0..drawn.len() {
+        if ahead < wanted.div_ceil(2) && settled(&drawn[at]) {
+            drawn.swap(ahead, at);
+            ahead += 1;
+        }
+    }
+    drawn.truncate(wanted);
+}
+
 /// The server has as many connections as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no room for another connection")]
@@ -264,7 +282,10 @@ impl Table {
             (_, None) => {}
         }
         let place = swarm.place(peer_id).expect("the member is in it by now");
-        let drawn = rng.sample(swarm.len(), place, offers.len() + want);
+        let wanted = offers.len() + want;
+        let mut drawn = rng.sample(swarm.len(), place, wanted * DRAWN_FOR_ONE);
+        let settled = |&place: &usize| now.saturating_sub(swarm.members()[place].since) >= SETTLES;
+        settled_first(&mut drawn, wanted, settled);
         let (offered, candidates) = drawn.split_at(offers.len().min(drawn.len()));
         let mut text = reply::announced(info_hash, config.interval.as_secs(), swarm.counts());
         if want > 0 {

@@ -3,7 +3,7 @@
 mod support;
 
 use rendezvous::{Config, ConnId, Full};
-use serde_json::json;
+use serde_json::{Value, json};
 use support::*;
 
 #[test]
@@ -165,4 +165,18 @@ fn a_scrape_of_everything_is_refused_unless_it_is_open() {
     assert!(
         rig.say(0, json!({"action": "scrape"}))[0].1["failure reason"].as_str().unwrap().contains("too many")
     );
+}
+
+#[test]
+fn half_of_the_candidates_have_been_there_for_a_while() {
+    let mut rig = Rig::new(200);
+    (0..20).for_each(|conn| drop(rig.join(conn, FILM, &name(conn))));
+    rig.pass(5);
+    (20..199).for_each(|conn| drop(rig.join(conn, FILM, &name(conn))));
+    let old: Vec<Value> = (0..20).map(|conn| json!(name(conn))).collect();
+    let reply = rig.say(199, announce_with(FILM, &name(199), json!({"want": 10}))).remove(0).1;
+    let candidates = reply["candidates"].as_array().unwrap();
+    let settled = candidates.iter().filter(|one| old.contains(one)).count();
+    assert_eq!(candidates.len(), 10);
+    assert!((4..=7).contains(&settled), "{settled} of ten, where one in ten has been there for long");
 }

@@ -17,6 +17,8 @@ const SETTLED: Duration = Duration::from_secs(5);
 const GREETS_WITHIN: Duration = Duration::from_secs(8);
 /// How long a link may leave untouched what was given to it.
 const STUCK_AT_MOST: Duration = Duration::from_secs(15);
+/// A piece of a live stream that would have to wait longer than this is refused.
+const LIVE_WAITS: Duration = Duration::from_secs(1);
 
 impl Peer {
     pub(crate) fn link_up(
@@ -150,10 +152,17 @@ impl Peer {
             }
             Message::Playing(playing) => neighbour.playing = Some(playing),
             Message::Request { id, segment, piece, within_ms, leaves } => {
+                let due = now + Duration::from_millis(u64::from(within_ms.min(600_000)));
                 let why = match () {
                     () if !self.uploads.is_sharing() => Some(Refusal::NotSharing),
                     () if !self.store.has(film, segment, piece) => Some(Refusal::Absent),
                     () if self.spares_nothing_for(now, Duration::from_millis(u64::from(within_ms))) => {
+                        Some(Refusal::Busy)
+                    }
+                    // Others can still bring it in time, if they are asked at once.
+                    () if film.is_live()
+                        && self.uploads.wait(due, link, |link| self.slots.behind(link)) > LIVE_WAITS =>
+                    {
                         Some(Refusal::Busy)
                     }
                     () if self.uploads.waiting(link) >= self.config.serve_queue_max => Some(Refusal::Busy),
@@ -169,7 +178,7 @@ impl Peer {
                         leaves,
                         bytes: film.piece_size(segment, piece)
                             + if leaves { 32 * film.pieces(segment) } else { 0 },
-                        due: now + Duration::from_millis(u64::from(within_ms.min(600_000))),
+                        due,
                     }),
                 }
             }

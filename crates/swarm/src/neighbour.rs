@@ -193,11 +193,11 @@ impl Neighbour {
         self.trust.bad(now);
     }
 
-    /// It has no time now. Whoever says so again and again is no help.
-    pub fn busy(&mut self, now: Time) {
+    /// It has no time now. Whoever says so again and again is no help, unless a whole audience has just come (`crowd`).
+    pub fn busy(&mut self, now: Time, crowd: bool) {
         self.rest_until = now + Duration::from_millis(300);
         self.busy += 1;
-        if self.busy > 3 {
+        if self.busy > 3 && !crowd {
             self.strikes += 1;
             self.trust.bad(now);
         }

@@ -33,7 +33,14 @@ pub(crate) struct Origin {
     rate: Option<u64>,
     failures: u32,
     rest_until: Time,
+    spared_until: Time,
 }
+
+/// A fetch of a part that took longer than this says that the origin, or the line, has too much to do.
+const SWAMPED: Duration = Duration::from_millis(2000);
+/// For so many times as long the origin is spared then.
+const SPARED: u32 = 3;
+const SPARED_AT_MOST: Duration = Duration::from_secs(15);
 
 /// Taken until a fetch has been measured: 8 Mbit/s.
 const FIRST_RATE: u64 = 1_000_000;
@@ -42,7 +49,13 @@ const LATENCY: Duration = Duration::from_millis(50);
 
 impl Origin {
     pub fn new() -> Self {
-        Self { fetches: BTreeMap::new(), rate: None, failures: 0, rest_until: Time::default() }
+        Self {
+            fetches: BTreeMap::new(),
+            rate: None,
+            failures: 0,
+            rest_until: Time::default(),
+            spared_until: Time::default(),
+        }
     }
 
     /// The pieces that are on their way, by all we know: what a failing origin was asked for is not, and with `hedge` nothing
@@ -76,6 +89,12 @@ impl Origin {
         now >= self.rest_until
     }
 
+    /// Whether it has too much to do to be asked for parts of a live stream that neighbours may bring: if every viewer called it
+    /// then, those who fetch for all would get nothing from it either.
+    pub fn is_spared(&self, now: Time) -> bool {
+        now < self.spared_until || self.fetches.values().any(|fetch| now.since(fetch.at) > SWAMPED)
+    }
+
     /// How long a fetch of `bytes` takes, by what has been seen.
     pub fn estimate(&self, bytes: u32) -> Duration {
         LATENCY
@@ -91,8 +110,11 @@ impl Origin {
         let Some(fetch) = self.fetches.remove(&segment) else { return };
         if complete {
             self.failures = 0;
-            let took = now.since(fetch.at).as_micros().max(1) as u64;
-            self.seen(u64::from(fetch.bytes) * 1_000_000 / took);
+            let took = now.since(fetch.at);
+            if took > SWAMPED {
+                self.spared_until = now + (took * SPARED).min(SPARED_AT_MOST);
+            }
+            self.seen(u64::from(fetch.bytes) * 1_000_000 / took.as_micros().max(1) as u64);
         } else {
             self.failures = (self.failures + 1).min(5);
             self.rest_until = now + Duration::from_millis(250 << self.failures);

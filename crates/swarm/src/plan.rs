@@ -165,6 +165,9 @@ impl Peer {
         let (Some(film), Some(&first), Some(&last)) = (&self.film, missing.first(), missing.last()) else {
             return;
         };
+        if film.is_live() && self.origin.is_spared(now) && self.links.values().any(|n| n.serves()) {
+            return;
+        }
         let peers = self.what_peers_will_do(now, task, missing, estimate);
         let rank = self.rank(now, task.segment).unwrap_or(0).min(4);
         // Parts are short: their last call comes sooner. Nobody calls an origin that is no faster than the film.

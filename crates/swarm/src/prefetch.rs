@@ -64,14 +64,16 @@ impl Peer {
 
     /// A neighbour had no time for a piece: that is no fault of its if the piece lies beyond our window.
     pub(crate) fn was_busy(&mut self, now: Time, link: Link, segment: SegmentId) {
-        let beyond = self.film.as_ref().is_some_and(|film| {
-            !film.is_live() && film.start(segment) >= self.viewer.window_end(&self.config)
-        });
+        let is_live = self.is_live();
+        let beyond = self
+            .film
+            .as_ref()
+            .is_some_and(|film| !is_live && film.start(segment) >= self.viewer.window_end(&self.config));
         let Some(neighbour) = self.links.get_mut(&link) else { return };
         if beyond {
             neighbour.spare_from = now + ASK_AGAIN;
         } else {
-            neighbour.busy(now);
+            neighbour.busy(now, is_live);
         }
     }
 }

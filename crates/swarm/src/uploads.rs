@@ -113,6 +113,19 @@ impl Uploads {
         Some(next)
     }
 
+    /// In what time a request would be served that is due at `due`, if it came now: what goes before it is ordered as in
+    /// [`Self::next`].
+    pub fn wait(&self, due: Time, link: Link, behind: impl Fn(Link) -> Duration) -> Duration {
+        let place = due + behind(link);
+        let before = |w: &&Waiting| {
+            let behind = if w.id == PUSHED { Duration::ZERO } else { behind(w.link) };
+            w.due + behind <= place
+        };
+        let bytes: u64 = self.queue.iter().filter(before).map(|w| u64::from(w.bytes)).sum();
+        let limit = u64::from(self.limit.unwrap_or(1));
+        Duration::from_micros(bytes.saturating_sub(self.tokens) * 1_000_000 / limit)
+    }
+
     /// How much of the limit is left over, in thousandths, over the last 20 s or so.
     pub fn spare_permille(&self, now: Time) -> u32 {
         let might = u64::from(self.limit.unwrap_or(0)) * Recent::LASTS_S;
@@ -157,6 +170,19 @@ mod tests {
         assert_eq!(uploads.oldest_push(), Some(Time::from_millis(300)));
         assert_eq!(served(&mut uploads, |_| Duration::from_secs(8)), [2, 1, 3]);
         assert!(uploads.is_empty() && uploads.oldest_push().is_none());
+    }
+
+    #[test]
+    fn a_request_waits_for_what_goes_before_it() {
+        let mut uploads = Uploads::new(&Config { upload: 1000, ..Config::default() });
+        for (link, id, due) in [(1, 5, 100), (2, 6, 300), (3, PUSHED, 900)] {
+            uploads.push(waiting(link, id, due));
+        }
+        let wait = |due_ms, link| {
+            let behind = |link| if link == Link(2) { Duration::from_secs(8) } else { Duration::ZERO };
+            uploads.wait(Time::from_millis(due_ms), Link(link), behind).as_secs()
+        };
+        assert_eq!((wait(50, 4), wait(100, 4), wait(1000, 4), wait(1000, 2)), (0, 1, 2, 3));
     }
 
     #[test]
