@@ -33,11 +33,14 @@ pub(crate) struct Origin {
     rate: Option<u64>,
     failures: u32,
     rest_until: Time,
-    spared_until: Time,
+    /// When the last fetch ended and how long it took, if that was long.
+    slow: Option<(Time, Duration)>,
 }
 
-/// A fetch of a part that took longer than this says that the origin, or the line, has too much to do.
-const SWAMPED: Duration = Duration::from_millis(2000);
+/// A fetch of a part that took longer than this says that the origin has too much to do; or the line, if it is a narrow one.
+/// While many come at once, those who have just come are the many.
+const SWAMPED: Duration = Duration::from_millis(4000);
+const SWAMPED_FOR_NEWCOMER: Duration = Duration::from_millis(1500);
 /// For so many times as long the origin is spared then.
 const SPARED: u32 = 3;
 const SPARED_AT_MOST: Duration = Duration::from_secs(15);
@@ -49,13 +52,7 @@ const LATENCY: Duration = Duration::from_millis(50);
 
 impl Origin {
     pub fn new() -> Self {
-        Self {
-            fetches: BTreeMap::new(),
-            rate: None,
-            failures: 0,
-            rest_until: Time::default(),
-            spared_until: Time::default(),
-        }
+        Self { fetches: BTreeMap::new(), rate: None, failures: 0, rest_until: Time::default(), slow: None }
     }
 
     /// The pieces that are on their way, by all we know: what a failing origin was asked for is not, and with `hedge` nothing
@@ -91,8 +88,13 @@ impl Origin {
 
     /// Whether it has too much to do to be asked for parts of a live stream that neighbours may bring: if every viewer called it
     /// then, those who fetch for all would get nothing from it either.
-    pub fn is_spared(&self, now: Time) -> bool {
-        now < self.spared_until || self.fetches.values().any(|fetch| now.since(fetch.at) > SWAMPED)
+    pub fn is_spared(&self, now: Time, newcomer: bool) -> bool {
+        let swamped = if newcomer { SWAMPED_FOR_NEWCOMER } else { SWAMPED };
+        let spared = |&(at, took): &(Time, Duration)| {
+            took > swamped && now.since(at) < (took * SPARED).min(SPARED_AT_MOST)
+        };
+        self.slow.as_ref().is_some_and(spared)
+            || self.fetches.values().any(|fetch| now.since(fetch.at) > swamped)
     }
 
     /// How long a fetch of `bytes` takes, by what has been seen.
@@ -111,9 +113,7 @@ impl Origin {
         if complete {
             self.failures = 0;
             let took = now.since(fetch.at);
-            if took > SWAMPED {
-                self.spared_until = now + (took * SPARED).min(SPARED_AT_MOST);
-            }
+            self.slow = (took > SWAMPED_FOR_NEWCOMER).then_some((now, took));
             self.seen(u64::from(fetch.bytes) * 1_000_000 / took.as_micros().max(1) as u64);
         } else {
             self.failures = (self.failures + 1).min(5);
