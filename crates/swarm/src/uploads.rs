@@ -22,6 +22,14 @@ pub(crate) struct Waiting {
     pub due: Time,
 }
 
+impl Waiting {
+    /// Its place in the order of service, where a link's requests count as less urgent by `behind`. What was promised by a tree
+    /// is owed to whoever stands in it.
+    fn place(&self, behind: &impl Fn(Link) -> Duration) -> Time {
+        if self.id == PUSHED { self.due } else { self.due + behind(self.link) }
+    }
+}
+
 /// A token bucket over the uplink, and the queue before it. `queue` is bounded by links x `serve_queue_max`.
 #[derive(Debug)]
 pub(crate) struct Uploads {
@@ -102,11 +110,7 @@ impl Uploads {
             .iter()
             .enumerate()
             .filter(|(_, w)| u64::from(w.bytes) <= tokens && takes(w))
-            .min_by_key(|(_, w)| {
-                // What was promised by a tree is owed to whoever stands in it.
-                let behind = if w.id == PUSHED { Duration::ZERO } else { behind(w.link) };
-                (w.due + behind, w.link, w.id)
-            })?;
+            .min_by_key(|(_, w)| (w.place(&behind), w.link, w.id))?;
         let next = self.queue.swap_remove(place);
         self.tokens -= u64::from(next.bytes);
         self.sent.add(now, next.bytes);
@@ -117,11 +121,8 @@ impl Uploads {
     /// [`Self::next`].
     pub fn wait(&self, due: Time, link: Link, behind: impl Fn(Link) -> Duration) -> Duration {
         let place = due + behind(link);
-        let before = |w: &&Waiting| {
-            let behind = if w.id == PUSHED { Duration::ZERO } else { behind(w.link) };
-            w.due + behind <= place
-        };
-        let bytes: u64 = self.queue.iter().filter(before).map(|w| u64::from(w.bytes)).sum();
+        let before = self.queue.iter().filter(|w| w.place(&behind) <= place);
+        let bytes: u64 = before.map(|w| u64::from(w.bytes)).sum();
         let limit = u64::from(self.limit.unwrap_or(1));
         Duration::from_micros(bytes.saturating_sub(self.tokens) * 1_000_000 / limit)
     }

@@ -302,8 +302,8 @@ pub const MEASURES: &[Measure] = &[
         means: "Of the media of those to whom the tracker named only enemies, the part that came from these.",
         of: |run, _| {
             percent(
-                victims(run, |seen| seen.from_enemies),
-                victims(run, |seen| seen.from_origin + seen.from_peers),
+                victims(run, |seen| seen.from_enemies as f64),
+                victims(run, |seen| (seen.from_origin + seen.from_peers) as f64),
             )
         },
     },
@@ -316,8 +316,7 @@ pub const MEASURES: &[Measure] = &[
         step: 0.01,
         means: "Time that the picture of those victims stood, as a part of the time from its start.",
         of: |run, _| {
-            let of = |part: fn(&Seen) -> f64| sum(run, |seen| if seen.victim { part(seen) } else { 0.0 });
-            percent(of(|seen| seen.stalled_s), of(|seen| seen.played_s + seen.stalled_s))
+            percent(victims(run, |seen| seen.stalled_s), victims(run, |seen| seen.played_s + seen.stalled_s))
         },
     },
     Measure {
@@ -485,8 +484,8 @@ fn count(run: &Run, counts: impl Fn(&Seen) -> bool) -> f64 {
     honest(run).filter(|seen| counts(seen)).count() as f64
 }
 
-fn victims(run: &Run, of: impl Fn(&Seen) -> u64) -> f64 {
-    sum(run, |seen| if seen.victim { of(seen) as f64 } else { 0.0 })
+fn victims(run: &Run, of: impl Fn(&Seen) -> f64) -> f64 {
+    sum(run, |seen| if seen.victim { of(seen) } else { 0.0 })
 }
 
 fn received(run: &Run) -> f64 {
