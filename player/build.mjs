@@ -28,7 +28,12 @@ function run(program, args, options = {}) {
 function wasm() {
   const { status, stdout } = spawnSync(join(root, "scripts/wasm.sh"), { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
   if (status !== 0) process.exit(status || 1);
-  copyFileSync(stdout.trim(), join(dist, "braidcast.wasm"));
+  const features = ["simd", "bulk-memory", "bulk-memory-opt", "sign-ext", "nontrapping-float-to-int", "mutable-globals", "reference-types", "multivalue"];
+  // What makes the code smaller still makes it larger once it is compressed: only what is there twice or for nothing goes.
+  const passes = ["duplicate-function-elimination", "dce", "vacuum", "strip-producers"];
+  const options = [...features.map((name) => `--enable-${name}`), ...passes.map((name) => `--${name}`)];
+  const wasmOpt = join(here, "node_modules/binaryen/bin/wasm-opt");
+  run(process.execPath, [wasmOpt, ...options, stdout.trim(), "-o", join(dist, "braidcast.wasm")]);
 }
 
 const common = { bundle: true, metafile: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning", absWorkingDir: here };

@@ -6,6 +6,8 @@ const MOST_BYTES_PER_MS = 12_500;
 const SAMPLES_LAST_MS = 1000;
 /** What is smaller says more about the delay than about the rate. */
 const LEAST_BYTES = 32 * 1024;
+/** But what takes longer than this is slow, however small. */
+export const SLOW_MS = 1000;
 
 /** An average over the last second of fetching. */
 export class OriginRate {
@@ -20,8 +22,8 @@ export class OriginRate {
 
   /** A fetch has ended. Gives what it ran at in bits a second; `null` where that says nothing of the origin. */
   sample(bytes: number, ms: number, firstByteMs: number): number | null {
-    this.firstByteMs = firstByteMs;
-    if (bytes < LEAST_BYTES) return null;
+    if (firstByteMs > 0) this.firstByteMs = firstByteMs;
+    if (bytes < LEAST_BYTES && ms < SLOW_MS) return null;
     // What comes out of the browser's cache comes faster than any path; and a moment says less than a second does.
     const took = Math.max(1, ms - firstByteMs / 2);
     const busyMs = Math.max(took, bytes / MOST_BYTES_PER_MS);

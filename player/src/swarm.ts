@@ -8,6 +8,7 @@ import { Links } from "./links.js";
 import { renditionOf, sequenceOf, type Carrier, type Hangup, type SegmentKey } from "./ops.js";
 import { ForgedError, OriginError, fetchPieces } from "./origin.js";
 import type { Counters, Meter } from "./stats.js";
+import { SLOW_MS } from "./rate.js";
 import { Store } from "./store.js";
 import { Tracker } from "./tracker.js";
 
@@ -51,6 +52,7 @@ export interface SwarmOptions {
 /** One fetch from the origin. */
 class Fetching {
   readonly controller = new AbortController();
+  readonly begunAt = performance.now();
   /** Pieces that are not verified yet. */
   readonly staged = new Map<number, Uint8Array<ArrayBuffer>>();
   /** Bytes that have come, and those of them that were stored. */
@@ -374,6 +376,9 @@ export class Swarm implements Carrier {
     this.#options.counters.wasted += fetching.came - fetching.kept;
     this.#fetching.delete(segment);
     fetching.controller.abort();
+    // What is cut short says how slow it was, too.
+    const ms = performance.now() - fetching.begunAt;
+    if (ms > SLOW_MS) this.#events.sampled(fetching.came, ms, 0);
   }
 
   deliver(segment: SegmentKey): void {

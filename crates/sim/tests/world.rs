@@ -154,3 +154,18 @@ fn a_scenario_that_cannot_be_run_says_what_is_wrong() {
     let misspelt = toml::from_str::<Scenario>(&format!("{good}fims = 1\n")).unwrap_err().to_string();
     assert!(misspelt.contains("fims"), "{misspelt}");
 }
+
+#[test]
+fn a_premiere_starts_though_its_audience_comes_all_at_once() {
+    // Ten viewers, then six more each second, and an origin that carries four. What all of them fetch from it at once comes to
+    // all of them late: then the first picture took most of a minute, as it does without neighbours.
+    let text = "question = 'Does it start?'\nseconds = 60\n\
+         film = { seconds = 40, rungs_kbps = [350, 750, 1600] }\n\
+         audience = { viewers = 130, come = [[0, 1], [10, 1], [10, 12], [30, 12]] }\n\
+         origin = { total_mbps = 8 }";
+    let together = run(&read(text), 1, false);
+    let mut startups: Vec<f64> = together.viewers.iter().map(|v| v.startup_s.unwrap_or(60.0)).collect();
+    startups.sort_by(f64::total_cmp);
+    let median = startups[startups.len() / 2];
+    assert!(median < 5.0, "half of them waited more than {median} s");
+}

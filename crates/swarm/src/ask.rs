@@ -117,7 +117,10 @@ impl Peer {
         let Some(film) = &self.film else { return Vec::new() };
         let mut taken = self.store.pieces(film, segment);
         mark_asked(&mut taken, segment, asked);
-        for piece in self.origin.covers(now, segment, film.is_live()) {
+        // A late fetch may mean a narrow line, which more would only fill; but who has nothing to play has nothing to lose.
+        let starves = self.viewer.is_starving() && self.origin.is_late(now);
+        let hedge = film.is_live() || self.origin.is_slow(now) || starves;
+        for piece in self.origin.covers(now, segment, hedge) {
             taken.set(piece);
         }
         if taken.is_full() {

@@ -23,6 +23,7 @@ mod hurry;
 mod io;
 mod links;
 mod live;
+mod lots;
 mod meet;
 mod neighbour;
 mod origin;

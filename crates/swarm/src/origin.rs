@@ -33,6 +33,8 @@ pub(crate) struct Origin {
     rate: Option<u64>,
     failures: u32,
     rest_until: Time,
+    /// When fetches were last late here and with others.
+    was_slow: Option<Time>,
     /// When the last fetch ended and how long it took, if that was long.
     slow: Option<(Time, Duration)>,
 }
@@ -47,19 +49,34 @@ const SPARED_AT_MOST: Duration = Duration::from_secs(15);
 
 /// Taken until a fetch has been measured: 8 Mbit/s.
 const FIRST_RATE: u64 = 1_000_000;
+/// What comes later than twice as expected and this is asked of neighbours too; what is far off already is not waited for.
 const HEDGES_AFTER: Duration = Duration::from_millis(300);
+/// What takes less is not late, and what takes more is, whatever was expected.
+const OVERDUE: Duration = Duration::from_millis(1000);
+const OVERDUE_AT_MOST: Duration = Duration::from_millis(4000);
+/// For so long an origin that others wait for too is called by few.
+const SLOW_FOR: Duration = Duration::from_secs(30);
+const HEDGES_AT_MOST: Duration = Duration::from_millis(400);
 const LATENCY: Duration = Duration::from_millis(50);
 
 impl Origin {
     pub fn new() -> Self {
-        Self { fetches: BTreeMap::new(), rate: None, failures: 0, rest_until: Time::default(), slow: None }
+        Self {
+            fetches: BTreeMap::new(),
+            rate: None,
+            failures: 0,
+            rest_until: Time::default(),
+            was_slow: None,
+            slow: None,
+        }
     }
 
     /// The pieces that are on their way, by all we know: what a failing origin was asked for is not, and with `hedge` nothing
     /// that it takes far longer for than it was expected to.
     pub fn covers(&self, now: Time, segment: SegmentId, hedge: bool) -> Range<u32> {
         let fetch = self.fetches.get(&segment).filter(|fetch| {
-            let slow = || now.since(fetch.at) > self.estimate(fetch.bytes) * 2 + HEDGES_AFTER;
+            let expected = self.estimate(fetch.bytes).min(HEDGES_AT_MOST);
+            let slow = || now.since(fetch.at) > expected * 2 + HEDGES_AFTER;
             !(self.is_failing() || hedge && slow())
         });
         fetch.map_or(0..0, |fetch| fetch.first..fetch.end)
@@ -101,6 +118,36 @@ impl Origin {
     pub fn estimate(&self, bytes: u32) -> Duration {
         LATENCY
             + Duration::from_micros(u64::from(bytes) * 1_000_000 / self.rate.unwrap_or(FIRST_RATE).max(1000))
+    }
+
+    /// Whether a fetch takes far longer than it was expected to.
+    pub fn is_overdue(&self, now: Time, segment: SegmentId) -> bool {
+        self.fetches.get(&segment).is_some_and(|fetch| {
+            let expected = self.estimate(fetch.bytes) * 2 + HEDGES_AFTER;
+            now.since(fetch.at) > expected.clamp(OVERDUE, OVERDUE_AT_MOST)
+        })
+    }
+
+    /// Whether any does.
+    pub fn is_late(&self, now: Time) -> bool {
+        self.fetches.keys().any(|&segment| self.is_overdue(now, segment))
+    }
+
+    /// Fetches are late, and others' are too.
+    pub fn found_slow(&mut self, now: Time) {
+        self.was_slow = Some(now);
+    }
+
+    /// Whether that was so a while ago.
+    pub fn is_slow(&self, now: Time) -> bool {
+        self.was_slow.is_some_and(|at| now.since(at) < SLOW_FOR)
+    }
+
+    /// Gives up a fetch, for its slowness: it would have taken as long again at the least.
+    pub fn give_up(&mut self, now: Time, segment: SegmentId) {
+        if let Some(fetch) = self.fetches.remove(&segment) {
+            self.seen(u64::from(fetch.bytes) * 500_000 / now.since(fetch.at).as_micros().max(1) as u64);
+        }
     }
 
     /// A fetch ran at so many bytes a second.
@@ -160,5 +207,42 @@ impl Path {
     pub fn bps(&self) -> Option<u64> {
         (self.bytes >= 65_536 && self.busy_us > 0)
             .then(|| self.bytes.saturating_mul(8_000_000) / self.busy_us)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEGMENT: SegmentId = SegmentId { rendition: 0, sequence: 1 };
+
+    #[test]
+    fn a_fetch_is_overdue_by_what_was_expected_and_at_the_latest_after_some_seconds() {
+        let mut origin = Origin::new();
+        let late_after = |origin: &mut Origin, bytes| {
+            origin.fetches.insert(SEGMENT, Fetch::new(Time::default(), 0..4, bytes));
+            (0..100).find(|&tenth| origin.is_overdue(Time::from_millis(tenth * 100), SEGMENT))
+        };
+        assert_eq!(
+            late_after(&mut origin, 10_000),
+            Some(11),
+            "little is expected at once, and given a second"
+        );
+        assert_eq!(late_after(&mut origin, 1_000_000), Some(25));
+        origin.seen(1000);
+        assert_eq!(late_after(&mut origin, 1_000_000), Some(41), "a slow one is not waited for without end");
+        assert!(origin.is_late(Time::from_millis(4100)) && !origin.is_slow(Time::from_millis(4100)));
+        origin.found_slow(Time::from_millis(4100));
+        assert!(origin.is_slow(Time::from_millis(30_000)) && !origin.is_slow(Time::from_millis(40_000)));
+    }
+
+    #[test]
+    fn what_is_given_up_teaches_how_slow_it_was() {
+        let mut origin = Origin::new();
+        let before = origin.estimate(100_000);
+        origin.fetches.insert(SEGMENT, Fetch::new(Time::default(), 0..10, 100_000));
+        origin.arrived(Time::from_millis(2000), SEGMENT);
+        origin.give_up(Time::from_millis(4000), SEGMENT);
+        assert!(origin.fetches.is_empty() && origin.estimate(100_000) > before * 10);
     }
 }

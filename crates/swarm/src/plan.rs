@@ -39,7 +39,7 @@ const HEARING: Duration = Duration::from_millis(150);
 /// A segment that is needed so soon that the origin is thought of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Urgent {
-    since: Time,
+    pub since: Time,
     /// How much time there was then.
     slack: Duration,
     /// Since when neighbours have not been expected to bring it.
@@ -81,6 +81,7 @@ impl Peer {
         self.missing.clear();
         self.missing.extend(tasks.iter().map(|task| task.segment));
         self.drop_stale_fetches(&tasks, out);
+        self.yield_fetches(now, out);
         self.orphaned.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
         self.urgent.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
         let near: Vec<Task> =
@@ -173,6 +174,7 @@ impl Peer {
             return;
         }
         let peers = self.what_peers_will_do(now, task, missing, estimate);
+        let may_call_now = self.may_call(now, task.segment);
         let rank = self.rank(now, task.segment).unwrap_or(0).min(4);
         // Parts are short: their last call comes sooner. Nobody calls an origin that is no faster than the film.
         let kept = if film.is_live() { self.margin(now) } else { MARGIN_AT_LAST };
@@ -191,9 +193,9 @@ impl Peer {
         let may_call = is_live || is_fast && peers != Peers::Sooner && urgent.slack > last_call;
         let late = may_call && task.slack < last_call && in_turn(urgent.since);
         let patience = in_time + in_time * rank / 2;
-        if alone || late || now.since(urgent.since) > patience {
+        if may_call_now && (alone || late || now.since(urgent.since) > patience) {
             // Unless the origin is in doubt itself, what it brings need not come twice.
-            if !self.origin.is_failing() {
+            if !self.origin.is_failing() && !self.origin.is_slow(now) {
                 missing.iter().for_each(|&piece| self.withdraw(task.segment, piece, out));
             }
             self.fetch(now, task.segment, first, last + 1, out);
@@ -253,7 +255,7 @@ impl Peer {
             }
             None => task.slack < lack.in_time + self.config.step_in / 2,
         };
-        if step_in && self.origin.fetches.len() < self.config.fetches_max {
+        if step_in && self.origin.fetches.len() < self.config.fetches_max && self.may_call(now, segment) {
             self.fetch(now, segment, first, last + 1, out);
         }
         true
@@ -329,7 +331,7 @@ impl Peer {
     }
 
     /// Whether a neighbour lacks a segment, and fetches it as well as we do if it is elected.
-    fn is_wanted_by(&self, n: &Neighbour, segment: SegmentId) -> bool {
+    pub(crate) fn is_wanted_by(&self, n: &Neighbour, segment: SegmentId) -> bool {
         let Some(kind) = self.film.as_ref().and_then(|film| film.kind(segment.rendition)) else {
             return false;
         };

@@ -125,7 +125,8 @@ impl Viewer {
         self.tracks[kind as usize].map(|t| t.rendition)
     }
 
-    fn is_starving(&self) -> bool {
+    /// Whether it has next to nothing to play.
+    pub fn is_starving(&self) -> bool {
         self.buffered() < STARVING
     }
 
@@ -152,7 +153,7 @@ impl Viewer {
     pub fn tasks(&self, film: &Film, end: Duration) -> Vec<Task> {
         let task = |segment, wanted| Task { segment, slack: self.slack(film, segment), wanted };
         let mut tasks: Vec<Task> = self.wants().map(|segment| task(segment, true)).collect();
-        for chosen in self.tracks.iter().flatten().filter(|chosen| chosen.steady) {
+        for chosen in self.tracks.iter().flatten().filter(|chosen| chosen.steady || film.is_live()) {
             let from = film.at(chosen.rendition, self.player.position + self.buffered()).max(chosen.sequence);
             let ahead = (from..=film.last(chosen.rendition))
                 .map(|sequence| SegmentId::new(chosen.rendition, sequence))

@@ -19,6 +19,8 @@ const HEADERS: u32 = 77;
 const PACKET: u32 = 1150;
 /// How long a browser tries to reach somebody before it gives up.
 pub(super) const GIVES_UP: Duration = Duration::from_secs(15);
+/// A fetch that is given up after this was slow.
+const LONG: Duration = Duration::from_secs(1);
 /// How long it takes until one who went without a word is missed, by neighbours and by the tracker.
 const MISSED_AFTER: Duration = Duration::from_secs(15);
 
@@ -42,7 +44,17 @@ impl World<'_> {
             Output::CancelFetch(segment) => {
                 let viewer = &mut self.viewers[at as usize];
                 match viewer.fetches.remove(&segment) {
-                    Some(Some(request)) => self.give_up(request),
+                    Some(Some(request)) => {
+                        // What is cut short says how slow it was, too.
+                        if let Some(asked) = self.requests.get(&request) {
+                            let begun = asked.staged.iter().map(|&piece| viewer.piece_bytes(segment, piece));
+                            let bytes = begun.map(u64::from).sum();
+                            if self.now.since(asked.began) > LONG {
+                                viewer.origin_rate.sample(self.now, asked.began, bytes);
+                            }
+                        }
+                        self.give_up(request);
+                    }
                     Some(None) => {}
                     None => self.fail(at, format!("gives up a fetch of {segment:?} that is not open")),
                 }
