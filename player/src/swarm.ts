@@ -7,8 +7,8 @@ import { Core, type Film, type Opening, type Snapshot } from "./core.js";
 import { Links } from "./links.js";
 import { renditionOf, sequenceOf, type Carrier, type Hangup, type SegmentKey } from "./ops.js";
 import { ForgedError, OriginError, fetchPieces } from "./origin.js";
-import type { Counters, Meter } from "./stats.js";
 import { SLOW_MS } from "./rate.js";
+import type { Counters, Meter } from "./stats.js";
 import { Store } from "./store.js";
 import { Tracker } from "./tracker.js";
 

@@ -6,6 +6,7 @@
 //! after the first are backups that step in as the deadline comes near.
 
 use crate::io::PeerId;
+use crate::stripes::short;
 use manifest::SegmentId;
 
 /// The score of `peer` for `segment`; the highest fetches. 0 for one that uploads nothing.
@@ -28,6 +29,14 @@ pub(crate) fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// Whether the lot for `of` falls on a peer, where it falls on `few` in `all`; each doubling makes it twice as likely. The
+/// same peer always draws the same lot.
+pub(crate) fn is_drawn(me: &PeerId, of: SegmentId, few: u64, all: u64, doublings: u64) -> bool {
+    let lot = mix(u64::from(short(me)) ^ u64::from(of.rendition) << 40 ^ u64::from(of.sequence) << 48) >> 32;
+    let chance = (few << 32) / all.max(1);
+    lot < chance.saturating_mul(1 << doublings.min(20))
 }
 
 #[cfg(test)]

@@ -230,11 +230,8 @@ impl Peer {
                 && election::score(&n.peer, n.upload_kbps, of) > mine
         });
         let steps = (waited.as_millis() / ORPHAN_STEP.as_millis()) as u32;
-        let lot = election::mix(
-            u64::from(stripes::short(&self.me)) ^ u64::from(video) << 40 ^ u64::from(stripe) << 48,
-        ) >> 32;
-        let chance = ((TOPS * known) << 32) / all.max(1);
-        rivals.count() as u32 <= steps && lot < chance.saturating_mul(1 << steps.min(20))
+        rivals.count() as u32 <= steps
+            && election::is_drawn(&self.me, of, TOPS * known, all, u64::from(steps))
     }
 
     /// How many more stripes this peer's uplink carries in all.

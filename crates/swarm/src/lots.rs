@@ -7,7 +7,6 @@ use crate::election;
 use crate::io::Output;
 use crate::origin::Fetch;
 use crate::peer::Peer;
-use crate::stripes;
 use crate::time::Time;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -27,7 +26,7 @@ impl Peer {
             self.origin.found_slow(now);
         }
         let is_left = |&(&segment, fetch): &(&SegmentId, &Fetch)| {
-            fetch.left > 0 && self.origin.is_overdue(now, segment) && !self.may_call(now, segment)
+            fetch.left > 0 && self.origin.is_overdue(now, segment) && !self.may_call_slow(now, segment)
         };
         // One at a time: the next plan is not far.
         if let Some((&segment, _)) = self.origin.fetches.iter().find(is_left) {
@@ -53,7 +52,7 @@ impl Peer {
 
     /// While the origin is slow only a few of all that want a segment may call it: who, is drawn by lot, and every four
     /// seconds that it has been urgent double the chance. Who is helped by nobody may always.
-    pub(crate) fn may_call(&self, now: Time, segment: SegmentId) -> bool {
+    pub(crate) fn may_call_slow(&self, now: Time, segment: SegmentId) -> bool {
         let is_helped = || self.links.values().any(|n| n.serves() && n.gave.by(now) > 0);
         if !self.origin.is_slow(now) || !is_helped() {
             return true;
@@ -64,9 +63,6 @@ impl Peer {
         });
         let all = self.meet.audience.map_or(count, |others| u64::from(others) + 1);
         let waited = self.urgent.get(&segment).map_or(0, |urgent| now.since(urgent.since).as_secs() / 4);
-        let of = u64::from(segment.rendition) << 40 ^ u64::from(segment.sequence) << 48;
-        let lot = election::mix(u64::from(stripes::short(&self.me)) ^ of) >> 32;
-        let chance = ((CALLERS * count) << 32) / (all * wanting).max(1);
-        lot < chance.saturating_mul(1 << waited.min(20))
+        election::is_drawn(&self.me, segment, CALLERS * count, all * wanting, waited)
     }
 }

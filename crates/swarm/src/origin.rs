@@ -51,12 +51,12 @@ const SPARED_AT_MOST: Duration = Duration::from_secs(15);
 const FIRST_RATE: u64 = 1_000_000;
 /// What comes later than twice as expected and this is asked of neighbours too; what is far off already is not waited for.
 const HEDGES_AFTER: Duration = Duration::from_millis(300);
+const HEDGES_AT_MOST: Duration = Duration::from_millis(400);
 /// What takes less is not late, and what takes more is, whatever was expected.
 const OVERDUE: Duration = Duration::from_millis(1000);
 const OVERDUE_AT_MOST: Duration = Duration::from_millis(4000);
 /// For so long an origin that others wait for too is called by few.
 const SLOW_FOR: Duration = Duration::from_secs(30);
-const HEDGES_AT_MOST: Duration = Duration::from_millis(400);
 const LATENCY: Duration = Duration::from_millis(50);
 
 impl Origin {

@@ -174,7 +174,6 @@ impl Peer {
             return;
         }
         let peers = self.what_peers_will_do(now, task, missing, estimate);
-        let may_call_now = self.may_call(now, task.segment);
         let rank = self.rank(now, task.segment).unwrap_or(0).min(4);
         // Parts are short: their last call comes sooner. Nobody calls an origin that is no faster than the film.
         let kept = if film.is_live() { self.margin(now) } else { MARGIN_AT_LAST };
@@ -193,7 +192,8 @@ impl Peer {
         let may_call = is_live || is_fast && peers != Peers::Sooner && urgent.slack > last_call;
         let late = may_call && task.slack < last_call && in_turn(urgent.since);
         let patience = in_time + in_time * rank / 2;
-        if may_call_now && (alone || late || now.since(urgent.since) > patience) {
+        let calls = alone || late || now.since(urgent.since) > patience;
+        if calls && self.may_call_slow(now, task.segment) {
             // Unless the origin is in doubt itself, what it brings need not come twice.
             if !self.origin.is_failing() && !self.origin.is_slow(now) {
                 missing.iter().for_each(|&piece| self.withdraw(task.segment, piece, out));
@@ -255,7 +255,8 @@ impl Peer {
             }
             None => task.slack < lack.in_time + self.config.step_in / 2,
         };
-        if step_in && self.origin.fetches.len() < self.config.fetches_max && self.may_call(now, segment) {
+        if step_in && self.origin.fetches.len() < self.config.fetches_max && self.may_call_slow(now, segment)
+        {
             self.fetch(now, segment, first, last + 1, out);
         }
         true

@@ -46,12 +46,11 @@ impl World<'_> {
                 match viewer.fetches.remove(&segment) {
                     Some(Some(request)) => {
                         // What is cut short says how slow it was, too.
-                        if let Some(asked) = self.requests.get(&request) {
-                            let begun = asked.staged.iter().map(|&piece| viewer.piece_bytes(segment, piece));
-                            let bytes = begun.map(u64::from).sum();
-                            if self.now.since(asked.began) > LONG {
-                                viewer.origin_rate.sample(self.now, asked.began, bytes);
-                            }
+                        let asked = self.requests.get(&request);
+                        if let Some(asked) = asked.filter(|asked| self.now.since(asked.began) > LONG) {
+                            let staged = asked.staged.iter().map(|&piece| viewer.piece_bytes(segment, piece));
+                            let bytes = staged.map(u64::from).sum();
+                            viewer.origin_rate.sample(self.now, asked.began, bytes);
                         }
                         self.give_up(request);
                     }
