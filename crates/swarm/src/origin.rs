@@ -120,11 +120,11 @@ impl Origin {
             + Duration::from_micros(u64::from(bytes) * 1_000_000 / self.rate.unwrap_or(FIRST_RATE).max(1000))
     }
 
-    /// Whether a fetch takes far longer than it was expected to.
+    /// Whether a fetch takes far longer than it was expected to. Of what comes at this instant the rest may be there as well.
     pub fn is_overdue(&self, now: Time, segment: SegmentId) -> bool {
         self.fetches.get(&segment).is_some_and(|fetch| {
             let expected = self.estimate(fetch.bytes) * 2 + HEDGES_AFTER;
-            now.since(fetch.at) > expected.clamp(OVERDUE, OVERDUE_AT_MOST)
+            now > fetch.came && now.since(fetch.at) > expected.clamp(OVERDUE, OVERDUE_AT_MOST)
         })
     }
 
@@ -232,6 +232,9 @@ mod tests {
         origin.seen(1000);
         assert_eq!(late_after(&mut origin, 1_000_000), Some(41), "a slow one is not waited for without end");
         assert!(origin.is_late(Time::from_millis(4100)) && !origin.is_slow(Time::from_millis(4100)));
+        origin.arrived(Time::from_millis(4200), SEGMENT);
+        assert!(!origin.is_late(Time::from_millis(4200)), "what is coming is not given up between two pieces");
+        assert!(origin.is_late(Time::from_millis(4201)));
         origin.found_slow(Time::from_millis(4100));
         assert!(origin.is_slow(Time::from_millis(30_000)) && !origin.is_slow(Time::from_millis(40_000)));
     }
