@@ -34,7 +34,7 @@ const KEYED_PATIENCE_MS = 4000;
 const START_PATIENCE_MS = 20_000;
 /** Others are met once the picture moves, or this long after the engine is ready: connections cost time on both sides, which
  * the start needs, and that is from the origin anyway. */
-const MEET_WITHIN_MS = 1000;
+const MEET_WITHIN_MS = 300;
 const PLAYER_EVERY_MS = 250;
 const STATS_EVERY_MS = 1000;
 const DEFAULT_UPLOAD_KBPS = 20_000;

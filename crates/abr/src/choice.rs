@@ -53,6 +53,8 @@ pub struct State<'a> {
     pub sizes: &'a [u32],
     /// Neighbours that hold this segment, one number a rung; may be empty.
     pub holders: &'a [u32],
+    /// Whether the origin has too much to do to bring every viewer a rung of its own choice.
+    pub origin_is_slow: bool,
 }
 
 impl Abr {
@@ -89,7 +91,19 @@ impl Abr {
             Some(Rung(current)) if self.config.one_up => Rung(current + 1).min(top),
             _ => top,
         };
-        self.drawn_by_holders(wanted.min(highest), highest, state.holders)
+        let wanted = wanted.min(highest);
+        if state.origin_is_slow {
+            self.nearest_held(wanted, state.holders).unwrap_or(wanted)
+        } else {
+            self.drawn_by_holders(wanted, highest, state.holders)
+        }
+    }
+
+    /// The rung to ask for instead of `asked`, for which a player waits with nothing to play: if a slow origin alone has that,
+    /// and neighbours another.
+    pub fn choose_instead(&self, asked: Rung, state: &State) -> Option<Rung> {
+        let waits_in_vain = state.origin_is_slow && state.buffer.is_zero() && !is_held(asked, state.holders);
+        Some(self.choose(state)).filter(|&rung| waits_in_vain && is_held(rung, state.holders))
     }
 
     /// Bits per second that the network is expected to give; [`Config::start_bps`] before the first download.
@@ -123,4 +137,15 @@ impl Abr {
         let beside = [up, down].into_iter().flatten().filter(|&rung| held(rung) && away(rung) <= swarm.bonus);
         beside.min_by(|&a, &b| away(a).total_cmp(&away(b))).unwrap_or(wanted)
     }
+
+    /// The rung nearest to `wanted` that any neighbour holds: a lower one if there is one.
+    fn nearest_held(&self, wanted: Rung, holders: &[u32]) -> Option<Rung> {
+        let below = (0..=wanted.0).rev().map(Rung).find(|&rung| is_held(rung, holders));
+        let above = || (wanted.0..=self.ladder.top().0).map(Rung).find(|&rung| is_held(rung, holders));
+        below.or_else(above)
+    }
+}
+
+fn is_held(rung: Rung, holders: &[u32]) -> bool {
+    holders.get(rung.0).is_some_and(|&count| count > 0)
 }

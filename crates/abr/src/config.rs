@@ -134,7 +134,9 @@ pub enum Prediction {
 /// What it counts for that neighbours hold the next segment at a rung.
 ///
 /// Viewers of one film on slightly different links would settle on different rungs and have little to give each other. A
-/// rung that enough neighbours hold draws a choice beside it, by one rung at most.
+/// rung that enough neighbours hold draws a choice beside it, by one rung at most. Where the origin is slow
+/// ([`crate::State::origin_is_slow`]) only what any neighbour holds is chosen, if there is such a rung: what nobody holds
+/// comes late, whatever its bitrate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Swarm {
     /// Neighbours that must hold it.

@@ -48,6 +48,29 @@ fn it_draws_up_only_where_the_network_could_follow() {
 }
 
 #[test]
+fn of_a_slow_origin_only_what_somebody_holds_is_asked_for() {
+    let mut abr = Abr::new(config(0.0), doubling());
+    teach(&mut abr, 2.5, 5);
+    let slow = |holders: &'static [u32], buffer_s| State {
+        holders,
+        origin_is_slow: true,
+        ..playing(Rung(2), Duration::from_secs(buffer_s))
+    };
+    for (holders, chosen) in [(&[1, 1, 1, 1], 2), (&[1, 0, 0, 1], 0), (&[0, 0, 0, 1], 3), (&[0, 0, 0, 0], 2)]
+    {
+        assert_eq!(abr.choose(&slow(holders, 20)), Rung(chosen), "{holders:?}");
+        assert_eq!(abr.choose(&State { origin_is_slow: false, ..slow(holders, 20) }), Rung(2));
+    }
+    // What was asked for before that was known is given up once there is nothing to play, for what somebody holds.
+    assert_eq!(abr.choose_instead(Rung(1), &slow(&[0, 0, 1, 0], 0)), Some(Rung(2)));
+    assert_eq!(abr.choose_instead(Rung(1), &slow(&[0, 0, 1, 0], 1)), None, "there is");
+    assert_eq!(abr.choose_instead(Rung(1), &slow(&[0, 1, 1, 0], 0)), None, "it comes");
+    assert_eq!(abr.choose_instead(Rung(1), &slow(&[0, 0, 0, 0], 0)), None, "nobody holds any");
+    let quick = State { origin_is_slow: false, ..slow(&[0, 0, 1, 0], 0) };
+    assert_eq!(abr.choose_instead(Rung(1), &quick), None);
+}
+
+#[test]
 fn every_rule_is_drawn_by_one_at_most() {
     for rule in common::every_rule() {
         let with = Config { swarm: Swarm { holders: 3, bonus: 1e9 }, ..rule.clone() };

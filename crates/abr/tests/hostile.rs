@@ -26,9 +26,12 @@ fn no_state_and_no_download_makes_a_rule_panic_or_leave_the_ladder() {
                             current,
                             left,
                             sizes: &[0, u32::MAX, 7],
-                            holders: &[u32::MAX],
+                            holders: &[0, 0, 0, 0, 0, 0, 0, 0, 0, u32::MAX],
+                            origin_is_slow: true,
                         };
                         assert!(abr.choose(&state) <= ladder.top());
+                        let instead = abr.choose_instead(Rung(usize::MAX), &state);
+                        assert!(instead.is_none_or(|rung| rung <= ladder.top()));
                     }
                 }
             }

@@ -167,5 +167,8 @@ fn a_premiere_starts_though_its_audience_comes_all_at_once() {
     let mut startups: Vec<f64> = together.viewers.iter().map(|v| v.startup_s.unwrap_or(60.0)).collect();
     startups.sort_by(f64::total_cmp);
     let median = startups[startups.len() / 2];
-    assert!(median < 5.0, "half of them waited more than {median} s");
+    assert!(median < 3.0, "half of them waited more than {median} s");
+    let (stalled, played) =
+        together.viewers.iter().fold((0.0, 0.0), |(s, p), v| (s + v.stalled_s, p + v.played_s));
+    assert!(stalled < 0.1 * (stalled + played), "it stood for {stalled} s and moved for {played} s");
 }

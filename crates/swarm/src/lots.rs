@@ -14,15 +14,24 @@ use manifest::SegmentId;
 
 /// How many in the whole swarm call a slow origin for a segment at first.
 const CALLERS: u64 = 8;
+/// They double with every such time that a segment has been urgent, so that somebody brings it, ...
+const URGENT_DOUBLES: Duration = Duration::from_secs(4);
+/// ... and with every such time that the origin has not been found slow again: all together would only find it so.
+const CALM_DOUBLES: Duration = Duration::from_secs(10);
 
 /// Who fetches a part, or a whole segment, for longer than this has waited long.
 const WAITS_FOR_PART: Duration = Duration::from_millis(1000);
 const WAITS_FOR_SEGMENT: Duration = Duration::from_millis(1500);
 
+/// So many times as fast as a late fetch a neighbour is on the same line only if the line is not what is slow.
+const FASTER: u64 = 4;
+
 impl Peer {
     /// Gives up what a slow origin brings late to everybody at once, so that those on whom the lot falls get it soon, for all.
     pub(crate) fn yield_fetches(&mut self, now: Time, out: &mut Vec<Output>) {
-        if self.origin.is_late(now) && self.others_wait(now) {
+        // Who may not call it itself any more hears from those who do.
+        let doubted = self.origin.is_late(now) || self.origin.is_slow(now);
+        if doubted && self.others_wait(now) || self.line_is_faster(now) {
             self.origin.found_slow(now);
         }
         let is_left = |&(&segment, fetch): &(&SegmentId, &Fetch)| {
@@ -50,19 +59,26 @@ impl Peer {
         wait >= 2 && wait >= rest
     }
 
-    /// While the origin is slow only a few of all that want a segment may call it: who, is drawn by lot, and every four
-    /// seconds that it has been urgent double the chance. Who is helped by nobody may always.
+    /// Whether a neighbour has brought pieces far faster than a fetch that is late comes, to who has nothing to play: then it is
+    /// not the own line either. Parts of a live stream are too short to tell.
+    fn line_is_faster(&self, now: Time) -> bool {
+        let starves = !self.is_live() && self.viewer.is_starving();
+        let slowest = self.origin.slowest_late(now).filter(|_| starves);
+        slowest.is_some_and(|rate| self.links.values().any(|n| n.has_shown() > rate * FASTER))
+    }
+
+    /// While the origin is slow only a few of all that want a segment may call it: who, is drawn by lot. Who is helped by
+    /// nobody may always.
     pub(crate) fn may_call_slow(&self, now: Time, segment: SegmentId) -> bool {
         let is_helped = || self.links.values().any(|n| n.serves() && n.gave.by(now) > 0);
-        if !self.origin.is_slow(now) || !is_helped() {
-            return true;
-        }
+        let Some(calm) = self.origin.found_slow_ago(now).filter(|_| is_helped()) else { return true };
         let known = self.links.values().filter(|n| n.greeted && n.playing.is_some());
         let (count, wanting) = known.fold((1, 1), |(count, wanting), n| {
             (count + 1, wanting + u64::from(self.is_wanted_by(n, segment)))
         });
         let all = self.meet.audience.map_or(count, |others| u64::from(others) + 1);
-        let waited = self.urgent.get(&segment).map_or(0, |urgent| now.since(urgent.since).as_secs() / 4);
-        election::is_drawn(&self.me, segment, CALLERS * count, all * wanting, waited)
+        let urgent = self.urgent.get(&segment).map_or(Duration::ZERO, |urgent| now.since(urgent.since));
+        let doubled = urgent.as_secs() / URGENT_DOUBLES.as_secs() + calm.as_secs() / CALM_DOUBLES.as_secs();
+        election::is_drawn(&self.me, segment, CALLERS * count, all * wanting, doubled)
     }
 }

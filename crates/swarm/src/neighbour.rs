@@ -386,6 +386,11 @@ impl Neighbour {
         (self.response * 2 + self.deviation * 4).clamp(Duration::from_secs(1), Duration::from_secs(8))
     }
 
+    /// Bytes a second that it has shown; 0 for a newcomer.
+    pub fn has_shown(&self) -> u64 {
+        self.rate
+    }
+
     /// Bytes a second that it has shown, or might be expected of a newcomer.
     pub fn rate(&self) -> u64 {
         match self.rate {

@@ -55,8 +55,8 @@ const HEDGES_AT_MOST: Duration = Duration::from_millis(400);
 /// What takes less is not late, and what takes more is, whatever was expected.
 const OVERDUE: Duration = Duration::from_millis(1000);
 const OVERDUE_AT_MOST: Duration = Duration::from_millis(4000);
-/// For so long an origin that others wait for too is called by few.
-const SLOW_FOR: Duration = Duration::from_secs(30);
+/// For so long an origin that others wait for too is called by few: by ever more, until all may.
+const SLOW_FOR: Duration = Duration::from_secs(100);
 const LATENCY: Duration = Duration::from_millis(50);
 
 impl Origin {
@@ -133,14 +133,26 @@ impl Origin {
         self.fetches.keys().any(|&segment| self.is_overdue(now, segment))
     }
 
+    /// The rate of the slowest that does, in bytes a second at most.
+    pub fn slowest_late(&self, now: Time) -> Option<u64> {
+        let late = self.fetches.iter().filter(|&(&segment, _)| self.is_overdue(now, segment));
+        late.map(|(_, fetch)| u64::from(fetch.bytes) * 1_000_000 / now.since(fetch.at).as_micros() as u64)
+            .min()
+    }
+
     /// Fetches are late, and others' are too.
     pub fn found_slow(&mut self, now: Time) {
         self.was_slow = Some(now);
     }
 
-    /// Whether that was so a while ago.
+    /// How long ago that was, if it counts still.
+    pub fn found_slow_ago(&self, now: Time) -> Option<Duration> {
+        self.was_slow.map(|at| now.since(at)).filter(|&ago| ago < SLOW_FOR)
+    }
+
+    /// Whether it does.
     pub fn is_slow(&self, now: Time) -> bool {
-        self.was_slow.is_some_and(|at| now.since(at) < SLOW_FOR)
+        self.found_slow_ago(now).is_some()
     }
 
     /// Gives up a fetch, for its slowness: it would have taken as long again at the least.
@@ -233,10 +245,13 @@ mod tests {
         assert_eq!(late_after(&mut origin, 1_000_000), Some(41), "a slow one is not waited for without end");
         assert!(origin.is_late(Time::from_millis(4100)) && !origin.is_slow(Time::from_millis(4100)));
         origin.arrived(Time::from_millis(4200), SEGMENT);
-        assert!(!origin.is_late(Time::from_millis(4200)), "what is coming is not given up between two pieces");
+        assert!(
+            !origin.is_late(Time::from_millis(4200)),
+            "what is coming is not given up between two pieces"
+        );
         assert!(origin.is_late(Time::from_millis(4201)));
         origin.found_slow(Time::from_millis(4100));
-        assert!(origin.is_slow(Time::from_millis(30_000)) && !origin.is_slow(Time::from_millis(40_000)));
+        assert!(origin.is_slow(Time::from_millis(100_000)) && !origin.is_slow(Time::from_millis(110_000)));
     }
 
     #[test]

@@ -225,6 +225,11 @@ impl Peer {
         self.links.values().filter(|n| n.holds_any(segment)).count() as u32
     }
 
+    /// Whether the origin has too much to do to bring every viewer what it wants, as this peer and its neighbours see it.
+    pub fn origin_is_slow(&self, now: Time) -> bool {
+        self.origin.is_slow(now)
+    }
+
     fn is_busy(&self) -> bool {
         !self.origin.fetches.is_empty() || self.links.values().any(|n| !n.asked.is_empty())
     }

@@ -3,7 +3,7 @@
 mod common;
 use manifest::SegmentId;
 use std::time::Duration;
-use swarm::{Config, Hangup, Input, Link, Output, Peer, Player, Time};
+use swarm::{Config, Hangup, Input, Link, Output, Peer, Player, Source, Time, Verdict};
 use wire::{Bits, Have, Hello, Message, Partial, Playing, Refusal, Run};
 
 const WANTED: SegmentId = SegmentId::new(2, 3);
@@ -123,7 +123,7 @@ fn far_away_fetches_of_others_do_not_stop_a_viewer_from_fetching_ahead() {
     stage.play(8000, 9000);
     let next = SegmentId::new(2, 5);
     stage.feed(Input::Want(next));
-    stage.pass(8000);
+    stage.pass(4000);
     assert!(stage.fetched(next));
 }
 
@@ -191,4 +191,52 @@ fn links_that_take_nothing_do_not_hold_up_the_others() {
     assert_eq!(served, 2);
     stage.pass(15_000);
     assert_eq!(stage.hung_up(1), Some(Hangup::Unresponsive));
+}
+
+const LATE: SegmentId = SegmentId::new(2, 10);
+
+/// A viewer of a large audience that has nothing to play but what the origin brings, beside a neighbour that has given it a piece
+/// within 50 ms, or nothing.
+fn starving(is_helped: bool) -> Stage {
+    let mut stage = Stage::with(3);
+    stage.play(8000, 28_000);
+    if is_helped {
+        let mut pieces = Bits::none(common::film(30).piece_count(LATE));
+        pieces.set(0);
+        let partial = vec![Partial { segment: LATE, pieces }];
+        stage.say(1, Message::Have(Have { partial, ..Have::default() }));
+    }
+    stage.feed(Input::Want(LATE));
+    stage.pass(50);
+    if is_helped {
+        let (from, verdict) = (Source::Peer(Link(1)), Verdict::Verified);
+        stage.feed(Input::Arrived { segment: LATE, piece: 0, from, verdict });
+    }
+    stage.feed(Input::Audience(10_000));
+    stage.play(36_000, 0);
+    stage.pass(2000);
+    assert!(stage.fetched(LATE));
+    stage
+}
+
+fn gave_up(stage: &Stage) -> bool {
+    stage.out.iter().any(|o| matches!(o, Output::CancelFetch(LATE)))
+}
+
+#[test]
+fn who_was_helped_faster_than_the_origin_brings_it_leaves_that_to_a_few() {
+    let mut stage = starving(true);
+    assert!(!stage.core.origin_is_slow(stage.now) && !gave_up(&stage), "two seconds are not late");
+    stage.pass(6000);
+    assert!(stage.core.origin_is_slow(stage.now) && gave_up(&stage));
+}
+
+#[test]
+fn neighbours_that_say_they_wait_do_not_take_the_origin_from_who_is_helped_by_nobody() {
+    let mut stage = starving(false);
+    for link in 1..=3 {
+        stage.say(link, Message::Have(Have { fetching: vec![LATE], ..Have::default() }));
+    }
+    stage.pass(6000);
+    assert!(stage.core.origin_is_slow(stage.now) && !gave_up(&stage));
 }

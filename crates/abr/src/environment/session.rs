@@ -68,6 +68,7 @@ impl<'a> Session<'a> {
             left,
             sizes: self.video.sizes(self.fetched),
             holders: &[],
+            origin_is_slow: false,
         })
     }
 

@@ -95,6 +95,7 @@ pub fn playing(current: Rung, buffer: Duration) -> State<'static> {
         left: usize::MAX,
         sizes: &[],
         holders: &[],
+        origin_is_slow: false,
     }
 }
 

@@ -284,10 +284,14 @@ impl World<'_> {
         if viewer.gone {
             return;
         }
+        if let Some(segment) = viewer.player.reconsider(viewer.core.as_ref()) {
+            self.feed(at, swarm::Input::Unwant(segment));
+        }
+        let viewer = &mut self.viewers[at as usize];
         let core = viewer.core.as_ref();
         // Without Braidcast the playlist tells of what is born.
         let edge = if core.is_some() && self.stream.is_some() { viewer.heard } else { edge };
-        let wanted = viewer.player.ask(edge, |segment| core.map_or(0, |core| core.holders(segment)));
+        let wanted = viewer.player.ask(edge, core);
         for segment in wanted.into_iter().flatten() {
             if self.alone && self.viewers[at as usize].is_whole(segment) {
                 // Browsers have a cache, too.

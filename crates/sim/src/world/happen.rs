@@ -15,7 +15,7 @@ use crate::rng::Rng;
 /// The most others the tracker names at once.
 const MOST_CANDIDATES: u32 = 20;
 /// A viewer whose picture does not move meets others all the same after this.
-const MEETS_WITHIN: Duration = Duration::from_secs(1);
+const MEETS_WITHIN: Duration = Duration::from_millis(300);
 /// How often a player looks round, as the browser's does.
 const LOOKS_EVERY: Duration = Duration::from_millis(250);
 

@@ -238,37 +238,58 @@ impl Player {
         core::mem::take(&mut self.waiting)
     }
 
-    /// What it asks for now, of segments up to `edge`. `holders` neighbours hold the next segment at each rung.
-    pub fn ask(&mut self, edge: u32, holders: impl Fn(SegmentId) -> u32) -> [Option<SegmentId>; 2] {
+    /// What it asks for now, of segments up to `edge`, by what its peer knows of the swarm.
+    pub fn ask(&mut self, edge: u32, core: Option<&swarm::Peer>) -> [Option<SegmentId>; 2] {
         [0, 1].map(|kind| {
             let full = self.ends[kind] >= self.position + BUFFER;
             if self.waiting[kind].is_some() || full || self.next[kind] > self.segments.min(edge) {
                 return None;
             }
-            let rendition = if kind == 0 { self.choose(&holders) } else { self.rates_kbps.len() - 1 };
+            let rendition = if kind == 0 { self.choose(core) } else { self.rates_kbps.len() - 1 };
             let segment = SegmentId::new(rendition as u8, self.next[kind]);
             self.waiting[kind] = Some(segment);
             self.waiting[kind]
         })
     }
 
-    fn choose(&self, holders: &impl Fn(SegmentId) -> u32) -> usize {
-        let parts = self.live.map_or(1, |live| live.parts);
-        if let Some(Rung(rung)) = self.rung.filter(|_| !(self.next[0] - 1).is_multiple_of(parts)) {
-            return rung;
+    /// Gives up the pictures that it waits for, if it would rather have others by now.
+    pub fn reconsider(&mut self, core: Option<&swarm::Peer>) -> Option<SegmentId> {
+        let segment = self.waiting[0].filter(|_| self.may_switch())?;
+        let held = self.held(core);
+        self.abr.choose_instead(Rung(segment.rendition.into()), &self.state_for_abr(core, &held))?;
+        self.waiting[0].take()
+    }
+
+    fn choose(&self, core: Option<&swarm::Peer>) -> usize {
+        match self.rung {
+            Some(Rung(rung)) if !self.may_switch() => rung,
+            _ => self.abr.choose(&self.state_for_abr(core, &self.held(core))).0,
         }
+    }
+
+    /// Whether the next pictures may be of another rung.
+    fn may_switch(&self) -> bool {
+        (self.next[0] - 1).is_multiple_of(self.live.map_or(1, |live| live.parts))
+    }
+
+    /// Neighbours that hold the next pictures, one number a rung.
+    fn held(&self, core: Option<&swarm::Peer>) -> Vec<u32> {
         let rungs = self.rates_kbps.len() - 1;
-        let held: Vec<u32> = (0..rungs).map(|r| holders(SegmentId::new(r as u8, self.next[0]))).collect();
-        let state = State {
+        let next = |rung| SegmentId::new(rung as u8, self.next[0]);
+        (0..rungs).map(|rung| core.map_or(0, |core| core.holders(next(rung)))).collect()
+    }
+
+    fn state_for_abr<'a>(&self, core: Option<&swarm::Peer>, held: &'a [u32]) -> State<'a> {
+        State {
             buffer: self.buffered(),
             capacity: self.live.map_or(BUFFER, |live| live.buffer),
-            segment: self.segment * parts,
+            segment: self.segment * self.live.map_or(1, |live| live.parts),
             current: self.rung,
             left: (self.segments - self.next[0] + 1) as usize,
             sizes: &[],
-            holders: &held,
-        };
-        self.abr.choose(&state).0
+            holders: held,
+            origin_is_slow: core.is_some_and(|core| core.origin_is_slow(self.at)),
+        }
     }
 
     fn kind(&self, segment: SegmentId) -> usize {
