@@ -25,10 +25,12 @@
 //! ```
 
 mod bucket;
+mod candidates;
 mod config;
 mod expected;
 mod id;
 mod message;
+mod outgoing;
 mod refusal;
 mod reply;
 mod rng;
@@ -38,5 +40,6 @@ mod table;
 pub use bucket::Rate;
 pub use config::Config;
 pub use id::{InfoHash, NotBinary, OfferId, PeerId};
+pub use outgoing::{Cause, ConnId, Outgoing, Verdict};
 pub use swarm::Counts;
-pub use table::{Cause, ConnId, Full, Outgoing, Stats, Table, Verdict};
+pub use table::{Full, Stats, Table};

@@ -8,65 +8,14 @@ use std::{
 use crate::{
     Config, Counts, InfoHash, PeerId,
     bucket::Bucket,
+    candidates,
     message::{self, About, Announce, Event, Request, Signal},
+    outgoing::{Cause, ConnId, Outgoing, Verdict},
     refusal::Refusal,
     reply,
     rng::Rng,
     swarm::Swarm,
 };
-
-/// Names a connection. The caller gives each its own and never uses one twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u64);
-
-/// A text for a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Who gets it.
-    pub to: ConnId,
-    /// One JSON object: one WebSocket message.
-    pub text: String,
-    /// Whose doing it is.
-    pub cause: Cause,
-}
-
-/// Whose doing a text is. It decides what happens to one that its receiver has no room for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The receiver's: it asked for this reply. One that does not take its replies is to be closed.
-    Receiver,
-    /// Another peer's, so it must not harm the receiver: without room it is dropped, and the one that sent it is told so
-    /// with this text, if there is one.
-    Other(Option<String>),
-}
-
-/// Whether a connection may go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Verdict {
-    /// All is well, or was answered with an error.
-    Stay,
-    /// It floods: send what is there for it, then close it.
-    Close,
-}
-
-/// Whoever has been in a swarm for so long has something to give.
-const SETTLES: Duration = Duration::from_secs(4);
-/// For each candidate so many members are looked at.
-const DRAWN_FOR_ONE: usize = 8;
-
-/// Leaves `wanted` of those drawn: half of them settled, as far as there are any. When a whole audience comes at once, most have
-/// nothing yet, and would be named to each other.
-fn settled_first(drawn: &mut Vec<usize>, wanted: usize, settled: impl Fn(&usize) -> bool) {
-    let mut ahead = 0;
-    for at in 0..drawn.len() {
-        if ahead < wanted.div_ceil(2) && settled(&drawn[at]) {
-            drawn.swap(ahead, at);
-            ahead += 1;
-        }
-    }
-    drawn.truncate(wanted);
-}
 
 /// The server has as many connections as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -283,9 +232,7 @@ impl Table {
         }
         let place = swarm.place(peer_id).expect("the member is in it by now");
         let wanted = offers.len() + want;
-        let mut drawn = rng.sample(swarm.len(), place, wanted * DRAWN_FOR_ONE);
-        let settled = |&place: &usize| now.saturating_sub(swarm.members()[place].since) >= SETTLES;
-        settled_first(&mut drawn, wanted, settled);
+        let drawn = candidates::draw(swarm, place, wanted, now, rng);
         let (offered, candidates) = drawn.split_at(offers.len().min(drawn.len()));
         let mut text = reply::announced(info_hash, config.interval.as_secs(), swarm.counts());
         if want > 0 {
