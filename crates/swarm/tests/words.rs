@@ -1,78 +1,25 @@
 //! Neighbours that cost nothing but words: what they say must not keep a viewer from the origin, nor cost it much.
 
 mod common;
+use common::stage::Stage;
 use manifest::SegmentId;
-use std::time::Duration;
-use swarm::{Config, Hangup, Input, Link, Output, Peer, Player, Source, Time, Verdict};
-use wire::{Bits, Have, Hello, Message, Partial, Playing, Refusal, Run};
+use swarm::{Config, Hangup, Input, Link, Output, Source, Verdict};
+use wire::{Bits, Have, Message, Partial, Refusal, Run};
 
 const WANTED: SegmentId = SegmentId::new(2, 3);
 
 /// A viewer in mid-film, linked to `neighbours` that have greeted and say they upload 32 Mbit/s.
-struct Stage {
-    core: Peer,
-    now: Time,
-    out: Vec<Output>,
-}
-
-impl Stage {
-    fn with(neighbours: u32) -> Self {
-        let core = Peer::new(common::peer_id(0), Config::default(), 1);
-        let mut stage = Self { core, now: Time::from_millis(100_000), out: Vec::new() };
-        let film = common::film(30);
-        stage.feed(Input::Film(&film));
-        stage.feed(Input::Audience(neighbours));
-        for n in 1..=neighbours {
-            stage.feed(Input::LinkUp { link: Link(n), peer: common::peer_id(n as usize), dialled: false });
-            stage.feed(Input::LinkRoom { link: Link(n), room: 128 * 1024 });
-            let hello = Hello { version: 1, swarm: film.swarm_id(), upload_kbps: 32_000 };
-            stage.say(n, Message::Hello(hello));
-            let playing = Playing { position_ms: 8000, window_end_ms: 60_000, video: 2, audio: 3 };
-            stage.say(n, Message::Playing(playing));
-        }
-        stage.play(8000, 500);
-        stage
-    }
-
-    fn feed(&mut self, input: Input<'_>) {
-        self.core.handle(self.now, input, &mut self.out);
-    }
-
-    fn say(&mut self, link: u32, message: Message) {
-        self.feed(Input::Message(Link(link), message));
-    }
-
-    fn play(&mut self, position_ms: u64, buffered_ms: u64) {
-        self.feed(Input::Player(Player {
-            position: Duration::from_millis(position_ms),
-            buffered: Duration::from_millis(buffered_ms),
-            playing: true,
-            rate_permille: 1000,
-        }));
-    }
-
-    fn pass(&mut self, millis: u64) {
-        for _ in 0..millis / 50 {
-            self.now = self.now + Duration::from_millis(50);
-            self.feed(Input::Wake);
-        }
-    }
-
-    fn fetched(&self, segment: SegmentId) -> bool {
-        self.out.iter().any(|o| matches!(o, Output::Fetch { segment: s, .. } if *s == segment))
-    }
-
-    fn hung_up(&self, link: u32) -> Option<Hangup> {
-        self.out.iter().find_map(|o| match o {
-            Output::Hangup(l, why) if *l == Link(link) => Some(*why),
-            _ => None,
-        })
-    }
+fn among(neighbours: u32) -> Stage {
+    let mut stage = Stage::new(Config::default());
+    stage.feed(Input::Audience(neighbours));
+    (1..=neighbours).for_each(|n| stage.greet(n, false, 32_000));
+    stage.play(8000, 500);
+    stage
 }
 
 #[test]
 fn promises_renewed_for_ever_do_not_keep_a_starving_viewer_waiting() {
-    let mut stage = Stage::with(2);
+    let mut stage = among(2);
     let begun = Partial { segment: WANTED, pieces: Bits::none(common::film(30).piece_count(WANTED)) };
     stage.feed(Input::Want(WANTED));
     for round in 0..40 {
@@ -88,7 +35,7 @@ fn promises_renewed_for_ever_do_not_keep_a_starving_viewer_waiting() {
 
 #[test]
 fn holders_that_are_always_busy_do_not_keep_a_starving_viewer_waiting() {
-    let mut stage = Stage::with(3);
+    let mut stage = among(3);
     let whole = vec![Run { first: SegmentId::new(2, 1), count: 30 }];
     for link in 1..=3 {
         stage.say(link, Message::Have(Have { whole: whole.clone(), ..Have::default() }));
@@ -117,7 +64,7 @@ fn holders_that_are_always_busy_do_not_keep_a_starving_viewer_waiting() {
 
 #[test]
 fn far_away_fetches_of_others_do_not_stop_a_viewer_from_fetching_ahead() {
-    let mut stage = Stage::with(1);
+    let mut stage = among(1);
     let far = vec![SegmentId::new(0, 29), SegmentId::new(0, 30)];
     stage.say(1, Message::Have(Have { fetching: far, ..Have::default() }));
     stage.play(8000, 9000);
@@ -129,9 +76,9 @@ fn far_away_fetches_of_others_do_not_stop_a_viewer_from_fetching_ahead() {
 
 #[test]
 fn links_that_never_greet_are_closed() {
-    let mut stage = Stage::with(0);
+    let mut stage = among(0);
     for n in 1..=24 {
-        stage.feed(Input::LinkUp { link: Link(n), peer: common::peer_id(n as usize), dialled: false });
+        stage.link_up(n, false);
     }
     stage.pass(10_000);
     // The last places are kept for those whom the viewer dials itself.
@@ -141,15 +88,15 @@ fn links_that_never_greet_are_closed() {
 
 #[test]
 fn nothing_is_heard_before_a_greeting() {
-    let mut stage = Stage::with(0);
-    stage.feed(Input::LinkUp { link: Link(1), peer: common::peer_id(1), dialled: false });
+    let mut stage = among(0);
+    stage.link_up(1, false);
     stage.say(1, Message::Have(Have::default()));
     assert_eq!(stage.hung_up(1), Some(Hangup::Stranger));
 }
 
 #[test]
 fn a_flood_of_reports_is_cut_off() {
-    let mut stage = Stage::with(1);
+    let mut stage = among(1);
     let whole: Vec<Run> = (0..200).map(|_| Run { first: SegmentId::new(0, 1), count: 30 }).collect();
     for _ in 0..1000 {
         stage.say(1, Message::Have(Have { whole: whole.clone(), ..Have::default() }));
@@ -159,7 +106,7 @@ fn a_flood_of_reports_is_cut_off() {
 
 #[test]
 fn a_second_link_under_the_same_name_does_not_replace_one_that_stands() {
-    let mut stage = Stage::with(1);
+    let mut stage = among(1);
     stage.pass(6000);
     stage.out.clear();
     stage.feed(Input::LinkUp { link: Link(9), peer: common::peer_id(1), dialled: true });
@@ -168,18 +115,14 @@ fn a_second_link_under_the_same_name_does_not_replace_one_that_stands() {
 
 #[test]
 fn links_that_take_nothing_do_not_hold_up_the_others() {
-    let mut stage = Stage::with(3);
+    let mut stage = among(3);
     let held = SegmentId::new(2, 2);
     for piece in 0..25 {
-        let (from, verdict) = (swarm::Source::Origin, swarm::Verdict::Verified);
+        let (from, verdict) = (Source::Origin, Verdict::Verified);
         stage.feed(Input::Arrived { segment: held, piece, from, verdict });
     }
     let ask = |stage: &mut Stage, link, count| {
-        for piece in 0..count {
-            let request =
-                Message::Request { id: piece, segment: held, piece, within_ms: 1000, leaves: false };
-            stage.say(link, request);
-        }
+        (0..count).for_each(|piece| stage.ask_of_it(link, piece, held, piece, 1000));
     };
     ask(&mut stage, 1, 6);
     ask(&mut stage, 2, 6);
@@ -198,7 +141,7 @@ const LATE: SegmentId = SegmentId::new(2, 10);
 /// A viewer of a large audience that has nothing to play but what the origin brings, beside a neighbour that has given it a piece
 /// within 50 ms, or nothing.
 fn starving(is_helped: bool) -> Stage {
-    let mut stage = Stage::with(3);
+    let mut stage = among(3);
     stage.play(8000, 28_000);
     if is_helped {
         let mut pieces = Bits::none(common::film(30).piece_count(LATE));
@@ -209,8 +152,7 @@ fn starving(is_helped: bool) -> Stage {
     stage.feed(Input::Want(LATE));
     stage.pass(50);
     if is_helped {
-        let (from, verdict) = (Source::Peer(Link(1)), Verdict::Verified);
-        stage.feed(Input::Arrived { segment: LATE, piece: 0, from, verdict });
+        stage.bring(1, (LATE, 0), Verdict::Verified);
     }
     stage.feed(Input::Audience(10_000));
     stage.play(36_000, 0);

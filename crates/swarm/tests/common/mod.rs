@@ -1,7 +1,7 @@
 //! A small world in virtual time: real cores, modelled links, origin and players. Every step checks what must always hold.
 //!
 //! The world keeps the time and the order of events. What an event is to a core is in `happen`, what a core's wishes come to in
-//! `carry`, and what its player does in `player`.
+//! `carry`, and what its player does in `player`. For a single core that is told everything by hand there is [`stage::Stage`].
 
 #![allow(dead_code)] // each story uses its own part of the world
 
@@ -9,6 +9,7 @@ mod carry;
 mod film;
 mod happen;
 mod player;
+pub mod stage;
 mod viewer;
 
 use manifest::{Index, SegmentId};
