@@ -102,8 +102,10 @@ impl Abr {
     /// The rung to ask for instead of `asked`, for which a player waits with nothing to play: if a slow origin alone has that,
     /// and neighbours another.
     pub fn choose_instead(&self, asked: Rung, state: &State) -> Option<Rung> {
-        let waits_in_vain = state.origin_is_slow && state.buffer.is_zero() && !is_held(asked, state.holders);
-        Some(self.choose(state)).filter(|&rung| waits_in_vain && is_held(rung, state.holders))
+        if !state.origin_is_slow || !state.buffer.is_zero() || is_held(asked, state.holders, 1) {
+            return None;
+        }
+        Some(self.choose(state)).filter(|&rung| is_held(rung, state.holders, 1))
     }
 
     /// Bits per second that the network is expected to give; [`Config::start_bps`] before the first download.
@@ -121,7 +123,7 @@ impl Abr {
     /// `highest` and as the network would sustain alone: neighbours may leave in the middle of a segment.
     fn drawn_by_holders(&self, wanted: Rung, highest: Rung, holders: &[u32]) -> Rung {
         let swarm = self.config.swarm;
-        let held = |rung: Rung| holders.get(rung.0).is_some_and(|&count| count >= swarm.holders);
+        let held = |rung| is_held(rung, holders, swarm.holders);
         if swarm.bonus <= 0.0 || held(wanted) {
             return wanted;
         }
@@ -140,12 +142,13 @@ impl Abr {
 
     /// The rung nearest to `wanted` that any neighbour holds: a lower one if there is one.
     fn nearest_held(&self, wanted: Rung, holders: &[u32]) -> Option<Rung> {
-        let below = (0..=wanted.0).rev().map(Rung).find(|&rung| is_held(rung, holders));
-        let above = || (wanted.0..=self.ladder.top().0).map(Rung).find(|&rung| is_held(rung, holders));
+        let below = (0..=wanted.0).rev().map(Rung).find(|&rung| is_held(rung, holders, 1));
+        let above = || (wanted.0..=self.ladder.top().0).map(Rung).find(|&rung| is_held(rung, holders, 1));
         below.or_else(above)
     }
 }
 
-fn is_held(rung: Rung, holders: &[u32]) -> bool {
-    holders.get(rung.0).is_some_and(|&count| count > 0)
+/// Whether at least so many neighbours hold a rung.
+fn is_held(rung: Rung, holders: &[u32], least: u32) -> bool {
+    holders.get(rung.0).is_some_and(|&count| count >= least)
 }
