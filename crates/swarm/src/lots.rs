@@ -18,6 +18,9 @@ const CALLERS: u64 = 8;
 const URGENT_DOUBLES: Duration = Duration::from_secs(4);
 /// ... and with every such time that the origin has not been found slow again: all together would only find it so.
 const CALM_DOUBLES: Duration = Duration::from_secs(10);
+/// A film's viewer that has this much in hand leaves it to the first few, whatever time has passed: they double at most so many
+/// times as it has less.
+const ENOUGH: Duration = Duration::from_secs(12);
 
 /// Who fetches a part, or a whole segment, for longer than this has waited long.
 const WAITS_FOR_PART: Duration = Duration::from_millis(1000);
@@ -79,6 +82,14 @@ impl Peer {
         let all = self.meet.audience.map_or(count, |others| u64::from(others) + 1);
         let urgent = self.urgent.get(&segment).map_or(Duration::ZERO, |urgent| now.since(urgent.since));
         let doubled = urgent.as_secs() / URGENT_DOUBLES.as_secs() + calm.as_secs() / CALM_DOUBLES.as_secs();
+        let doubled = doubled.min(self.doublings_most(segment));
         election::is_drawn(&self.me, segment, CALLERS * count, all * wanting, doubled)
+    }
+
+    /// Who has enough of a film to play lets those go first who have not: parts of a live stream are all needed soon.
+    fn doublings_most(&self, segment: SegmentId) -> u64 {
+        let Some(film) = self.film.as_ref().filter(|film| !film.is_live()) else { return u64::MAX };
+        let slack = self.viewer.slack(film, segment).max(Duration::from_millis(1));
+        (ENOUGH.as_millis() / slack.as_millis()) as u64
     }
 }

@@ -35,17 +35,7 @@ pub(crate) struct Origin {
     rest_until: Time,
     /// When fetches were last late here and with others.
     was_slow: Option<Time>,
-    /// When the last fetch ended and how long it took, if that was long.
-    slow: Option<(Time, Duration)>,
 }
-
-/// A fetch of a part that took longer than this says that the origin has too much to do; or the line, if it is a narrow one.
-/// While many come at once, those who have just come are the many.
-const SWAMPED: Duration = Duration::from_millis(4000);
-const SWAMPED_FOR_NEWCOMER: Duration = Duration::from_millis(1500);
-/// For so many times as long the origin is spared then.
-const SPARED: u32 = 3;
-const SPARED_AT_MOST: Duration = Duration::from_secs(15);
 
 /// Taken until a fetch has been measured: 8 Mbit/s.
 const FIRST_RATE: u64 = 1_000_000;
@@ -56,7 +46,7 @@ const HEDGES_AT_MOST: Duration = Duration::from_millis(400);
 const OVERDUE: Duration = Duration::from_millis(1000);
 const OVERDUE_AT_MOST: Duration = Duration::from_millis(4000);
 /// For so long an origin that others wait for too is called by few: by ever more, until all may.
-const SLOW_FOR: Duration = Duration::from_secs(100);
+const SLOW_FOR: Duration = Duration::from_secs(600);
 const LATENCY: Duration = Duration::from_millis(50);
 
 impl Origin {
@@ -67,7 +57,6 @@ impl Origin {
             failures: 0,
             rest_until: Time::default(),
             was_slow: None,
-            slow: None,
         }
     }
 
@@ -103,17 +92,6 @@ impl Origin {
         now >= self.rest_until
     }
 
-    /// Whether it has too much to do to be asked for parts of a live stream that neighbours may bring: if every viewer called it
-    /// then, those who fetch for all would get nothing from it either.
-    pub fn is_spared(&self, now: Time, newcomer: bool) -> bool {
-        let swamped = if newcomer { SWAMPED_FOR_NEWCOMER } else { SWAMPED };
-        let spared = |&(at, took): &(Time, Duration)| {
-            took > swamped && now.since(at) < (took * SPARED).min(SPARED_AT_MOST)
-        };
-        self.slow.as_ref().is_some_and(spared)
-            || self.fetches.values().any(|fetch| now.since(fetch.at) > swamped)
-    }
-
     /// How long a fetch of `bytes` takes, by what has been seen.
     pub fn estimate(&self, bytes: u32) -> Duration {
         LATENCY
@@ -128,16 +106,16 @@ impl Origin {
         })
     }
 
-    /// Whether any does.
-    pub fn is_late(&self, now: Time) -> bool {
-        self.fetches.keys().any(|&segment| self.is_overdue(now, segment))
-    }
-
-    /// The rate of the slowest that does, in bytes a second at most.
+    /// The rate of the slowest that does, in bytes a second at most; `None` where none does.
     pub fn slowest_late(&self, now: Time) -> Option<u64> {
         let late = self.fetches.iter().filter(|&(&segment, _)| self.is_overdue(now, segment));
         late.map(|(_, fetch)| u64::from(fetch.bytes) * 1_000_000 / now.since(fetch.at).as_micros() as u64)
             .min()
+    }
+
+    /// Whether any does.
+    pub fn is_late(&self, now: Time) -> bool {
+        self.slowest_late(now).is_some()
     }
 
     /// Fetches are late, and others' are too.
@@ -172,7 +150,6 @@ impl Origin {
         if complete {
             self.failures = 0;
             let took = now.since(fetch.at);
-            self.slow = (took > SWAMPED_FOR_NEWCOMER).then_some((now, took));
             self.seen(u64::from(fetch.bytes) * 1_000_000 / took.as_micros().max(1) as u64);
         } else {
             self.failures = (self.failures + 1).min(5);
@@ -251,7 +228,7 @@ mod tests {
         );
         assert!(origin.is_late(Time::from_millis(4201)));
         origin.found_slow(Time::from_millis(4100));
-        assert!(origin.is_slow(Time::from_millis(100_000)) && !origin.is_slow(Time::from_millis(110_000)));
+        assert!(origin.is_slow(Time::from_millis(604_000)) && !origin.is_slow(Time::from_millis(605_000)));
     }
 
     #[test]

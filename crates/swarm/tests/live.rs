@@ -322,6 +322,24 @@ fn heads_are_sent_to_the_same_neighbour_a_few_times_a_second_at_most() {
     assert!((2..=5).contains(&sent), "{sent} times in a second");
 }
 
+#[test]
+fn a_line_that_stood_still_for_a_while_is_not_taken_for_an_origin_with_too_much_to_do() {
+    let mut stage = Stage::with(2);
+    stage.pass(6000);
+    for output in core::mem::take(&mut stage.out) {
+        let Output::Fetch { segment, first, end } = output else { continue };
+        for piece in first..end {
+            let (from, verdict) = (Source::Origin, Verdict::Verified);
+            stage.feed(Input::Arrived { segment, piece, from, verdict });
+        }
+        stage.feed(Input::FetchEnded { segment, complete: true });
+    }
+    stage.pass(1000);
+    let needed = SegmentId::new(0, 16);
+    let rest = |o: &Output| matches!(o, Output::Fetch { segment, first: 0, .. } if *segment == needed);
+    assert!(stage.out.iter().any(rest), "what nobody has is fetched: no neighbour waits for the origin");
+}
+
 /// What a hostile neighbour may say; names of those around are among its paths.
 fn message() -> impl Strategy<Value = Message> {
     let names = prop_oneof![any::<u32>(), (0..6usize).prop_map(|at| name(peer_id(at)))];

@@ -182,3 +182,18 @@ fn neighbours_that_say_they_wait_do_not_take_the_origin_from_who_is_helped_by_no
     stage.pass(6000);
     assert!(stage.core.origin_is_slow(stage.now) && !gave_up(&stage));
 }
+
+#[test]
+fn who_has_enough_to_play_leaves_a_slow_origin_to_a_few_however_long_it_is_calm() {
+    let mut stage = starving(true);
+    stage.pass(6000);
+    assert!(stage.core.origin_is_slow(stage.now));
+    let next = SegmentId::new(2, 17);
+    stage.play(36_000, 28_000);
+    stage.feed(Input::Want(next));
+    stage.pass(120_000);
+    assert!(!stage.fetched(next), "28 s are enough");
+    stage.play(63_000, 1000);
+    stage.pass(1000);
+    assert!(stage.fetched(next), "one is not");
+}
