@@ -79,6 +79,11 @@ impl Meet {
         self.begun.is_none_or(|at| now.since(at) < HOPE)
     }
 
+    /// Whether the tracker was first asked that long ago.
+    pub fn has_begun_before(&self, now: Time, span: Duration) -> bool {
+        self.begun.is_some_and(|at| now.since(at) >= span)
+    }
+
     /// Whether there are more to be met than those `known`.
     pub fn expects_more_than(&self, config: &Config, known: usize) -> bool {
         known < config.links_wanted && self.audience.is_none_or(|others| known < others as usize)

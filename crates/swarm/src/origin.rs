@@ -35,7 +35,17 @@ pub(crate) struct Origin {
     rest_until: Time,
     /// When fetches were last late here and with others.
     was_slow: Option<Time>,
+    /// When the last fetch ended and how long it took, if that was long.
+    slow: Option<(Time, Duration)>,
 }
+
+/// A fetch of a part that took longer than this, of an origin that others wait for too, says that it has too much to do. While
+/// many come at once, those who have just come are the many.
+const SWAMPED: Duration = Duration::from_millis(4000);
+const SWAMPED_FOR_NEWCOMER: Duration = Duration::from_millis(1500);
+/// For so many times as long the origin is spared then.
+const SPARED: u32 = 3;
+const SPARED_AT_MOST: Duration = Duration::from_secs(15);
 
 /// Taken until a fetch has been measured: 8 Mbit/s.
 const FIRST_RATE: u64 = 1_000_000;
@@ -57,6 +67,7 @@ impl Origin {
             failures: 0,
             rest_until: Time::default(),
             was_slow: None,
+            slow: None,
         }
     }
 
@@ -90,6 +101,17 @@ impl Origin {
 
     pub fn is_ready(&self, now: Time) -> bool {
         now >= self.rest_until
+    }
+
+    /// Whether it has too much to do to be asked for parts of a live stream that neighbours may bring: if every viewer called it
+    /// then, those who fetch for all would get nothing from it either.
+    pub fn is_spared(&self, now: Time, newcomer: bool) -> bool {
+        let swamped = if newcomer { SWAMPED_FOR_NEWCOMER } else { SWAMPED };
+        let spared = |&(at, took): &(Time, Duration)| {
+            took > swamped && now.since(at) < (took * SPARED).min(SPARED_AT_MOST)
+        };
+        let takes_long = || self.fetches.values().any(|fetch| now.since(fetch.at) > swamped);
+        self.is_slow(now) && (self.slow.as_ref().is_some_and(spared) || takes_long())
     }
 
     /// How long a fetch of `bytes` takes, by what has been seen.
@@ -150,6 +172,7 @@ impl Origin {
         if complete {
             self.failures = 0;
             let took = now.since(fetch.at);
+            self.slow = (took > SWAMPED_FOR_NEWCOMER).then_some((now, took));
             self.seen(u64::from(fetch.bytes) * 1_000_000 / took.as_micros().max(1) as u64);
         } else {
             self.failures = (self.failures + 1).min(5);

@@ -28,6 +28,9 @@ const EARLY_FETCHES: usize = 2;
 /// Pieces of a live stream that lie further apart are fetched one after the other, and what is held between them is not.
 const GAP: u32 = 2;
 
+/// So long a viewer of a live stream is one of those who have just come.
+const NEWCOMER: Duration = Duration::from_secs(20);
+
 /// How long the elected peer, and then each backup in turn, may take to begin its part.
 const PART: Duration = Duration::from_secs(3);
 /// In this time a neighbour hears of a fetch that has begun.
@@ -166,6 +169,10 @@ impl Peer {
         let (Some(film), Some(&first), Some(&last)) = (&self.film, missing.first(), missing.last()) else {
             return;
         };
+        let newcomer = !self.meet.has_begun_before(now, NEWCOMER);
+        if film.is_live() && self.origin.is_spared(now, newcomer) && self.links.values().any(|n| n.serves()) {
+            return;
+        }
         let peers = self.what_peers_will_do(now, task, missing, estimate);
         let rank = self.rank(now, task.segment).unwrap_or(0).min(4);
         // Parts are short: their last call comes sooner. Nobody calls an origin that is no faster than the film.
