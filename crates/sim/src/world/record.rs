@@ -170,48 +170,31 @@ fn seconds(time: Time) -> f64 {
     time.0 as f64 / 1e6
 }
 
-/// What was watched of a film, what its viewers lent, and what of it another viewer held; all in bits.
-#[derive(Default)]
-struct Share {
-    watched: f64,
-    lent: f64,
-    viewed: f64,
-    held: f64,
-}
-
-/// What peers could have brought, film by film, as nobody holds or serves what it does not watch: what the uplinks can carry of what
-/// was watched, and of each segment only what another viewer who can be reached, and lends its uplink, held at the time
-/// ([`crate::bounds::vod_offload`], with the availability as it was).
+/// What peers could have brought: what the uplinks can carry of what was watched, and of each segment only what another viewer who
+/// can be reached, and lends its uplink, held at the time ([`crate::bounds::vod_offload`], with the availability as it was).
 fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let sound = f64::from(world.scenario.film.audio_kbps);
-    let mut films: BTreeMap<usize, Share> = BTreeMap::new();
-    for (viewer, seen) in world.viewers.iter().zip(viewers) {
-        let film = films.entry(viewer.film.number).or_default();
-        film.watched += seen.played_s * (seen.mean_kbps + sound) * 1e3;
-        if seen.honest {
-            film.lent += f64::from(viewer.upload) * 8.0 * seen.stayed_s;
-        }
-    }
-    let reach = world.population.nat.pair_success();
-    for (&(number, segment), views) in &world.record.views {
-        let size = world.films[&number].index.segment(segment).map_or(0.0, |s| f64::from(s.size) * 8.0);
-        let film = films.entry(number).or_default();
-        film.viewed += size * views.len() as f64;
-        film.held += size * available(world, views, reach);
-    }
-    let watched: f64 = films.values().map(|film| film.watched).sum();
+    let watched: f64 = viewers.iter().map(|seen| seen.played_s * (seen.mean_kbps + sound)).sum();
+    let played: f64 = viewers.iter().map(|seen| seen.played_s).sum();
     if watched <= 0.0 {
         return (0.0, "nobody watched anything".to_owned());
     }
-    let held = |film: &Share| if film.viewed > 0.0 { film.held / film.viewed } else { 0.0 };
-    let possible = |film: &Share| film.lent.min(film.watched * held(film));
-    let sum = |of: &dyn Fn(&Share) -> f64| films.values().map(of).sum::<f64>() / watched;
+    let honest = world.viewers.iter().zip(viewers).filter(|(_, seen)| seen.honest);
+    let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
+    let carried = lent / watched;
+    let reach = world.population.nat.pair_success();
+    let (mut bits, mut held) = (0.0, 0.0);
+    for (&(film, segment), views) in &world.record.views {
+        let size = world.films[&film].index.segment(segment).map_or(0.0, |s| f64::from(s.size));
+        bits += size * views.len() as f64;
+        held += size * available(world, views, reach);
+    }
+    let held = if bits > 0.0 { held / bits } else { 0.0 };
     let why = format!(
-        "uplinks lend {:.2} of what is watched; another viewer of the film holds {:.3} of it",
-        sum(&|film| film.lent),
-        sum(&|film| film.watched * held(film)),
+        "uplinks lend {carried:.2} of the {:.2} Mbit/s watched in the mean; another viewer holds {held:.3} of it",
+        watched / played / 1e3
     );
-    (sum(&possible).clamp(0.0, 1.0), why)
+    (held.min(carried).clamp(0.0, 1.0), why)
 }
 
 /// The same of a live stream: everybody watches the same, so that one copy could serve all ([`crate::bounds::offload_ceiling`]).
