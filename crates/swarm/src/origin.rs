@@ -37,15 +37,21 @@ pub(crate) struct Origin {
     was_slow: Option<Time>,
     /// When the last fetch ended and how long it took, if that was long.
     slow: Option<(Time, Duration)>,
+    /// When a neighbour last brought a piece, and when one did after a long silence: until then the own line stood still.
+    brought: Option<Time>,
+    stood_still: Option<Time>,
 }
 
-/// A fetch of a part that took longer than this, of an origin that others wait for too, says that it has too much to do. While
-/// many come at once, those who have just come are the many.
+/// A fetch of a part that took longer than this says that the origin has too much to do; or the line, if it is a narrow one.
+/// While many come at once, those who have just come are the many.
 const SWAMPED: Duration = Duration::from_millis(4000);
 const SWAMPED_FOR_NEWCOMER: Duration = Duration::from_millis(1500);
 /// For so many times as long the origin is spared then.
 const SPARED: u32 = 3;
 const SPARED_AT_MOST: Duration = Duration::from_secs(15);
+
+/// So long nothing comes from neighbours either while the own line stands still.
+const SILENCE: Duration = Duration::from_millis(1500);
 
 /// Taken until a fetch has been measured: 8 Mbit/s.
 const FIRST_RATE: u64 = 1_000_000;
@@ -68,6 +74,8 @@ impl Origin {
             rest_until: Time::default(),
             was_slow: None,
             slow: None,
+            brought: None,
+            stood_still: None,
         }
     }
 
@@ -110,8 +118,21 @@ impl Origin {
         let spared = |&(at, took): &(Time, Duration)| {
             took > swamped && now.since(at) < (took * SPARED).min(SPARED_AT_MOST)
         };
-        let takes_long = || self.fetches.values().any(|fetch| now.since(fetch.at) > swamped);
-        self.is_slow(now) && (self.slow.as_ref().is_some_and(spared) || takes_long())
+        let takes_long = |fetch: &Fetch| now.since(fetch.at) > swamped && self.line_moved(now, fetch.at);
+        self.slow.as_ref().is_some_and(spared) || self.fetches.values().any(takes_long)
+    }
+
+    /// A neighbour has brought a piece.
+    pub fn neighbour_brought(&mut self, now: Time) {
+        if self.brought.is_some_and(|at| now.since(at) > SILENCE) {
+            self.stood_still = Some(now);
+        }
+        self.brought = Some(now);
+    }
+
+    /// Whether nothing says that the own line has stood still since a time.
+    fn line_moved(&self, now: Time, since: Time) -> bool {
+        self.brought.is_none_or(|at| now.since(at) <= SILENCE) && self.stood_still.is_none_or(|at| at < since)
     }
 
     /// How long a fetch of `bytes` takes, by what has been seen.
@@ -172,7 +193,8 @@ impl Origin {
         if complete {
             self.failures = 0;
             let took = now.since(fetch.at);
-            self.slow = (took > SWAMPED_FOR_NEWCOMER).then_some((now, took));
+            let is_slow = took > SWAMPED_FOR_NEWCOMER && self.line_moved(now, fetch.at);
+            self.slow = is_slow.then_some((now, took));
             self.seen(u64::from(fetch.bytes) * 1_000_000 / took.as_micros().max(1) as u64);
         } else {
             self.failures = (self.failures + 1).min(5);

@@ -309,7 +309,10 @@ impl Peer {
         }
         let over = match from {
             Source::Origin => self.origin.arrived(now, segment),
-            Source::Peer(_) => Some(Duration::ZERO),
+            Source::Peer(_) => {
+                self.origin.neighbour_brought(now);
+                Some(Duration::ZERO)
+            }
         };
         if verdict == Verdict::Forged {
             self.refused += 1;

@@ -325,7 +325,13 @@ fn heads_are_sent_to_the_same_neighbour_a_few_times_a_second_at_most() {
 #[test]
 fn a_line_that_stood_still_for_a_while_is_not_taken_for_an_origin_with_too_much_to_do() {
     let mut stage = Stage::with(2);
+    let push = |stage: &mut Stage, piece| {
+        let (segment, from) = (SegmentId::new(0, 20), Source::Peer(Link(1)));
+        stage.feed(Input::Arrived { segment, piece, from, verdict: Verdict::Verified });
+    };
+    push(&mut stage, 0);
     stage.pass(6000);
+    push(&mut stage, 1);
     for output in core::mem::take(&mut stage.out) {
         let Output::Fetch { segment, first, end } = output else { continue };
         for piece in first..end {
@@ -337,7 +343,10 @@ fn a_line_that_stood_still_for_a_while_is_not_taken_for_an_origin_with_too_much_
     stage.pass(1000);
     let needed = SegmentId::new(0, 16);
     let rest = |o: &Output| matches!(o, Output::Fetch { segment, first: 0, .. } if *segment == needed);
-    assert!(stage.out.iter().any(rest), "what nobody has is fetched: no neighbour waits for the origin");
+    assert!(
+        stage.out.iter().any(rest),
+        "what nobody has is fetched: neighbours brought nothing meanwhile either"
+    );
 }
 
 /// What a hostile neighbour may say; names of those around are among its paths.
