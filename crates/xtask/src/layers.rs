@@ -63,10 +63,17 @@ const LAYERS: &[Layer] = &[
     Layer { name: "tracker", purity: Driver, may_use: &["rendezvous"], outside: None },
     // Nests the tracker's routes; knows neither what it relays nor who meets whom.
     Layer { name: "origin", purity: Driver, may_use: &["cmaf", "manifest", "tracker"], outside: None },
+    // Packages nothing and serves no film of its own: it is one of the viewers.
+    Layer {
+        name: "node",
+        purity: Driver,
+        may_use: &["abr", "cmaf", "manifest", "rendezvous", "session", "swarm", "wire"],
+        outside: None,
+    },
     Layer {
         name: "cli",
         purity: Driver,
-        may_use: &["cmaf", "manifest", "origin", "sim", "tracker"],
+        may_use: &["cmaf", "manifest", "node", "origin", "sim", "tracker"],
         outside: None,
     },
     Layer { name: "xtask", purity: Driver, may_use: &[], outside: None },
