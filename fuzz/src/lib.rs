@@ -11,7 +11,7 @@ mod viewer;
 pub use film::Film;
 pub use live::manifest_head;
 pub use table::rendezvous_table;
-pub use viewer::{live_parts, swarm_live, swarm_operations, swarm_trace, web_session};
+pub use viewer::{live_parts, swarm_live, swarm_operations, swarm_trace, session_calls};
 
 use manifest::{Index, SegmentId};
 use std::path::{Component, Path};
@@ -31,7 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("swarm_live", swarm_live),
     ("swarm_operations", swarm_operations),
     ("swarm_trace", swarm_trace),
-    ("web_session", web_session),
+    ("session_calls", session_calls),
     ("wire_frames", wire_frames),
 ];
 

@@ -1,10 +1,10 @@
-//! The peer's state machine and the browser's driver of it, under any sequence of inputs.
+//! The peer's state machine and the part of its drivers that checks, under any sequence of inputs.
 
 use crate::{Film, live};
 use manifest::{Kind, SegmentId};
+use session::{Options, Order, Place, Session};
 use std::time::Duration;
 use swarm::{Config, Input, Link, Output, Part, Peer, PeerId, Player, Source, Time, trace};
-use web::{Options, Session, op};
 use wire::{Bytes, MAX_PATH, Message};
 
 /// Inputs as `swarm::trace` writes them, to a peer that watches a film and has neighbours. It stays within its limits, and
@@ -85,9 +85,9 @@ pub fn swarm_trace(bytes: &[u8]) {
     let _ = trace::replay(bytes);
 }
 
-/// What a page may call, with any arguments: messages from neighbours, pieces from the origin. Whatever is to be stored is a
+/// What a driver may call, with any arguments: messages from neighbours, pieces from the origin. Whatever is to be stored is a
 /// piece of the film, byte for byte.
-pub fn web_session(bytes: &[u8]) {
+pub fn session_calls(bytes: &[u8]) {
     let film = Film::new();
     let options = Options { me: PeerId([b'm'; 20]), seed: 7, upload: 1_000_000, record: false };
     let mut session = Session::open(Time(0), &film.index.seal_unsigned(), None, options)
@@ -164,26 +164,12 @@ fn call(film: &Film, session: &mut Session, now: &mut Time, bytes: &mut Bytes<'_
     Some(())
 }
 
-/// Looks at every piece of `message` that the page is told to store.
+/// Looks at every piece of `message` that is to be stored.
 fn stored(film: &Film, session: &Session, message: &[u8]) {
-    let words = session.batch().words();
-    let mut at = 0;
-    while let Some(&code) = words.get(at) {
-        let arguments = match code {
-            op::ANNOUNCE => 1,
-            op::DIAL | op::HANGUP | op::CANCEL_FETCH | op::DELIVER | op::EVICT | op::DROPPED => 2,
-            op::SEND => 3,
-            op::FETCH => 4,
-            op::REFUSED | op::STORE => 5,
-            op::SEND_PIECE => 6,
-            unknown => panic!("operation {unknown} is not known"),
-        };
-        let words = &words[at + 1..=at + arguments];
-        if code == op::STORE && words[3] != op::STAGED {
-            let id = SegmentId::new(words[0] as u8, words[1]);
-            let bytes = &message[words[3] as usize..][..words[4] as usize];
-            assert_eq!(Some(bytes), film.piece(id, words[2]), "a piece to be stored that is not the film's");
+    for order in session.orders() {
+        if let Order::Keep { segment, piece, place: Place::Message(at), len } = *order {
+            let bytes = &message[at as usize..][..len as usize];
+            assert_eq!(Some(bytes), film.piece(segment, piece), "a piece to be stored that is not the film's");
         }
-        at += 1 + arguments;
     }
 }

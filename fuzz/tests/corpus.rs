@@ -34,5 +34,5 @@ macro_rules! replays {
 
 replays! {
     cmaf_check cmaf_demux cmaf_ingest manifest_head manifest_index origin_names rendezvous_table swarm_live swarm_operations swarm_trace
-    web_session wire_frames
+    session_calls wire_frames
 }

@@ -6,9 +6,10 @@
 //!
 //! Times are milliseconds as `performance.now()` gives them, which never go back.
 
-use crate::session::{Options, Session};
+use crate::batch::Batch;
 use core::time::Duration;
 use manifest::{MAX_INDEX_BYTES, PublicKey, SegmentId};
+use session::{Options, Session};
 use std::cell::RefCell;
 use swarm::{Link, PeerId, Player, Time};
 
@@ -19,6 +20,8 @@ const MAX_INPUT_BYTES: usize = MAX_INDEX_BYTES + 1024;
 struct Instance {
     input: Vec<u8>,
     session: Option<Session>,
+    /// What the last call wants done.
+    batch: Batch,
     /// Numbers or text for the page to read.
     figures: Vec<f64>,
     text: Vec<u8>,
@@ -37,6 +40,7 @@ fn session(call: impl FnOnce(&mut Session, &[u8])) {
     with(|instance| {
         if let Some(session) = &mut instance.session {
             call(session, &instance.input);
+            instance.batch.write(session.orders());
         }
     });
 }
@@ -86,6 +90,7 @@ pub extern "C" fn braidcast_open(
         instance.input = Vec::new();
         match opened {
             Ok(session) => {
+                instance.batch.write(session.orders());
                 instance.session = Some(session);
                 0
             }
@@ -280,33 +285,31 @@ pub extern "C" fn braidcast_is_segment(rendition: u32, sequence: u32, len: usize
 /// When to call [`braidcast_wake`]; infinity for never.
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_wake_at() -> f64 {
-    let mut at = f64::INFINITY;
-    session(|s, _| at = s.wake_at().map_or(f64::INFINITY, |t| t.0 as f64 / 1000.0));
-    at
+    with(|i| i.session.as_ref().and_then(Session::wake_at).map_or(f64::INFINITY, |t| t.0 as f64 / 1000.0))
 }
 
 /// The words of the last batch.
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_words() -> *const u32 {
-    with(|i| i.session.as_ref().map_or(core::ptr::null(), |s| s.batch().words().as_ptr()))
+    with(|i| i.batch.words().as_ptr())
 }
 
 /// How many words there are.
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_words_len() -> usize {
-    with(|i| i.session.as_ref().map_or(0, |s| s.batch().words().len()))
+    with(|i| i.batch.words().len())
 }
 
 /// The bytes of the last batch.
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_bytes() -> *const u8 {
-    with(|i| i.session.as_ref().map_or(core::ptr::null(), |s| s.batch().bytes().as_ptr()))
+    with(|i| i.batch.bytes().as_ptr())
 }
 
 /// How many bytes there are.
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_bytes_len() -> usize {
-    with(|i| i.session.as_ref().map_or(0, |s| s.batch().bytes().len()))
+    with(|i| i.batch.bytes().len())
 }
 
 /// Puts text for the page at [`braidcast_text`] and says how long it is. 0: why the session was refused. 1: the index as

@@ -1,15 +1,13 @@
 //! What the page has to do, as a list of 32-bit words beside a buffer of bytes.
 //!
-//! Each entry is an operation code of [`op`] and its arguments. Frames for one link are gathered into messages of at most
-//! [`wire::MAX_MESSAGE_BYTES`]; a piece always ends its message, so that it can be used as soon as it is there.
+//! Each entry is an operation code of [`op`] and its arguments.
 
-use manifest::{Hash, SegmentId};
-use std::collections::BTreeMap;
-use swarm::{Link, PeerId};
-use wire::{MAX_MESSAGE_BYTES, Message};
+use manifest::SegmentId;
+use session::{Order, Place};
+use swarm::{Hangup, Source};
 
 /// Operation codes and their arguments. `segment` stands for two words, rendition and sequence; `bytes` for two words,
-/// offset and length in [`Batch::bytes`].
+/// offset and length in [`Batch::bytes`](super::Batch::bytes).
 pub mod op {
     /// `link bytes`: send these bytes as one message.
     pub const SEND: u32 = 1;
@@ -50,8 +48,6 @@ pub mod op {
 pub struct Batch {
     words: Vec<u32>,
     bytes: Vec<u8>,
-    /// Frames gathered for links that have no complete message yet.
-    gathering: BTreeMap<Link, Vec<u8>>,
 }
 
 impl Batch {
@@ -65,89 +61,59 @@ impl Batch {
         &self.bytes
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Puts these orders in the place of those before.
+    pub fn write(&mut self, orders: &[Order]) {
         self.words.clear();
         self.bytes.clear();
-        self.gathering.clear();
+        orders.iter().for_each(|order| self.put(order));
     }
 
-    pub(crate) fn push(&mut self, words: &[u32]) {
+    fn put(&mut self, order: &Order) {
+        match order {
+            Order::Send(link, message) => {
+                let [at, len] = self.put_bytes(message);
+                self.push(&[op::SEND, link.0, at, len]);
+            }
+            Order::SendPiece { link, head, segment, piece } => {
+                let [at, len] = self.put_bytes(head);
+                self.push(&[op::SEND_PIECE, link.0, at, len]);
+                self.push(&words(*segment));
+                self.push(&[*piece]);
+            }
+            Order::Dial(peer) => {
+                let [at, len] = self.put_bytes(&peer.0);
+                self.push(&[op::DIAL, at, len]);
+            }
+            Order::Hangup(link, why) => self.push(&[op::HANGUP, link.0, hangup_code(*why)]),
+            Order::Fetch { segment, first, end } => self.about(op::FETCH, *segment, &[*first, *end]),
+            Order::CancelFetch(segment) => self.about(op::CANCEL_FETCH, *segment, &[]),
+            Order::Deliver(segment) => self.about(op::DELIVER, *segment, &[]),
+            Order::Evict(segment) => self.about(op::EVICT, *segment, &[]),
+            Order::Announce(want) => self.push(&[op::ANNOUNCE, *want]),
+            Order::Keep { segment, piece, place, len } => {
+                let at = match place {
+                    Place::Message(offset) => *offset,
+                    Place::Fetch => op::STAGED,
+                };
+                self.about(op::STORE, *segment, &[*piece, at, *len]);
+            }
+            Order::Refused { from, segment, piece, len } => {
+                self.push(&[op::REFUSED, source_code(*from)]);
+                self.push(&words(*segment));
+                self.push(&[*piece, *len]);
+            }
+            Order::Dropped(from, len) => self.push(&[op::DROPPED, source_code(*from), *len]),
+        }
+    }
+
+    fn push(&mut self, words: &[u32]) {
         self.words.extend_from_slice(words);
     }
 
-    pub(crate) fn push_segment(&mut self, op: u32, segment: SegmentId, rest: &[u32]) {
-        self.push(&[op, u32::from(segment.rendition), segment.sequence]);
+    fn about(&mut self, op: u32, segment: SegmentId, rest: &[u32]) {
+        self.push(&[op]);
+        self.push(&words(segment));
         self.push(rest);
-    }
-
-    pub(crate) fn dial(&mut self, peer: PeerId) {
-        let [offset, len] = self.put_bytes(&peer.0);
-        self.push(&[op::DIAL, offset, len]);
-    }
-
-    pub(crate) fn send(&mut self, link: Link, message: &Message) {
-        let mut frame = Vec::new();
-        wire::put_message(&mut frame, message);
-        self.gather(link, &frame);
-    }
-
-    /// The answer to request `id`: a piece of `len` bytes, with the segment's leaves before it where there are any.
-    pub(crate) fn send_piece(
-        &mut self,
-        link: Link,
-        id: u32,
-        segment: SegmentId,
-        piece: u32,
-        len: u32,
-        leaves: Option<&[Hash]>,
-    ) {
-        if let Some(leaves) = leaves {
-            let mut frame = Vec::new();
-            wire::put_leaves(&mut frame, segment, leaves);
-            self.gather(link, &frame);
-        }
-        let head = piece_head(id, segment, piece, len);
-        if self.gathered(link) + head.len() + len as usize > MAX_MESSAGE_BYTES {
-            self.flush(link);
-        }
-        let mut bytes = self.gathering.remove(&link).unwrap_or_default();
-        bytes.extend_from_slice(&head);
-        let [offset, len] = self.put_bytes(&bytes);
-        self.push(&[
-            op::SEND_PIECE,
-            link.0,
-            offset,
-            len,
-            u32::from(segment.rendition),
-            segment.sequence,
-            piece,
-        ]);
-    }
-
-    /// Turns what has been gathered for `link` into a message.
-    pub(crate) fn flush(&mut self, link: Link) {
-        if let Some(bytes) = self.gathering.remove(&link) {
-            let [offset, len] = self.put_bytes(&bytes);
-            self.push(&[op::SEND, link.0, offset, len]);
-        }
-    }
-
-    /// Turns everything gathered into messages.
-    pub(crate) fn finish(&mut self) {
-        while let Some((&link, _)) = self.gathering.first_key_value() {
-            self.flush(link);
-        }
-    }
-
-    fn gather(&mut self, link: Link, frame: &[u8]) {
-        if self.gathered(link) + frame.len() > MAX_MESSAGE_BYTES {
-            self.flush(link);
-        }
-        self.gathering.entry(link).or_default().extend_from_slice(frame);
-    }
-
-    fn gathered(&self, link: Link) -> usize {
-        self.gathering.get(&link).map_or(0, Vec::len)
     }
 
     fn put_bytes(&mut self, bytes: &[u8]) -> [u32; 2] {
@@ -157,32 +123,23 @@ impl Batch {
     }
 }
 
-/// A piece frame up to its payload, which the page appends from its store: the bytes of the frame with an empty payload,
-/// its length field counting the `len` bytes to come.
-fn piece_head(id: u32, segment: SegmentId, piece: u32, len: u32) -> Vec<u8> {
-    let mut empty = Vec::new();
-    wire::put_piece(&mut empty, id, segment, piece, &[]);
-    let mut rest = wire::Bytes(&empty[1..]);
-    let head_len = rest.varint().expect("a frame that was just written has a length");
-    let mut head = vec![empty[0]];
-    wire::put_varint(&mut head, head_len + len);
-    head.extend_from_slice(rest.0);
-    head
+fn words(segment: SegmentId) -> [u32; 2] {
+    [u32::from(segment.rendition), segment.sequence]
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn source_code(from: Source) -> u32 {
+    match from {
+        Source::Origin => op::ORIGIN,
+        Source::Peer(link) => link.0,
+    }
+}
 
-    #[test]
-    fn a_head_and_its_payload_are_a_piece_frame() {
-        for len in [1u32, 100, 16_384, 65_536] {
-            let payload = vec![7; len as usize];
-            let mut whole = Vec::new();
-            wire::put_piece(&mut whole, 9, SegmentId::new(2, 300), 5, &payload);
-            let mut parts = piece_head(9, SegmentId::new(2, 300), 5, len);
-            parts.extend_from_slice(&payload);
-            assert_eq!(whole, parts);
-        }
+fn hangup_code(why: Hangup) -> u32 {
+    match why {
+        Hangup::Duplicate => 0,
+        Hangup::Stranger => 1,
+        Hangup::Forger => 2,
+        Hangup::Unresponsive => 3,
+        Hangup::Full => 4,
     }
 }

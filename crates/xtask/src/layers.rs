@@ -48,10 +48,11 @@ const LAYERS: &[Layer] = &[
         may_use: &["manifest"],
         outside: Some(&["bytes", "quick-m3u8", "quick-xml", "shiguredo_mp4", "thiserror"]),
     },
+    Layer { name: "session", purity: SansIo, may_use: &["manifest", "swarm", "wire"], outside: Some(&[]) },
     Layer {
         name: "web",
         purity: SansIo,
-        may_use: &["manifest", "swarm", "wire"],
+        may_use: &["manifest", "session", "swarm"],
         outside: Some(&["blake3"]),
     },
     Layer {

@@ -38,7 +38,7 @@ fn main() {
     put("swarm_live", "story", &operations);
     put("swarm_trace", "live", &traced);
     table();
-    put("web_session", "story", &session(&film));
+    put("session_calls", "story", &session(&film));
     films();
 }
 
@@ -295,7 +295,7 @@ fn table() {
     put("rendezvous_table", "broken", b"0+\n0m{\"action\":\"announce\",\"info_hash\":[]}\n0m{\n0m\xff");
 }
 
-/// Calls in the bytes of `web_session`: a want, a link, messages, a forged and a real piece, the origin.
+/// Calls in the bytes of `session_calls`: a want, a link, messages, a forged and a real piece, the origin.
 fn session(film: &Film) -> Vec<u8> {
     let mut bytes = vec![4, 1, 0, 1, 1, 1, 0, 1];
     for message in messages(film) {

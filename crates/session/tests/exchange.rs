@@ -4,9 +4,9 @@ mod common;
 
 use common::{FIRST, LINK, PIECE, Page, comfortable, film, pair, run};
 use manifest::SecretKey;
+use session::{Options, Session};
 use swarm::trace::{Replay, replay};
-use swarm::{PeerId, Time};
-use web::{Options, Session};
+use swarm::{Hangup, PeerId, Time};
 
 #[test]
 fn a_segment_goes_from_one_viewer_to_the_other() {
@@ -48,7 +48,7 @@ fn a_forged_piece_is_refused_and_its_sender_hung_up_on() {
             *message.last_mut().unwrap() ^= 1;
         }
     });
-    assert_eq!((empty.refused, &empty.hangups[..]), (1, &[2][..]));
+    assert_eq!((empty.refused, &empty.hangups[..]), (1, &[Hangup::Forger][..]));
     assert!(empty.store.is_empty(), "a forged piece was stored");
     // The viewer is none the worse: the origin brings it.
     empty.at(|s| s.audience(Time::from_millis(1990), 0));
@@ -71,7 +71,7 @@ fn false_leaves_end_the_link() {
             message[6] ^= 1;
         }
     });
-    assert_eq!(&empty.hangups[..], [2]);
+    assert_eq!(&empty.hangups[..], [Hangup::Forger]);
     assert!(empty.store.is_empty());
 }
 
@@ -86,7 +86,7 @@ fn leaves_that_were_asked_for_and_left_out_end_the_link() {
             message.drain(..3 + 2 + 5 * 32);
         }
     });
-    assert_eq!(&empty.hangups[..], [2]);
+    assert_eq!(&empty.hangups[..], [Hangup::Forger]);
     assert!(empty.store.is_empty());
 }
 
@@ -103,7 +103,7 @@ fn what_nobody_asked_for_is_dropped_unread_and_ends_the_link_if_it_goes_on() {
     for _ in 0..8 {
         empty.receive(Time::from_millis(400), &message);
     }
-    assert_eq!((empty.store.len(), &empty.hangups[..]), (0, &[2][..]));
+    assert_eq!((empty.store.len(), &empty.hangups[..]), (0, &[Hangup::Forger][..]));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn the_right_piece_under_another_number_is_forged() {
         }
     });
     // Piece 1 itself is right where it belongs; whichever other came first ended the link.
-    assert_eq!((empty.refused, &empty.hangups[..]), (1, &[2][..]));
+    assert_eq!((empty.refused, &empty.hangups[..]), (1, &[Hangup::Forger][..]));
     assert!(empty.store.keys().all(|&(_, piece)| piece == 1));
 }
 
@@ -130,7 +130,7 @@ fn a_message_that_is_none_ends_the_link() {
     for garbage in [&[4u8, 3, 0][..], &[1, 200], &[2, 1, 255], &vec![0; 200 * 1024]] {
         let (_, mut empty) = pair(&index, &media);
         empty.receive(Time::from_millis(5), garbage);
-        assert_eq!(&empty.hangups[..], [2], "{:?}", &garbage[..2]);
+        assert_eq!(&empty.hangups[..], [Hangup::Forger], "{:?}", &garbage[..2]);
         // What comes after that is not even looked at.
         empty.outbox.clear();
         empty.receive(Time::from_millis(6), &[4, 3, 0]);
@@ -189,6 +189,6 @@ fn calls_about_links_that_are_gone_change_nothing() {
         empty.at(|s| s.link_down(now, LINK));
         empty.at(|s| s.link_room(now, LINK, 5));
         empty.receive(now, &[7, 0]);
-        assert!(empty.session.batch().words().is_empty());
+        assert!(empty.session.orders().is_empty());
     }
 }

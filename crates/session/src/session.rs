@@ -1,12 +1,12 @@
-//! One viewer of one film: the core, the check of every piece, and the translation between the two and the page.
+//! One viewer of one film: the core, the check of every piece, and the translation between the two and the driver.
 
 use crate::asked::{Asked, Request};
-use crate::batch::{Batch, op};
+use crate::order::{Order, Orders, Place};
 use crate::pieces::{Check, Pieces};
 use manifest::{Hash, Index, OpenError, PublicKey, SegmentId};
 use std::collections::BTreeMap;
 use swarm::trace::Recorder;
-use swarm::{Config, Hangup, Input, Link, Output, Peer, PeerId, Player, Snapshot, Source, Time, Verdict};
+use swarm::{Config, Input, Link, Output, Peer, PeerId, Player, Snapshot, Source, Time, Verdict};
 use wire::{Frame, Frames, MAX_MESSAGE_BYTES, Message, Refusal};
 
 /// A trace stops growing here; what follows is not recorded.
@@ -26,7 +26,7 @@ pub struct Options {
 }
 
 /// The state of one viewer. Every method takes the time first, in the core's microseconds, and leaves what is to be done
-/// in [`Session::batch`], which the next call overwrites.
+/// in [`Session::orders`], which the next call overwrites.
 #[derive(Debug)]
 pub struct Session {
     peer: Peer,
@@ -35,13 +35,13 @@ pub struct Session {
     /// Chaining values of whole-segment fetches whose leaves are not known yet.
     staged: BTreeMap<SegmentId, Vec<Option<Hash>>>,
     outputs: Vec<Output>,
-    batch: Batch,
+    orders: Orders,
     wake_at: Option<Time>,
     trace: Option<Recorder>,
 }
 
 impl Session {
-    /// Reads an index and starts a viewer of it. `key` is the publisher's, if the page was given one: then nothing but an
+    /// Reads an index and starts a viewer of it. `key` is the publisher's, if the driver was given one: then nothing but an
     /// index signed by it is taken.
     pub fn open(
         now: Time,
@@ -56,18 +56,23 @@ impl Session {
             asked: Asked::default(),
             staged: BTreeMap::new(),
             outputs: Vec::new(),
-            batch: Batch::default(),
+            orders: Orders::default(),
             wake_at: None,
             trace: options.record.then(|| Recorder::new(options.me, options.upload, options.seed)),
         };
         session.feed(now, Input::Film(&index));
-        session.batch.finish();
+        session.orders.finish();
         Ok(session)
     }
 
     /// What the last call wants done.
-    pub fn batch(&self) -> &Batch {
-        &self.batch
+    pub fn orders(&self) -> &[Order] {
+        self.orders.list()
+    }
+
+    /// Takes what the last call wants done.
+    pub fn take_orders(&mut self) -> Vec<Order> {
+        self.orders.take()
     }
 
     /// When to call [`Session::wake`], unless something else happens before.
@@ -142,7 +147,7 @@ impl Session {
             self.asked.close(link);
             self.one(now, Input::LinkDown(link));
         } else {
-            self.batch.clear();
+            self.orders.clear();
         }
     }
 
@@ -156,13 +161,13 @@ impl Session {
         if self.asked.is_open(link) {
             self.one(now, Input::LinkRoom { link, room });
         } else {
-            self.batch.clear();
+            self.orders.clear();
         }
     }
 
     /// A message came from a neighbour.
     pub fn message(&mut self, now: Time, link: Link, bytes: &[u8]) {
-        self.batch.clear();
+        self.orders.clear();
         if bytes.len() > MAX_MESSAGE_BYTES {
             self.garbage(now, link);
         }
@@ -176,7 +181,7 @@ impl Session {
                 Err(_) => self.garbage(now, link),
                 Ok(Frame::Message(message)) => self.feed(now, Input::Message(link, message)),
                 Ok(Frame::Leaves { segment, leaves }) => self.leaves(now, link, segment, leaves),
-                // A page plays no live stream yet: nobody has asked for its heads.
+                // A film has no heads: nobody has asked for any.
                 Ok(Frame::Head(_)) => {}
                 Ok(Frame::Piece { id, segment, piece, payload }) => {
                     let offset = payload.as_ptr() as usize - base;
@@ -184,13 +189,13 @@ impl Session {
                 }
             }
         }
-        self.batch.finish();
+        self.orders.finish();
     }
 
-    /// A piece of a fetch has come from the origin; the page holds it back until a [`op::STORE`] names it. `false`: it,
+    /// A piece of a fetch has come from the origin; the driver holds it back until an [`Order::Keep`] names it. `false`: it,
     /// or a piece of that fetch before it, is not the publisher's, and all that is held back is to be thrown away.
     pub fn origin_piece(&mut self, now: Time, segment: SegmentId, piece: u32, bytes: &[u8]) -> bool {
-        self.batch.clear();
+        self.orders.clear();
         let Some(leaf) = self.pieces.leaf_of(segment, piece, bytes) else {
             self.staged.remove(&segment);
             return false;
@@ -206,27 +211,27 @@ impl Session {
             }
         }
         let good = self.pieces.leaves(segment).is_none() || self.settle(now, segment);
-        self.batch.finish();
+        self.orders.finish();
         good
     }
 
     /// A fetch is over. `forged`: the origin gave something else than the publisher's bytes, and did so again when asked
     /// past every cache.
     pub fn origin_end(&mut self, now: Time, segment: SegmentId, complete: bool, forged: bool) {
-        self.batch.clear();
+        self.orders.clear();
         self.staged.remove(&segment);
         if forged {
             let verdict = Verdict::Forged;
             self.feed(now, Input::Arrived { segment, piece: 0, from: Source::Origin, verdict });
         }
         self.feed(now, Input::FetchEnded { segment, complete });
-        self.batch.finish();
+        self.orders.finish();
     }
 
     /// The origin is to be asked once more for what it got wrong: nothing of the fetch is kept.
     pub fn origin_again(&mut self, segment: SegmentId) {
         self.staged.remove(&segment);
-        self.batch.clear();
+        self.orders.clear();
     }
 
     /// Whether these are the bytes of a rendition's `init.mp4`.
@@ -250,16 +255,10 @@ impl Session {
         for (piece, leaf) in waiting {
             let len = self.pieces.len_of(segment, piece).unwrap_or(0);
             match self.pieces.admit(segment, piece, Some(leaf)) {
-                Check::New => self.batch.push_segment(op::STORE, segment, &[piece, op::STAGED, len]),
-                Check::Held => self.batch.push(&[op::DROPPED, op::ORIGIN, len]),
+                Check::New => self.orders.push(Order::Keep { segment, piece, place: Place::Fetch, len }),
+                Check::Held => self.orders.push(Order::Dropped(Source::Origin, len)),
                 Check::Forged | Check::NoLeaves => {
-                    self.batch.push(&[
-                        op::REFUSED,
-                        op::ORIGIN,
-                        u32::from(segment.rendition),
-                        segment.sequence,
-                    ]);
-                    self.batch.push(&[piece, len]);
+                    self.refuse(Source::Origin, segment, piece, len);
                     self.staged.remove(&segment);
                     return false;
                 }
@@ -278,13 +277,14 @@ impl Session {
             // A fetch of the same segment may be under way. If it turns out forged, its next piece says so.
             self.settle(now, segment);
         } else {
-            self.refuse(link, segment, 0, 0);
+            self.refuse(Source::Peer(link), segment, 0, 0);
             self.garbage(now, link);
         }
     }
 
     fn piece(&mut self, now: Time, link: Link, name: (u32, SegmentId, u32), payload: &[u8], offset: u32) {
         let (id, segment, piece) = name;
+        let from = Source::Peer(link);
         let len = payload.len() as u32;
         let Some(request) = self.asked.take(link, id, segment, piece) else {
             if self.asked.is_too_much(link, len) {
@@ -295,33 +295,33 @@ impl Session {
         let leaf = self.pieces.leaf_of(segment, piece, payload);
         let verdict = match self.pieces.admit(segment, piece, leaf) {
             Check::New => {
-                self.batch.push_segment(op::STORE, segment, &[piece, offset, len]);
+                self.orders.push(Order::Keep { segment, piece, place: Place::Message(offset), len });
                 Verdict::Verified
             }
             Check::Held => {
-                self.batch.push(&[op::DROPPED, link.0, len]);
+                self.orders.push(Order::Dropped(from, len));
                 Verdict::Verified
             }
             Check::Forged => {
-                self.refuse(link, segment, piece, len);
+                self.refuse(from, segment, piece, len);
                 Verdict::Forged
             }
             // It was to send the leaves first.
             Check::NoLeaves if request.leaves => {
-                self.refuse(link, segment, piece, len);
+                self.refuse(from, segment, piece, len);
                 return self.garbage(now, link);
             }
             // The leaves came, or were to come, with another answer: nothing to hold against it, nothing gained either.
             Check::NoLeaves => {
-                self.batch.push(&[op::DROPPED, link.0, len]);
+                self.orders.push(Order::Dropped(from, len));
                 return self.feed(now, Input::Message(link, Message::Refuse { id, why: Refusal::Busy }));
             }
         };
-        self.feed(now, Input::Arrived { segment, piece, from: Source::Peer(link), verdict });
+        self.feed(now, Input::Arrived { segment, piece, from, verdict });
     }
 
-    fn refuse(&mut self, link: Link, segment: SegmentId, piece: u32, len: u32) {
-        self.batch.push(&[op::REFUSED, link.0, u32::from(segment.rendition), segment.sequence, piece, len]);
+    fn refuse(&mut self, from: Source, segment: SegmentId, piece: u32, len: u32) {
+        self.orders.push(Order::Refused { from, segment, piece, len });
     }
 
     fn garbage(&mut self, now: Time, link: Link) {
@@ -332,9 +332,9 @@ impl Session {
 
     /// A call that is one input.
     fn one(&mut self, now: Time, input: Input<'_>) {
-        self.batch.clear();
+        self.orders.clear();
         self.feed(now, input);
-        self.batch.finish();
+        self.orders.finish();
     }
 
     fn feed(&mut self, now: Time, input: Input<'_>) {
@@ -349,54 +349,44 @@ impl Session {
     }
 
     fn translate(&mut self, output: Output) {
-        let batch = &mut self.batch;
+        let orders = &mut self.orders;
         match output {
-            Output::Announce { want } => batch.push(&[op::ANNOUNCE, want]),
-            Output::Dial(peer) => batch.dial(peer),
+            Output::Announce { want } => orders.push(Order::Announce(want)),
+            Output::Dial(peer) => orders.push(Order::Dial(peer)),
             Output::Hangup(link, why) => {
-                batch.flush(link);
-                batch.push(&[op::HANGUP, link.0, hangup_code(why)]);
+                orders.flush(link);
+                orders.push(Order::Hangup(link, why));
                 self.asked.close(link);
             }
             Output::Send(link, message) => {
                 if let Message::Request { id, segment, piece, leaves, .. } = message {
                     self.asked.insert(link, id, Request { segment, piece, leaves });
                 }
-                batch.send(link, &message);
+                orders.send(link, &message);
             }
             Output::SendPiece { link, id, segment, piece, leaves } => {
                 let Some(len) = self.pieces.len_of(segment, piece) else { return };
                 let known = self.pieces.leaves(segment).filter(|_| leaves);
-                batch.send_piece(link, id, segment, piece, len, known);
+                orders.send_piece(link, id, segment, piece, len, known);
             }
             Output::Fetch { segment, first, end } => {
                 // Single pieces can only be checked against known leaves.
-                let whole = [0, self.pieces.index().piece_count(segment)];
-                let range = if self.pieces.leaves(segment).is_some() { [first, end] } else { whole };
-                batch.push_segment(op::FETCH, segment, &range);
+                let whole = (0, self.pieces.index().piece_count(segment));
+                let (first, end) = if self.pieces.leaves(segment).is_some() { (first, end) } else { whole };
+                orders.push(Order::Fetch { segment, first, end });
             }
             Output::CancelFetch(segment) => {
                 self.staged.remove(&segment);
-                batch.push_segment(op::CANCEL_FETCH, segment, &[]);
+                orders.push(Order::CancelFetch(segment));
             }
             // A film has no heads.
             Output::SendHeads { .. } | Output::AskHeads { .. } => {}
-            Output::Deliver(segment) => batch.push_segment(op::DELIVER, segment, &[]),
+            Output::Deliver(segment) => orders.push(Order::Deliver(segment)),
             Output::Evict(segment) => {
                 self.pieces.forget(segment);
                 self.asked.forget(segment);
-                batch.push_segment(op::EVICT, segment, &[]);
+                orders.push(Order::Evict(segment));
             }
         }
-    }
-}
-
-fn hangup_code(why: Hangup) -> u32 {
-    match why {
-        Hangup::Duplicate => 0,
-        Hangup::Stranger => 1,
-        Hangup::Forger => 2,
-        Hangup::Unresponsive => 3,
-        Hangup::Full => 4,
     }
 }

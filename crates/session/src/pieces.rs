@@ -22,7 +22,7 @@ pub(crate) enum Check {
     NoLeaves,
 }
 
-/// The verified pieces of every segment in the page's store.
+/// The verified pieces of every segment in the driver's store.
 #[derive(Debug)]
 pub(crate) struct Pieces {
     index: Index,
@@ -85,7 +85,7 @@ impl Pieces {
         }
     }
 
-    /// Forgets a segment that the page drops from its store.
+    /// Forgets a segment that the driver drops from its store.
     pub(crate) fn forget(&mut self, segment: SegmentId) {
         self.segments.remove(&segment);
     }

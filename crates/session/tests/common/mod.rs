@@ -1,11 +1,11 @@
-//! A page without a browser: carries out what a session wants, with data channels and an origin made of `Vec`s.
+//! A driver without a network: carries out what a session wants, with data channels and an origin made of `Vec`s.
 #![allow(dead_code)]
 
 use manifest::digest::root;
 use manifest::{Index, Kind, Rendition, Segment, SegmentId};
+use session::{Options, Order, Place, Session};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use swarm::{Link, PeerId, Player, Time};
-use web::{Options, Session, op};
+use swarm::{Hangup, Link, PeerId, Player, Time};
 
 pub const PIECE: u32 = 32_768;
 
@@ -40,7 +40,7 @@ pub struct Page {
     pub fetches: VecDeque<(SegmentId, u32, u32)>,
     pub staged: BTreeMap<(SegmentId, u32), Vec<u8>>,
     pub delivered: BTreeSet<SegmentId>,
-    pub hangups: Vec<u32>,
+    pub hangups: Vec<Hangup>,
     pub refused: usize,
     pub dropped: u32,
 }
@@ -67,91 +67,39 @@ impl Page {
         page
     }
 
-    /// Carries out the batch; `message` is what the session was just given.
+    /// Carries out the orders; `message` is what the session was just given.
     pub fn carry_out(&mut self, message: &[u8]) {
-        let (words, bytes) = (self.session.batch().words().to_vec(), self.session.batch().bytes().to_vec());
-        let mut words = words.into_iter();
-        let mut next = || words.next().expect("a batch is whole");
-        let segment = |next: &mut dyn FnMut() -> u32| SegmentId::new(next() as u8, next());
-        let blob = |next: &mut dyn FnMut() -> u32| {
-            let at = next() as usize;
-            bytes[at..at + next() as usize].to_vec()
-        };
-        let count = self.session.batch().words().len();
-        let mut used = 0;
-        while used < count {
-            let operation = next();
-            used += 1;
-            used += match operation {
-                op::SEND => {
-                    assert_eq!(next(), LINK.0);
-                    let bytes = blob(&mut next);
+        for order in self.session.take_orders() {
+            match order {
+                Order::Send(link, bytes) => {
+                    assert_eq!(link, LINK);
                     self.outbox.push_back(bytes);
-                    3
                 }
-                op::SEND_PIECE => {
-                    assert_eq!(next(), LINK.0);
-                    let mut bytes = blob(&mut next);
-                    let name = (segment(&mut next), next());
-                    bytes.extend_from_slice(&self.store[&name]);
-                    self.outbox.push_back(bytes);
-                    6
+                Order::SendPiece { link, head, segment, piece } => {
+                    assert_eq!(link, LINK);
+                    self.outbox.push_back([head, self.store[&(segment, piece)].clone()].concat());
                 }
-                op::DIAL => {
-                    blob(&mut next);
-                    2
+                Order::Hangup(_, why) => self.hangups.push(why),
+                Order::Fetch { segment, first, end } => self.fetches.push_back((segment, first, end)),
+                Order::CancelFetch(segment) => self.fetches.retain(|(s, ..)| *s != segment),
+                Order::Deliver(segment) => {
+                    self.delivered.insert(segment);
                 }
-                op::HANGUP => {
-                    next();
-                    self.hangups.push(next());
-                    2
-                }
-                op::FETCH => {
-                    self.fetches.push_back((segment(&mut next), next(), next()));
-                    4
-                }
-                op::CANCEL_FETCH => {
-                    let gone = segment(&mut next);
-                    self.fetches.retain(|(s, ..)| *s != gone);
-                    2
-                }
-                op::DELIVER => {
-                    self.delivered.insert(segment(&mut next));
-                    2
-                }
-                op::EVICT => {
-                    let gone = segment(&mut next);
-                    self.store.retain(|(s, _), _| *s != gone);
-                    2
-                }
-                op::ANNOUNCE => {
-                    next();
-                    1
-                }
-                op::STORE => {
-                    let (name, at, len) = ((segment(&mut next), next()), next(), next() as usize);
-                    let bytes = match at {
-                        op::STAGED => self.staged.remove(&name).expect("a held back piece is there"),
-                        at => message[at as usize..at as usize + len].to_vec(),
+                Order::Evict(segment) => self.store.retain(|(s, _), _| *s != segment),
+                Order::Dial(_) | Order::Announce(_) => {}
+                Order::Keep { segment, piece, place, len } => {
+                    let bytes = match place {
+                        Place::Fetch => {
+                            self.staged.remove(&(segment, piece)).expect("a held back piece is there")
+                        }
+                        Place::Message(at) => message[at as usize..][..len as usize].to_vec(),
                     };
-                    assert_eq!(bytes.len(), len);
-                    self.store.insert(name, bytes);
-                    5
+                    assert_eq!(bytes.len(), len as usize);
+                    self.store.insert((segment, piece), bytes);
                 }
-                op::REFUSED => {
-                    (0..5).for_each(|_| {
-                        next();
-                    });
-                    self.refused += 1;
-                    5
-                }
-                op::DROPPED => {
-                    next();
-                    self.dropped += next();
-                    2
-                }
-                other => panic!("operation {other}"),
-            };
+                Order::Refused { .. } => self.refused += 1,
+                Order::Dropped(_, len) => self.dropped += len,
+            }
         }
     }
 

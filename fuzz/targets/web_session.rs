@@ -1,4 +1,0 @@
-#![no_main]
-//! libFuzzer on `web_session`.
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| braidcast_fuzz::web_session(bytes));
