@@ -9,6 +9,7 @@ Examples:
   braidcast serve film.mp4                          package a film and serve it on port 8080
   braidcast serve *.mp4 --ladder 360:750k,720:2.5M  several films, two qualities each
   braidcast package film.mp4 --out site/film        files for a web server or CDN
+  braidcast watch http://localhost:8080/watch/film  watch it in VLC, mpv or ffplay, as one of its viewers
   braidcast check http://localhost:8080/watch/film  is it what players and viewers may expect?
   braidcast sim scenarios/evening.toml --html r.html  what would an audience like this save?
 
@@ -38,6 +39,8 @@ pub enum Verb {
     Serve(Serve),
     /// Make a film into files for a web server or CDN.
     Package(Package),
+    /// Watch a film without a browser: joins its viewers, and gives it to VLC, mpv or any player.
+    Watch(Watch),
     /// Show or make the publisher's key.
     #[command(subcommand)]
     Keys(Keys),
@@ -72,6 +75,30 @@ pub struct Serve {
     pub connections_per_net: Option<usize>,
     #[command(flatten)]
     pub making: Making,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Address of the film: its watch page, its folder, or a file in it such as master.m3u8.
+    pub url: String,
+    /// Player to start: mpv, vlc, ffplay, or none to be given the addresses only [default: the first that is installed].
+    #[arg(long, value_name = "PLAYER", env = "BRAIDCAST_PLAYER")]
+    pub player: Option<String>,
+    /// Port of this machine for the player; nobody else can reach it [default: any that is free].
+    #[arg(long, value_name = "PORT", env = "BRAIDCAST_GATEWAY_PORT")]
+    pub port: Option<u16>,
+    /// Most to upload to other viewers, as 5M or 800k bits a second; 0 shares nothing [default: 20M].
+    #[arg(long, value_name = "RATE", env = "BRAIDCAST_UPLOAD")]
+    pub upload: Option<String>,
+    /// The publisher's public key: nothing but what it signed is played.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
+    /// Tracker to meet the others at; several may be given [default: /tracker of the film's server].
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
+    pub tracker: Vec<String>,
+    /// Address and UDP port for other viewers [default: 0.0.0.0 and any port].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_BIND")]
+    pub bind: Option<std::net::SocketAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -28,6 +28,9 @@ pub struct File {
     pub preset: Option<String>,
     pub audio_bitrate: Option<String>,
     pub key: Option<PathBuf>,
+    pub player: Option<String>,
+    pub gateway_port: Option<u16>,
+    pub upload: Option<String>,
 }
 
 impl File {

@@ -15,6 +15,7 @@ mod say;
 mod serve;
 mod simulate;
 mod stop;
+mod watch;
 
 use anyhow::{Context, Result};
 use args::{Cli, LogFormat, Verb};
@@ -44,6 +45,7 @@ fn run(cli: Cli, screen: &Screen) -> Result<ExitCode> {
     match cli.verb {
         Verb::Serve(args) => runtime()?.block_on(serve::run(args, &file, screen)),
         Verb::Package(args) => runtime()?.block_on(package::run(args, &file, screen)),
+        Verb::Watch(args) => runtime()?.block_on(watch::run(args, &file, screen)),
         Verb::Keys(verb) => keys::run(verb, &file, screen),
         Verb::Check(args) => check::run(args, screen),
         Verb::Sim(args) => simulate::run(args, screen),

@@ -49,7 +49,11 @@ impl Session {
         key: Option<&PublicKey>,
         options: Options,
     ) -> Result<Self, OpenError> {
-        let index = Index::open(index, key)?;
+        Ok(Self::start(now, Index::open(index, key)?, options))
+    }
+
+    /// Starts a viewer of a film whose index was checked.
+    pub fn start(now: Time, index: Index, options: Options) -> Self {
         let mut session = Self {
             peer: Peer::new(options.me, Config { upload: options.upload, ..Config::default() }, options.seed),
             pieces: Pieces::new(index.clone()),
@@ -62,7 +66,7 @@ impl Session {
         };
         session.feed(now, Input::Film(&index));
         session.orders.finish();
-        Ok(session)
+        session
     }
 
     /// What the last call wants done.

@@ -1,0 +1,160 @@
+//! `braidcast watch`: a viewer without a browser, and a gateway for the player.
+
+use crate::args::Watch;
+use crate::config::File;
+use crate::progress::Screen;
+use crate::{Wrong, say, stop};
+use anyhow::{Context, Result, anyhow, bail};
+use manifest::PublicKey;
+use node::film::Film;
+use node::gateway::Gateway;
+use node::links;
+use node::origin::Origin;
+use node::viewer::{Options, Stats, Viewer};
+use origin::check::Target;
+use origin::ladder::parse_bitrate;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::MissedTickBehavior;
+
+/// Upload until something else is said, bits a second.
+const DEFAULT_UPLOAD_BPS: u32 = 20_000_000;
+/// Between two looks at what was moved.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two lines, where there is no terminal.
+const LINE_EVERY: u32 = 10;
+/// Players that are tried, and what makes them end with the film.
+const PLAYERS: [(&str, &[&str]); 3] =
+    [("mpv", &[]), ("vlc", &["--play-and-exit"]), ("ffplay", &["-autoexit", "-loglevel", "error"])];
+
+pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> {
+    let Target::Url(base) = Target::parse(&args.url).map_err(Wrong::wrap)? else {
+        return Err(Wrong::wrap(anyhow!("{} is no web address of a film", args.url)));
+    };
+    let key = args.key.as_deref().map(PublicKey::parse).transpose().context("--key").map_err(Wrong::wrap)?;
+    let upload = upload(args.upload.as_ref().or(file.upload.as_ref())).map_err(Wrong::wrap)?;
+    let player = player(args.player.as_deref().or(file.player.as_deref())).map_err(Wrong::wrap)?;
+    let base = base.parse().with_context(|| format!("{base} is no address")).map_err(Wrong::wrap)?;
+    let trackers = if args.tracker.is_empty() { vec![tracker_of(&base)] } else { args.tracker.clone() };
+    let query = args.url.split_once('?').map(|(_, query)| query.to_owned());
+    let origin = Origin::new(base, query)?;
+
+    let film = Film::open(&origin, key.as_ref()).await?;
+    let links = links::Config { bind: args.bind.unwrap_or(links::Config::default().bind), ..Default::default() };
+    let options = Options { trackers, upload: upload / 8, links };
+    let viewer = Viewer::join(film, origin.clone(), options).await?;
+    let port = args.port.or(file.gateway_port).unwrap_or(0);
+    let gateway = Gateway::open(viewer.clone(), origin, port).await.map_err(Wrong::wrap)?;
+    say!("HLS   {}", gateway.hls());
+    say!("DASH  {}", gateway.dash());
+    if let Some(movie) = gateway.movie() {
+        say!("MP4   {movie}");
+    }
+    let mut child = player.map(|player| player.start(&gateway.hls())).transpose()?;
+    let code = tokio::select! {
+        code = stop::requested() => code,
+        ended = ended(child.as_mut()) => match ended?.code() {
+            Some(0) => ExitCode::SUCCESS,
+            code => bail!("the player ended with {code:?}"),
+        },
+        () = report(&viewer, screen) => ExitCode::SUCCESS,
+    };
+    if let Some(mut child) = child {
+        let _ = child.kill().await; // it may have ended
+    }
+    let stats = viewer.stats().await;
+    viewer.leave().await;
+    say!("{}", line(&stats));
+    Ok(code)
+}
+
+fn upload(text: Option<&String>) -> Result<u32> {
+    match text.map(String::as_str) {
+        None => Ok(DEFAULT_UPLOAD_BPS),
+        Some("0") => Ok(0),
+        Some(text) => parse_bitrate(text)
+            .with_context(|| format!("--upload {text} is no rate: say 5M, 800k, or 0 to share nothing")),
+    }
+}
+
+/// The tracker that a publisher's own server has.
+fn tracker_of(base: &node::origin::Url) -> String {
+    let mut url = base.clone();
+    url.set_path("/tracker");
+    url.set_query(None);
+    url.as_str().replacen("http", "ws", 1)
+}
+
+struct Player {
+    program: PathBuf,
+    arguments: &'static [&'static str],
+}
+
+impl Player {
+    fn start(&self, url: &str) -> Result<Child> {
+        let mut command = Command::new(&self.program);
+        command.args(self.arguments).arg(url).kill_on_drop(true);
+        command.spawn().with_context(|| format!("cannot start {}", self.program.display()))
+    }
+}
+
+/// The player that was named, or else the first that is installed.
+fn player(named: Option<&str>) -> Result<Option<Player>> {
+    let known = |name: &str| {
+        let (_, arguments) = PLAYERS.iter().find(|(known, _)| *known == name)?;
+        let program = std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(name));
+        program.into_iter().find(|path| path.is_file()).map(|program| Player { program, arguments })
+    };
+    match named {
+        None => Ok(PLAYERS.iter().find_map(|(name, _)| known(name))),
+        Some("none") => Ok(None),
+        Some(name) if PLAYERS.iter().all(|(known, _)| *known != name) => {
+            bail!("--player {name} is none of mpv, vlc, ffplay, none; give any other the address that is printed")
+        }
+        Some(name) => {
+            known(name).map(Some).with_context(|| format!("{name} is not installed; --player none needs no player"))
+        }
+    }
+}
+
+/// Waits for the player; without one, for ever.
+async fn ended(child: Option<&mut Child>) -> Result<std::process::ExitStatus> {
+    match child {
+        Some(child) => child.wait().await.context("the player"),
+        None => std::future::pending().await,
+    }
+}
+
+/// Shows what is moved, until the viewer is gone.
+async fn report(viewer: &Viewer, screen: &Screen) {
+    let spinner = screen.spinner();
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for second in 0u32.. {
+        every.tick().await;
+        let text = line(&viewer.stats().await);
+        spinner.set_message(text.clone());
+        if spinner.is_hidden() && second % LINE_EVERY == LINE_EVERY - 1 {
+            screen.line(&text);
+        }
+    }
+}
+
+fn line(stats: &Stats) -> String {
+    let mb = |bytes: u64| bytes as f64 / 1e6;
+    let received = stats.from_origin + stats.from_peers;
+    let share = if received == 0 { 0.0 } else { stats.from_peers as f64 / received as f64 * 100.0 };
+    let mut text = format!(
+        "{:.1} MB from viewers ({share:.0} %), {:.1} MB from the origin, {:.1} MB to viewers; {} connected",
+        mb(stats.from_peers),
+        mb(stats.from_origin),
+        mb(stats.to_peers),
+        stats.peers
+    );
+    if stats.refused > 0 {
+        text += &format!("; {:.1} MB refused, for they were not the publisher's", mb(stats.refused));
+    }
+    text
+}

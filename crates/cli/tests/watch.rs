@@ -1,0 +1,114 @@
+//! `watch`: a viewer without a browser, its gateway, and what comes out of it.
+
+mod common;
+
+use common::{Place, Running, get, text};
+use std::process::Command;
+
+const SMALL: &str = "--listen 127.0.0.1:0 --ladder 90:150k,180:300k --preset ultrafast";
+
+/// A film of `seconds` that is served, and the address of its package.
+fn served(place: &Place, seconds: u32) -> (Running, String) {
+    place.clip("f.mp4", seconds);
+    let mut serve = place.start(&format!("serve f.mp4 {SMALL}"));
+    let base = serve.base();
+    serve.wait_for("ready");
+    (serve, format!("{base}/s/f"))
+}
+
+/// A viewer of it, and the addresses of its gateway: HLS and MP4.
+fn watching(place: &Place, film: &str, more: &str) -> (Running, String, String) {
+    let mut watch =
+        place.start(&format!("watch {film}/master.m3u8 --player none --bind 127.0.0.1:0 {more}"));
+    let hls = watch.wait_for("HLS ").split_whitespace().last().unwrap().to_owned();
+    let movie = watch.wait_for("MP4 ").split_whitespace().last().unwrap().to_owned();
+    (watch, hls, movie)
+}
+
+/// What ffmpeg decodes: a hash of every frame of pictures and sound.
+fn frames(url: &str, what: &str) -> Vec<String> {
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-loglevel", "error", "-i", url, "-map", what, "-f", "framehash", "-hash", "md5", "-"])
+        .output()
+        .expect("ffmpeg is installed");
+    assert!(output.status.success(), "{url}: {}", text(&output.stderr));
+    let lines = text(&output.stdout);
+    // The last column is the hash; the others say when, in a time base that containers do not share.
+    let hashes = lines.lines().filter(|l| !l.starts_with('#')).filter_map(|l| l.rsplit(',').next());
+    hashes.map(|hash| hash.trim().to_owned()).collect()
+}
+
+#[test]
+fn the_film_out_of_the_gateway_is_the_origins_frame_by_frame() {
+    let place = Place::new();
+    let (_serve, film) = served(&place, 21);
+    let (_watch, hls, movie) = watching(&place, &film, "");
+    let gateway = hls.strip_suffix("/master.m3u8").unwrap();
+    for (rendition, track) in [("v1", "0:v"), ("a0", "0:a")] {
+        let original = frames(&format!("{film}/{rendition}/media.m3u8"), track);
+        assert!(original.len() > 20 * 25);
+        assert_eq!(frames(&format!("{gateway}/{rendition}/media.m3u8"), track), original, "{rendition}");
+        assert_eq!(frames(&movie, track), original, "{rendition} in the single file");
+    }
+}
+
+#[test]
+fn one_viewer_gets_the_film_from_another() {
+    let place = Place::new();
+    let (_serve, film) = served(&place, 60);
+    let (mut first, _, movie) = watching(&place, &film, "");
+    let original = frames(&movie, "0:v");
+    let (mut second, _, movie) = watching(&place, &film, "");
+    assert_eq!(frames(&movie, "0:v"), original);
+    second.signal("INT");
+    let line = second.wait_for("MB from viewers");
+    let share: u32 = line.split_once('(').unwrap().1.split_once(' ').unwrap().0.parse().unwrap();
+    assert!(share >= 50, "{line}");
+    assert_eq!(second.ended().code(), Some(130));
+    first.signal("TERM");
+    assert_eq!(first.ended().code(), Some(143));
+}
+
+#[test]
+fn the_gateway_lets_in_who_knows_the_address_and_nobody_else() {
+    let place = Place::new();
+    let (_serve, film) = served(&place, 5);
+    let (_watch, hls, movie) = watching(&place, &film, "");
+    assert_eq!(get(&hls).0, 200);
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    for (name, value) in [("host", "evil.example"), ("origin", "http://evil.example")] {
+        assert_eq!(agent.get(&hls).header(name, value).call().unwrap().status().as_u16(), 403, "{name}");
+    }
+    let (server, path) = hls["http://".len()..].split_once('/').unwrap();
+    let token = path.split_once('/').unwrap().0;
+    for other in ["0/master.m3u8", "master.m3u8", ""] {
+        assert_eq!(get(&format!("http://{server}/{other}")).0, 404, "{other}");
+    }
+    for odd in ["v9/1.m4s", "v0/0.m4s", "v0/99.m4s", "../v0/1.m4s", "publisher.key", "v0/../../x", "index.bci"] {
+        assert_eq!(get(&format!("http://{server}/{token}/{odd}")).0, 404, "{odd}");
+    }
+    let ranged = agent.get(&movie).header("range", "bytes=4-7").call().unwrap();
+    assert_eq!(ranged.status().as_u16(), 206);
+    assert_eq!(ranged.into_body().read_to_vec().unwrap(), b"ftyp");
+    assert_eq!(agent.post(&hls).send_empty().unwrap().status().as_u16(), 405);
+}
+
+#[test]
+fn what_is_no_film_is_refused_with_a_word_of_help() {
+    let place = Place::new();
+    let (_serve, film) = served(&place, 5);
+    let server = film.strip_suffix("/s/f").unwrap();
+    let stranger = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for (args, code, help) in [
+        (format!("watch {server}/s/other/"), 1, "Is this the address of a Braidcast film?"),
+        (format!("watch {film}/ --key {stranger}"), 2, "--key"),
+        ("watch f.mp4".to_owned(), 2, "no web address"),
+        (format!("watch {film}/ --player winamp"), 2, "none of mpv, vlc, ffplay"),
+        (format!("watch {film}/ --upload fast"), 2, "say 5M"),
+    ] {
+        let output = place.run(&args);
+        let error = text(&output.stderr);
+        assert!(error.contains(help), "{args}: {error}");
+        assert_eq!(output.status.code(), Some(code), "{args}: {error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! A film as a node opens it: the signed index, checked, and the small files round it. Its invariant: what is known of the
+//! media comes from an index whose signature was checked, never from a playlist.
+
+use crate::origin::{self, Origin};
+use bytes::Bytes;
+use manifest::{Index, Kind, MAX_INDEX_BYTES, OpenError, PublicKey, SegmentId};
+use std::time::Duration;
+use thiserror::Error;
+
+/// Largest `init.mp4`, 1 MiB.
+const MAX_INIT_BYTES: usize = 1 << 20;
+
+/// Why a film cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenFilm {
+    /// No index: it is not a film of Braidcast, or the origin is away.
+    #[error("no signed index: {0}. Is this the address of a Braidcast film?")]
+    NoIndex(#[source] origin::Error),
+    /// The index is damaged, or signed by somebody else.
+    #[error("the index is refused: {0}")]
+    Refused(#[from] OpenError),
+    /// An initialisation segment does not come, or is not the publisher's.
+    #[error("the start of rendition {0} is not the publisher's, or does not come")]
+    Init(String),
+}
+
+/// What there is to watch.
+#[derive(Clone, Debug)]
+pub struct Film {
+    index: Index,
+    sealed: Bytes,
+    /// Starts of the segments of each rendition, and the end of the last.
+    starts: Vec<Vec<Duration>>,
+    inits: Vec<Bytes>,
+}
+
+impl Film {
+    /// Fetches index and initialisation segments. With `key`, only what that key signed is taken.
+    pub async fn open(origin: &Origin, key: Option<&PublicKey>) -> Result<Self, OpenFilm> {
+        let sealed = origin.file("index.bci", MAX_INDEX_BYTES).await.map_err(OpenFilm::NoIndex)?;
+        let index = Index::open(&sealed, key)?;
+        let mut inits = Vec::with_capacity(index.renditions.len());
+        for rendition in &index.renditions {
+            let refused = || OpenFilm::Init(rendition.id.clone());
+            let name = format!("{}/init.mp4", rendition.id);
+            let init = origin.file(&name, MAX_INIT_BYTES).await.map_err(|_| refused())?;
+            if manifest::digest::root(&init) != rendition.init {
+                return Err(refused());
+            }
+            inits.push(init);
+        }
+        let starts = index.renditions.iter().map(|rendition| {
+            let mut at = 0;
+            let starts = rendition.segments.iter().map(|segment| {
+                let start = at;
+                at += u64::from(segment.duration_ms);
+                Duration::from_millis(start)
+            });
+            let mut starts: Vec<_> = starts.collect();
+            starts.push(Duration::from_millis(at));
+            starts
+        });
+        let starts = starts.collect();
+        Ok(Self { index, sealed, starts, inits })
+    }
+
+    /// The index.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The index as it was signed.
+    pub fn sealed(&self) -> &Bytes {
+        &self.sealed
+    }
+
+    /// A rendition's `init.mp4`.
+    pub fn init(&self, rendition: u8) -> Option<&Bytes> {
+        self.inits.get(usize::from(rendition))
+    }
+
+    /// What a rendition carries.
+    pub fn kind(&self, rendition: u8) -> Option<Kind> {
+        self.index.renditions.get(usize::from(rendition)).map(|r| r.kind)
+    }
+
+    /// When a segment starts and ends.
+    pub fn span(&self, segment: SegmentId) -> Option<(Duration, Duration)> {
+        let starts = self.starts.get(usize::from(segment.rendition))?;
+        let first = (segment.sequence as usize).checked_sub(1)?;
+        Some((*starts.get(first)?, *starts.get(first + 1)?))
+    }
+
+    /// The place of the rendition with this folder name.
+    pub fn rendition(&self, id: &str) -> Option<u8> {
+        self.index.renditions.iter().position(|r| r.id == id).and_then(|at| u8::try_from(at).ok())
+    }
+}

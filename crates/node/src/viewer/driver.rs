@@ -1,0 +1,460 @@
+//! Carries out what the session wants. Its invariant: every fetch from the origin ends in exactly one word to the session,
+//! unless the session gave it up.
+
+use super::{Missing, Options, Stats, new_peer_id};
+use crate::film::Film;
+use crate::links::{self, Links};
+use crate::origin::{Origin, Outcome, Pieces};
+use crate::playback::Playback;
+use crate::store::Store;
+use crate::tracker::{self, Trackers};
+use bytes::{BufMut, Bytes, BytesMut};
+use manifest::SegmentId;
+use session::{Order, Place, Session};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use swarm::{Link, PeerId, Player, Source, Time};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+
+/// How often the session hears where the player is.
+const PLAYER_EVERY: Duration = Duration::from_millis(250);
+/// Pieces of all fetches that may wait to be checked: at 64 KiB each, 4 MiB.
+const FETCHED_MAX: usize = 64;
+/// Waiting for one segment, at most; who comes later has to ask again.
+const WAITING_MAX: usize = 64;
+
+type Answer = oneshot::Sender<Result<Bytes, Missing>>;
+
+/// What a handle asks for.
+#[derive(Debug)]
+pub(super) enum Call {
+    Segment(SegmentId, Answer),
+    Player(Player),
+    Stats(oneshot::Sender<Stats>),
+    Leave,
+}
+
+/// News of a fetch.
+#[derive(Debug)]
+struct Fetched {
+    segment: SegmentId,
+    fetch: u64,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    Piece(u32, Bytes),
+    End(Outcome),
+}
+
+/// One fetch under way.
+#[derive(Debug)]
+struct Fetch {
+    number: u64,
+    /// What was asked for, to ask once more.
+    first: u32,
+    end: u32,
+    /// Whether this is the second try, past every cache.
+    fresh: bool,
+    task: AbortHandle,
+    /// Pieces that are not verified yet.
+    staged: BTreeMap<u32, Bytes>,
+    came: u64,
+    kept: u64,
+}
+
+pub(super) struct Driver {
+    film: Arc<Film>,
+    origin: Origin,
+    session: Session,
+    store: Store,
+    links: Links,
+    trackers: Option<Trackers>,
+    started: Instant,
+    playback: Playback,
+    /// Where the player says it is, if it says.
+    player: Option<Player>,
+    waiting: BTreeMap<SegmentId, Vec<Answer>>,
+    fetches: BTreeMap<SegmentId, Fetch>,
+    fetch_number: u64,
+    stats: Stats,
+    neighbours: BTreeMap<Link, PeerId>,
+    fetched: mpsc::Sender<Fetched>,
+    inbox: Inbox,
+}
+
+/// Where news comes from.
+struct Inbox {
+    links: mpsc::Receiver<links::Event>,
+    trackers: Option<mpsc::Receiver<tracker::Event>>,
+    fetched: mpsc::Receiver<Fetched>,
+}
+
+impl Driver {
+    pub(super) async fn start(film: Arc<Film>, origin: Origin, options: Options) -> Result<Self, links::Error> {
+        let me = new_peer_id();
+        let mut seed = [0; 8];
+        getrandom::fill(&mut seed).expect("the system has randomness");
+        let (links, link_events) = Links::open(options.links).await?;
+        let (trackers, tracker_events) = if options.trackers.is_empty() {
+            (None, None)
+        } else {
+            let config = tracker::Config::new(options.trackers, film.index().swarm_id(), me);
+            let (trackers, events) = Trackers::join(config);
+            (Some(trackers), Some(events))
+        };
+        let (fetched, fetched_events) = mpsc::channel(FETCHED_MAX);
+        let session = session::Options {
+            me,
+            seed: u64::from_le_bytes(seed),
+            upload: options.upload,
+            record: false,
+        };
+        Ok(Self {
+            session: Session::start(Time::default(), film.index().clone(), session),
+            film,
+            origin,
+            store: Store::default(),
+            links,
+            trackers,
+            started: Instant::now(),
+            playback: Playback::default(),
+            player: None,
+            waiting: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            fetch_number: 0,
+            stats: Stats::default(),
+            neighbours: BTreeMap::new(),
+            fetched,
+            inbox: Inbox { links: link_events, trackers: tracker_events, fetched: fetched_events },
+        })
+    }
+
+    /// Until it is told to leave, or nobody is there any more to tell it.
+    pub(super) async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+        self.carry_out(&Bytes::new());
+        let mut player_at = Instant::now();
+        loop {
+            let wake_at = self.session.wake_at().map(|at| self.started + Duration::from_micros(at.0));
+            let inbox = &mut self.inbox;
+            tokio::select! {
+                call = calls.recv() => match call {
+                    None | Some(Call::Leave) => break,
+                    Some(call) => self.call(call),
+                },
+                Some(event) = inbox.links.recv() => self.link(event),
+                Some(event) = next(&mut inbox.trackers) => self.tracker(event),
+                Some(news) = inbox.fetched.recv() => self.fetched(news),
+                () = at(wake_at) => self.feed(|session, now| session.wake(now)),
+                () = sleep_until(player_at) => {
+                    player_at = Instant::now() + PLAYER_EVERY;
+                    self.look();
+                }
+            }
+        }
+        self.fetches.values().for_each(|fetch| fetch.task.abort());
+        for link in self.neighbours.keys() {
+            self.links.hang_up(*link);
+        }
+        if let Some(trackers) = self.trackers.take() {
+            trackers.leave().await;
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time(self.started.elapsed().as_micros() as u64)
+    }
+
+    fn call(&mut self, call: Call) {
+        match call {
+            Call::Segment(segment, answer) => self.want(segment, answer),
+            Call::Player(player) => {
+                self.player = Some(player);
+                self.look();
+            }
+            Call::Stats(answer) => {
+                let snapshot = self.session.snapshot();
+                let trackers = self.trackers.as_ref().map_or(0, Trackers::connected);
+                let now = Stats { held: snapshot.held_bytes, peers: snapshot.links.len(), trackers, ..self.stats };
+                let _ = answer.send(now); // who asked may have gone
+            }
+            Call::Leave => {}
+        }
+    }
+
+    fn want(&mut self, segment: SegmentId, answer: Answer) {
+        let film = self.film.clone();
+        let (Some(kind), Some((start, _))) = (film.kind(segment.rendition), film.span(segment)) else {
+            let _ = answer.send(Err(Missing::Unknown));
+            return;
+        };
+        let waiting = self.waiting.entry(segment).or_default();
+        if waiting.len() < WAITING_MAX {
+            waiting.push(answer);
+        }
+        self.playback.asked(self.now(), kind, start);
+        self.look();
+        self.feed(|session, now| session.want(now, segment));
+    }
+
+    /// Tells the session where the player is, and forgets those who wait no longer.
+    fn look(&mut self) {
+        let now = self.now();
+        let player = self.player.unwrap_or_else(|| self.playback.player(now));
+        self.feed(|session, now| session.player(now, player));
+        self.waiting.values_mut().for_each(|waiting| waiting.retain(|answer| !answer.is_closed()));
+        let given_up = self.waiting.iter().filter(|(_, waiting)| waiting.is_empty()).map(|(s, _)| *s);
+        for segment in given_up.collect::<Vec<_>>() {
+            self.waiting.remove(&segment);
+            self.feed(|session, now| session.unwant(now, segment));
+        }
+    }
+
+    fn link(&mut self, event: links::Event) {
+        let trackers = self.trackers.as_ref();
+        match event {
+            links::Event::Offer { to, offer_id, sdp } => {
+                if let Some(trackers) = trackers {
+                    trackers.offer(to, &offer_id, &sdp);
+                }
+            }
+            links::Event::Answer { to, offer_id, sdp } => {
+                if let Some(trackers) = trackers {
+                    trackers.answer(to, &offer_id, &sdp);
+                }
+            }
+            links::Event::Up { link, peer, dialled } => {
+                self.neighbours.insert(link, peer);
+                self.feed(|session, now| session.link_up(now, link, peer, dialled));
+            }
+            links::Event::Down(link) => {
+                self.neighbours.remove(&link);
+                self.feed(|session, now| session.link_down(now, link));
+            }
+            links::Event::Message(link, message) => {
+                let now = self.now();
+                self.session.message(now, link, &message);
+                self.carry_out(&message);
+            }
+            links::Event::Room(link, room) => self.feed(|session, now| session.link_room(now, link, room)),
+            links::Event::DialFailed(peer) => self.feed(|session, now| session.dial_failed(now, peer)),
+        }
+    }
+
+    fn tracker(&mut self, event: tracker::Event) {
+        match event {
+            tracker::Event::Audience(others) => {
+                self.stats.audience = Some(others);
+                self.feed(|session, now| session.audience(now, others));
+            }
+            tracker::Event::Candidates(peers) => self.feed(|session, now| session.strangers(now, &peers)),
+            tracker::Event::Offer { from, offer_id, sdp } => self.links.offer(from, offer_id, sdp),
+            tracker::Event::Answer { from, offer_id, sdp } => self.links.answer(from, offer_id, sdp),
+            tracker::Event::Undeliverable { offer_id } => self.links.undeliverable(offer_id),
+            tracker::Event::Connected(_) => {}
+        }
+    }
+
+    // ---- The origin ----------------------------------------------------------------------------------------------------
+
+    fn fetch(&mut self, segment: SegmentId, first: u32, end: u32, fresh: bool) {
+        self.cancel(segment);
+        let index = self.film.index();
+        let Some((rendition, entry)) =
+            index.renditions.get(usize::from(segment.rendition)).zip(index.segment(segment))
+        else {
+            return;
+        };
+        let request = Pieces {
+            rendition: rendition.id.clone(),
+            sequence: segment.sequence,
+            size: entry.size,
+            piece_len: index.piece_len,
+            first,
+            end,
+            fresh,
+        };
+        self.fetch_number += 1;
+        let number = self.fetch_number;
+        let (origin, news) = (self.origin.clone(), self.fetched.clone());
+        let task = tokio::spawn(async move {
+            let (pieces, mut came) = mpsc::unbounded_channel(); // a segment's worth at most
+            let fetch = origin.pieces(request, move |piece, bytes| pieces.send((piece, bytes)).is_ok());
+            let tell = |what| news.send(Fetched { segment, fetch: number, what });
+            let pass_on = async {
+                while let Some((piece, bytes)) = came.recv().await {
+                    let _ = tell(What::Piece(piece, bytes)).await; // the driver may have left
+                }
+            };
+            let (outcome, ()) = tokio::join!(fetch, pass_on);
+            let _ = tell(What::End(outcome)).await;
+        });
+        let fetch = Fetch {
+            number,
+            first,
+            end,
+            fresh,
+            task: task.abort_handle(),
+            staged: BTreeMap::new(),
+            came: 0,
+            kept: 0,
+        };
+        self.fetches.insert(segment, fetch);
+    }
+
+    fn cancel(&mut self, segment: SegmentId) {
+        if let Some(fetch) = self.fetches.remove(&segment) {
+            fetch.task.abort();
+            self.stats.wasted += fetch.came - fetch.kept;
+        }
+    }
+
+    fn fetched(&mut self, Fetched { segment, fetch, what }: Fetched) {
+        let now = self.now();
+        let Some(current) = self.fetches.get_mut(&segment).filter(|f| f.number == fetch) else { return };
+        match what {
+            What::Piece(piece, bytes) => {
+                current.came += bytes.len() as u64;
+                self.stats.from_origin += bytes.len() as u64;
+                current.staged.insert(piece, bytes.clone());
+                let good = self.session.origin_piece(now, segment, piece, &bytes);
+                self.carry_out(&Bytes::new());
+                if !good {
+                    self.forged(segment);
+                }
+            }
+            What::End(Outcome::Complete { bytes, total, .. }) => {
+                self.fetches.remove(&segment);
+                let rate = bytes as f64 / total.as_secs_f64().max(1e-3);
+                tracing::trace!(?segment, bytes, rate, "fetched");
+                self.feed(|session, now| session.origin_end(now, segment, true, false));
+            }
+            What::End(Outcome::Refused { .. }) => self.forged(segment),
+            What::End(Outcome::Failed { status, .. }) => {
+                self.cancel(segment);
+                self.feed(|session, now| session.origin_end(now, segment, false, false));
+                if let Some(status) = status.filter(|status| (400..500).contains(status)) {
+                    self.answer(segment, &Err(Missing::Refused(status)));
+                }
+            }
+        }
+    }
+
+    /// The origin gave something else: it is asked once more past every cache on the way, and then no more.
+    fn forged(&mut self, segment: SegmentId) {
+        let Some(fetch) = self.fetches.remove(&segment) else { return };
+        fetch.task.abort();
+        self.stats.refused += fetch.came - fetch.kept;
+        if !fetch.fresh {
+            self.session.origin_again(segment);
+            return self.fetch(segment, fetch.first, fetch.end, true);
+        }
+        self.feed(|session, now| session.origin_end(now, segment, false, true));
+        self.answer(segment, &Err(Missing::Forged));
+    }
+
+    // ---- The session ---------------------------------------------------------------------------------------------------
+
+    fn feed(&mut self, call: impl FnOnce(&mut Session, Time)) {
+        let now = self.now();
+        call(&mut self.session, now);
+        self.carry_out(&Bytes::new());
+    }
+
+    /// Does what the last call wants; `message` is what it was given.
+    fn carry_out(&mut self, message: &Bytes) {
+        for order in self.session.take_orders() {
+            match order {
+                Order::Send(link, bytes) => self.links.send(link, bytes.into()),
+                Order::SendPiece { link, head, segment, piece } => {
+                    if let Some(payload) = self.store.piece(segment, piece) {
+                        let mut bytes = BytesMut::with_capacity(head.len() + payload.len());
+                        bytes.put_slice(&head);
+                        bytes.put_slice(payload);
+                        self.stats.to_peers += payload.len() as u64;
+                        self.links.send(link, bytes.freeze());
+                    }
+                }
+                Order::Dial(peer) => self.links.dial(peer),
+                Order::Hangup(link, why) => {
+                    tracing::debug!(?link, ?why, "hanging up");
+                    self.neighbours.remove(&link);
+                    self.links.hang_up(link);
+                }
+                Order::Fetch { segment, first, end } => self.fetch(segment, first, end, false),
+                Order::CancelFetch(segment) => self.cancel(segment),
+                Order::Deliver(segment) => self.deliver(segment),
+                Order::Evict(segment) => self.stats.wasted += self.store.drop(segment),
+                Order::Announce(want) => {
+                    if let Some(trackers) = &self.trackers {
+                        trackers.announce(want);
+                    }
+                }
+                Order::Keep { segment, piece, place, len } => self.keep(segment, piece, place, len, message),
+                Order::Refused { from, segment, len, .. } => {
+                    tracing::warn!(?from, ?segment, "a piece failed the check");
+                    // What the origin gave is counted when its fetch ends.
+                    if let Source::Peer(_) = from {
+                        self.stats.refused += u64::from(len);
+                    }
+                }
+                Order::Dropped(from, len) => {
+                    if let Source::Peer(_) = from {
+                        self.stats.from_peers += u64::from(len);
+                    }
+                    self.stats.wasted += u64::from(len);
+                }
+            }
+        }
+    }
+
+    fn keep(&mut self, segment: SegmentId, piece: u32, place: Place, len: u32, message: &Bytes) {
+        let bytes = match place {
+            Place::Message(at) => {
+                self.stats.from_peers += u64::from(len);
+                message.slice(at as usize..(at + len) as usize)
+            }
+            Place::Fetch => {
+                let Some(fetch) = self.fetches.get_mut(&segment) else { return };
+                let Some(bytes) = fetch.staged.remove(&piece) else { return };
+                fetch.kept += u64::from(len);
+                bytes
+            }
+        };
+        self.store.put(segment, piece, bytes);
+    }
+
+    fn deliver(&mut self, segment: SegmentId) {
+        let film = self.film.clone();
+        let Some(entry) = film.index().segment(segment) else { return };
+        let Some(bytes) = self.store.give(segment, entry.size) else { return };
+        if let (Some(kind), Some((start, end))) = (film.kind(segment.rendition), film.span(segment)) {
+            self.playback.given(self.now(), kind, start, end);
+        }
+        self.answer(segment, &Ok(bytes));
+    }
+
+    fn answer(&mut self, segment: SegmentId, result: &Result<Bytes, Missing>) {
+        for answer in self.waiting.remove(&segment).into_iter().flatten() {
+            let _ = answer.send(result.clone()); // who asked may have gone
+        }
+    }
+}
+
+async fn next<T>(events: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,135 @@
+//! One viewer of one film: joins the swarm, brings segments from neighbours and from the origin, and gives them on.
+//!
+//! Its invariant: whatever a caller gets, and whatever a neighbour gets, was named as verified by the session before.
+
+mod driver;
+
+use crate::film::Film;
+use crate::links;
+use crate::origin::Origin;
+use bytes::Bytes;
+use driver::{Call, Driver};
+use manifest::SegmentId;
+use std::sync::Arc;
+use swarm::{PeerId, Player};
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+/// Calls that may wait for the viewer's task.
+const CALLS_MAX: usize = 256;
+
+/// How a viewer takes part.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Trackers, `ws://` or `wss://`. Without any the film comes from the origin alone.
+    pub trackers: Vec<String>,
+    /// Bytes a second to upload; 0 shares nothing.
+    pub upload: u32,
+    /// Where the links live.
+    pub links: links::Config,
+}
+
+/// Why a segment does not come.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Missing {
+    /// The film has no such segment.
+    #[error("the film has no such segment")]
+    Unknown,
+    /// The origin refuses it for good.
+    #[error("the origin answers {0}")]
+    Refused(u16),
+    /// The origin gives something else for it, past every cache.
+    #[error("the origin gives something else than what was signed")]
+    Forged,
+    /// The viewer has left.
+    #[error("the viewer has left")]
+    Left,
+}
+
+/// What was moved so far, in bytes, and who is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Media from the origin.
+    pub from_origin: u64,
+    /// Media from neighbours.
+    pub from_peers: u64,
+    /// Media to neighbours.
+    pub to_peers: u64,
+    /// Media that came for nothing: twice, or given up half-way.
+    pub wasted: u64,
+    /// Media that failed the check.
+    pub refused: u64,
+    /// Media in the store.
+    pub held: u64,
+    /// Neighbours.
+    pub peers: usize,
+    /// Other viewers, as the tracker last said.
+    pub audience: Option<u32>,
+    /// Trackers that are connected.
+    pub trackers: usize,
+}
+
+/// A viewer at work. Clones are handles to the same one; it leaves once [`Viewer::leave`] is called or all are gone.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    film: Arc<Film>,
+    calls: mpsc::Sender<Call>,
+    task: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Viewer {
+    /// Joins the swarm of `film`. Fails only if no socket can be opened for the links.
+    pub async fn join(film: Film, origin: Origin, options: Options) -> Result<Self, links::Error> {
+        let film = Arc::new(film);
+        let (calls, asked) = mpsc::channel(CALLS_MAX);
+        let driver = Driver::start(film.clone(), origin, options).await?;
+        let task = tokio::spawn(driver.run(asked));
+        Ok(Self { film, calls, task: Arc::new(std::sync::Mutex::new(Some(task))) })
+    }
+
+    /// The film.
+    pub fn film(&self) -> &Film {
+        &self.film
+    }
+
+    /// Brings a whole segment. Dropping the future takes the wish back.
+    pub async fn segment(&self, segment: SegmentId) -> Result<Bytes, Missing> {
+        let (answer, answered) = oneshot::channel();
+        self.calls.send(Call::Segment(segment, answer)).await.map_err(|_| Missing::Left)?;
+        answered.await.unwrap_or(Err(Missing::Left))
+    }
+
+    /// Says where the player is. Without this it is guessed from what is asked for.
+    pub async fn player(&self, player: Player) {
+        let _ = self.calls.send(Call::Player(player)).await;
+    }
+
+    /// What was moved so far.
+    pub async fn stats(&self) -> Stats {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.calls.send(Call::Stats(answer)).await;
+        answered.await.unwrap_or_default()
+    }
+
+    /// Says goodbye to tracker and neighbours; returns once that is done, a second later at most.
+    pub async fn leave(&self) {
+        let _ = self.calls.send(Call::Leave).await;
+        let task = self.task.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(task) = task {
+            let _ = task.await;
+        }
+    }
+}
+
+/// A name in the swarm that nobody else has: Azureus style, as the trackers of WebTorrent want it.
+fn new_peer_id() -> PeerId {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut id = *b"-BC0001-............";
+    let mut random = [0; 12];
+    getrandom::fill(&mut random).expect("the system has randomness");
+    for (letter, byte) in id[8..].iter_mut().zip(random) {
+        *letter = LETTERS[usize::from(byte) % LETTERS.len()];
+    }
+    PeerId(id)
+}
