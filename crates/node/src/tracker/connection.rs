@@ -1,0 +1,321 @@
+//! One tracker: from one attempt to the next, and what is said while it lasts.
+//!
+//! The invariant: it waits for nothing without a limit, but for the tracker's next word, and that for no longer than
+//! [`SILENT_AFTER`].
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use futures_util::{SinkExt, StreamExt};
+use rendezvous::OfferId;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::{
+    net::TcpStream,
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout},
+};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    tungstenite::{
+        self, Message as Frame, client::IntoClientRequest, handshake::client::Request,
+        protocol::WebSocketConfig,
+    },
+};
+
+use crate::tracker::{
+    Config, MAX_TRACKERS,
+    message::{Identity, Kind, MAX_MESSAGE_BYTES, Message, Signal},
+    schedule::Schedule,
+};
+
+/// Orders that wait to be written.
+const ORDERS: usize = 64;
+const CONNECT_WITHIN: Duration = Duration::from_secs(20);
+const WRITE_WITHIN: Duration = Duration::from_secs(10);
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// Nothing for this long, not even an answer to a ping, and the tracker is given up.
+const SILENT_AFTER: Duration = Duration::from_secs(75);
+/// Less than what [`super::Trackers::leave`] waits.
+const FAREWELL_WITHIN: Duration = Duration::from_millis(800);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What a tracker is to be told.
+#[derive(Debug)]
+pub(super) enum Order {
+    Announce(u32),
+    Signal(Signal),
+}
+
+/// What happened on the line of a tracker.
+#[derive(Debug)]
+pub(super) enum Report {
+    Up,
+    Down,
+    Said(Message),
+    /// An offer that was ordered did not go out.
+    Unsent(OfferId),
+}
+
+/// Where a tracker is and how to get there.
+pub(super) struct Address {
+    request: Request,
+    connector: Connector,
+}
+
+impl Address {
+    /// Those of `urls` that can be read, each once.
+    pub(super) fn read_all(urls: &[String]) -> Vec<Self> {
+        let mut seen = BTreeSet::new();
+        let mut tls = None;
+        let mut addresses = Vec::new();
+        for url in urls.iter().filter(|url| seen.insert(url.as_str())) {
+            if addresses.len() == MAX_TRACKERS {
+                tracing::warn!("more than {MAX_TRACKERS} trackers: the rest is left out");
+                break;
+            }
+            let request = match url.as_str().into_client_request() {
+                Ok(request) if request.uri().host().is_some() => request,
+                _ => {
+                    tracing::warn!(url, "not the address of a tracker: it must begin with wss:// or ws://");
+                    continue;
+                }
+            };
+            let connector = match request.uri().scheme_str() {
+                Some("ws") => Ok(Connector::Plain),
+                Some("wss") => tls.get_or_insert_with(tls_connector).clone(),
+                _ => {
+                    tracing::warn!(url, "not the address of a tracker: it must begin with wss:// or ws://");
+                    continue;
+                }
+            };
+            match connector {
+                Ok(connector) => addresses.push(Self { request, connector }),
+                Err(error) => {
+                    tracing::warn!(url, %error, "no TLS: install the system's certificates (ca-certificates)");
+                }
+            }
+        }
+        addresses
+    }
+}
+
+/// The system's own idea of whom to trust, and the cryptography that the rest of the crate uses. Both are named, because
+/// the library's default panics when a program has two kinds of cryptography in it.
+fn tls_connector() -> Result<Connector, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_platform_verifier()?
+        .with_no_client_auth();
+    Ok(Connector::Rustls(Arc::new(config)))
+}
+
+pub(super) struct Connection {
+    index: usize,
+    address: Address,
+    identity: Identity,
+    first_backoff: Duration,
+    max_backoff: Duration,
+    schedule: Schedule,
+    is_classic: bool,
+    orders: mpsc::Receiver<Order>,
+    reports: mpsc::Sender<(usize, Report)>,
+    leaving: watch::Receiver<bool>,
+    socket: Option<Socket>,
+}
+
+/// Why a conversation ends.
+enum End {
+    /// The tracker is gone, or misbehaves.
+    Lost,
+    /// Nobody wants it any more.
+    Unwanted,
+}
+
+impl Connection {
+    pub(super) fn new(
+        index: usize,
+        address: Address,
+        config: &Config,
+        reports: mpsc::Sender<(usize, Report)>,
+        leaving: watch::Receiver<bool>,
+    ) -> (Self, mpsc::Sender<Order>) {
+        let (given, orders) = mpsc::channel(ORDERS);
+        let connection = Self {
+            index,
+            address,
+            identity: Identity::new(&config.info_hash, config.peer_id),
+            first_backoff: config.first_backoff,
+            max_backoff: config.max_backoff,
+            schedule: Schedule::new(Instant::now()),
+            is_classic: false,
+            orders,
+            reports,
+            leaving,
+            socket: None,
+        };
+        (connection, given)
+    }
+
+    /// Until nobody wants it any more; then it says goodbye.
+    pub(super) async fn run(mut self) {
+        let mut leaving = self.leaving.clone();
+        tokio::select! {
+            () = self.live() => {}
+            // Also when everybody who could say so is gone.
+            _ = leaving.wait_for(|&leaving| leaving) => {}
+        }
+        let Some(mut socket) = self.socket.take() else { return };
+        let farewell = async {
+            if self.schedule.is_started() {
+                socket.send(Frame::text(self.identity.stopped())).await?;
+            }
+            socket.close(None).await?;
+            while socket.next().await.is_some_and(|received| received.is_ok()) {}
+            Ok::<(), tungstenite::Error>(())
+        };
+        let _ = timeout(FAREWELL_WITHIN, farewell).await;
+    }
+
+    async fn live(&mut self) {
+        loop {
+            let Address { request, connector } = &self.address;
+            let connecting = timeout(CONNECT_WITHIN, connect(request.clone(), connector.clone()));
+            match self.meanwhile(connecting).await {
+                None => return,
+                Some(Ok(Ok(socket))) => {
+                    self.socket = Some(socket);
+                    self.schedule.handle_open(Instant::now());
+                    self.report(Report::Up).await;
+                    if let End::Unwanted = self.converse().await {
+                        return;
+                    }
+                    self.socket = None;
+                    self.report(Report::Down).await;
+                }
+                Some(Ok(Err(error))) => self.note(&error),
+                Some(Err(_)) => tracing::debug!(tracker = %self.address.request.uri(), "does not answer"),
+            }
+            let chance = getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX));
+            let wait = self.schedule.back_off(self.first_backoff, self.max_backoff, chance);
+            if self.meanwhile(sleep(wait)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for something else while there is no connection; `None` when nobody wants it any more.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Some(done),
+                order = self.orders.recv() => match order? {
+                    Order::Announce(want) => self.schedule.ask(want),
+                    Order::Signal(signal) => self.report_unsent(&signal).await,
+                }
+            }
+        }
+    }
+
+    async fn converse(&mut self) -> End {
+        let mut ticks = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        loop {
+            let Some(socket) = &mut self.socket else { return End::Lost };
+            let due = self.schedule.due();
+            tokio::select! {
+                received = socket.next() => {
+                    heard = Instant::now();
+                    match received {
+                        Some(Ok(Frame::Text(text))) => self.handle(&text).await,
+                        Some(Ok(Frame::Close(_))) | None => return End::Lost,
+                        Some(Ok(_)) => {}
+                        Some(Err(error)) => {
+                            self.note(&error);
+                            return End::Lost;
+                        }
+                    }
+                }
+                order = self.orders.recv() => match order {
+                    Some(Order::Announce(want)) => self.schedule.ask(want),
+                    Some(Order::Signal(signal)) => {
+                        if !self.write(Frame::text(self.identity.signal(&signal))).await {
+                            self.report_unsent(&signal).await;
+                            return End::Lost;
+                        }
+                    }
+                    None => return End::Unwanted,
+                },
+                () = sleep_until(due.unwrap_or(heard)), if due.is_some() => {
+                    let announce = self.schedule.take(Instant::now());
+                    let text = self.identity.announce(announce.is_first, announce.want);
+                    if !self.write(Frame::text(text)).await {
+                        return End::Lost;
+                    }
+                }
+                _ = ticks.tick() => {
+                    if heard.elapsed() >= SILENT_AFTER || !self.write(Frame::Ping(Default::default())).await {
+                        return End::Lost;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, text: &str) {
+        let Some(message) = self.identity.read(text) else { return };
+        match &message {
+            Message::Reply { interval, candidates, .. } => {
+                self.schedule.handle_reply(*interval);
+                self.note_classic(candidates.is_none() && self.schedule.has_asked());
+            }
+            Message::Refused { offer_id: None, reason } => {
+                self.schedule.handle_refusal();
+                tracing::warn!(tracker = %self.address.request.uri(), reason, "the tracker refuses us");
+            }
+            Message::Refused { .. } | Message::Signal(_) => {}
+        }
+        self.report(Report::Said(message)).await;
+    }
+
+    /// Whether the tracker hands out offers instead of naming candidates. Such a tracker is only listened to: offers for it
+    /// would have to go out with the announces.
+    fn note_classic(&mut self, is_classic: bool) {
+        if is_classic && !self.is_classic {
+            tracing::info!(tracker = %self.address.request.uri(), "names no peers: only those who offer are met");
+        }
+        self.is_classic = is_classic;
+    }
+
+    /// At the level of what happens again and again while a tracker is away.
+    fn note(&self, error: &tungstenite::Error) {
+        tracing::debug!(tracker = %self.address.request.uri(), %error, "no connection");
+    }
+
+    /// `false`: it did not go out, and nothing more will.
+    async fn write(&mut self, frame: Frame) -> bool {
+        let Some(socket) = &mut self.socket else { return false };
+        matches!(timeout(WRITE_WITHIN, socket.send(frame)).await, Ok(Ok(())))
+    }
+
+    async fn report(&self, report: Report) {
+        // Nobody there to hear it: the end is near.
+        let _ = self.reports.send((self.index, report)).await;
+    }
+
+    async fn report_unsent(&self, signal: &Signal) {
+        if signal.kind == Kind::Offer {
+            self.report(Report::Unsent(signal.offer_id)).await;
+        }
+    }
+}
+
+async fn connect(request: Request, connector: Connector) -> Result<Socket, tungstenite::Error> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(8 * 1024)
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    Ok(connect_async_tls_with_config(request, Some(config), true, Some(connector)).await?.0)
+}

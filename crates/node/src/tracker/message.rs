@@ -1,0 +1,278 @@
+//! What is said to a tracker, and what is understood of what it says.
+//!
+//! The invariant: a message means something only if it is about our swarm, letter by letter, and every name in it is 20
+//! bytes. All else is nothing, not an error.
+
+use std::time::Duration;
+
+use rendezvous::{OfferId, PeerId as Name};
+use serde_json::{Value, json};
+use swarm::PeerId;
+
+/// Longest message taken in, in bytes.
+pub(super) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
+/// Most candidates taken from one reply.
+const MAX_CANDIDATES: usize = 50;
+/// Most characters of a tracker's complaint that are shown.
+const MAX_REASON_CHARS: usize = 200;
+
+/// Which of the two session descriptions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Offer,
+    Answer,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Offer => "offer",
+            Self::Answer => "answer",
+        }
+    }
+}
+
+/// A session description on its way; `peer` is whom it is for, or whom it is from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Signal {
+    pub(super) kind: Kind,
+    pub(super) peer: PeerId,
+    pub(super) offer_id: OfferId,
+    pub(super) sdp: String,
+}
+
+/// What a tracker says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    /// The answer to an announce.
+    Reply {
+        /// How often to announce.
+        interval: Option<Duration>,
+        /// Others in the swarm.
+        others: Option<u32>,
+        /// `None`: it names nobody, as classic trackers do.
+        candidates: Option<Vec<PeerId>>,
+    },
+    Signal(Signal),
+    /// Something was refused: an offer or an answer if it has an id, else the announce.
+    Refused {
+        offer_id: Option<OfferId>,
+        reason: String,
+    },
+}
+
+/// Ourselves in our swarm, as it is written in messages.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    info_hash: String,
+    peer_id: String,
+    peer: PeerId,
+}
+
+impl Identity {
+    pub(super) fn new(info_hash: &[u8; 20], peer: PeerId) -> Self {
+        Self { info_hash: binary_string(info_hash), peer_id: binary_string(&peer.0), peer }
+    }
+
+    /// An announce that asks for candidates; `is_first` since the connection is there.
+    pub(super) fn announce(&self, is_first: bool, want: u32) -> String {
+        let mut message = self.presence();
+        if is_first {
+            message["event"] = "started".into();
+        }
+        message["offers"] = json!([]);
+        message["want"] = want.into();
+        message.to_string()
+    }
+
+    pub(super) fn stopped(&self) -> String {
+        let mut message = self.presence();
+        message["event"] = "stopped".into();
+        message.to_string()
+    }
+
+    pub(super) fn signal(&self, signal: &Signal) -> String {
+        let kind = signal.kind.name();
+        let mut message = self.own();
+        message["to_peer_id"] = binary_string(&signal.peer.0).into();
+        message["offer_id"] = binary_string(&signal.offer_id.0).into();
+        message[kind] = json!({"type": kind, "sdp": signal.sdp});
+        message.to_string()
+    }
+
+    fn own(&self) -> Value {
+        json!({"action": "announce", "info_hash": self.info_hash, "peer_id": self.peer_id})
+    }
+
+    /// What was moved is nobody's business but the viewers': the tracker is told nothing. `left` above 0: a viewer.
+    fn presence(&self) -> Value {
+        let mut message = self.own();
+        for (field, value) in [("uploaded", 0), ("downloaded", 0), ("left", 1), ("numwant", 0)] {
+            message[field] = value.into();
+        }
+        message
+    }
+
+    /// What a tracker means, if anything.
+    pub(super) fn read(&self, text: &str) -> Option<Message> {
+        if text.len() > MAX_MESSAGE_BYTES {
+            return None;
+        }
+        let message: Value = serde_json::from_str(text).ok()?;
+        if message["action"] != "announce" || message["info_hash"] != self.info_hash.as_str() {
+            return None;
+        }
+        let offer_id = message["offer_id"].as_str().map(OfferId::from_binary);
+        if let Some(reason) = message["failure reason"].as_str() {
+            let reason = reason.chars().take(MAX_REASON_CHARS).collect();
+            return Some(Message::Refused { offer_id: offer_id.transpose().ok()?, reason });
+        }
+        if is_there(&message["offer"]) || is_there(&message["answer"]) {
+            let offer_id = offer_id?.ok()?;
+            let peer = self.other(&message["peer_id"])?;
+            let signal = |kind: Kind| {
+                let description = &message[kind.name()];
+                let sdp = description["sdp"].as_str().filter(|sdp| !sdp.is_empty())?.to_owned();
+                (description["type"] == kind.name()).then_some(Signal { kind, peer, offer_id, sdp })
+            };
+            return signal(Kind::Offer).or_else(|| signal(Kind::Answer)).map(Message::Signal);
+        }
+        Some(self.reply(&message))
+    }
+
+    fn reply(&self, message: &Value) -> Message {
+        let number = |field: &str| message[field].as_f64();
+        let interval = number("interval").filter(|&seconds| seconds > 0.0);
+        let others = number("complete").zip(number("incomplete"));
+        let candidates = message["candidates"].as_array();
+        Message::Reply {
+            interval: interval.map(|seconds| Duration::from_secs_f64(seconds.clamp(5.0, 3600.0))),
+            // We are counted ourselves. The cast saturates.
+            others: others.map(|(complete, incomplete)| (complete + incomplete - 1.0) as u32),
+            candidates: candidates.map(|all| {
+                let mut peers = Vec::new();
+                for peer in all.iter().filter_map(|name| self.other(name)) {
+                    if peers.len() < MAX_CANDIDATES && !peers.contains(&peer) {
+                        peers.push(peer);
+                    }
+                }
+                peers
+            }),
+        }
+    }
+
+    /// The name of another peer.
+    fn other(&self, name: &Value) -> Option<PeerId> {
+        let peer = PeerId(Name::from_binary(name.as_str()?).ok()?.0);
+        (peer != self.peer).then_some(peer)
+    }
+}
+
+/// What JavaScript takes for true, as far as it occurs.
+fn is_there(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Bool(false))
+}
+
+/// One code point for each byte.
+pub(super) fn binary_string(bytes: &[u8; 20]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SWARM: [u8; 20] = [0, 9, 34, 92, 127, 128, 200, 255, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19];
+
+    fn peer(n: u8) -> PeerId {
+        PeerId([n; 20])
+    }
+
+    fn ours() -> Identity {
+        Identity::new(&SWARM, peer(1))
+    }
+
+    fn about(fields: Value) -> String {
+        let mut message = json!({"action": "announce", "info_hash": binary_string(&SWARM)});
+        for (field, value) in fields.as_object().unwrap() {
+            message[field] = value.clone();
+        }
+        message.to_string()
+    }
+
+    fn signal(kind: Kind) -> Signal {
+        Signal { kind, peer: peer(0xfe), offer_id: OfferId([0xff; 20]), sdp: "v=0\r\n\"".into() }
+    }
+
+    #[test]
+    fn what_is_sent_is_what_the_other_end_reads_of_it() {
+        let other = Identity::new(&SWARM, peer(0xfe));
+        for kind in [Kind::Offer, Kind::Answer] {
+            // A tracker relays it with the same fields, all but the receiver's.
+            let read = other.read(&ours().signal(&signal(kind)));
+            assert_eq!(read, Some(Message::Signal(Signal { peer: peer(1), ..signal(kind) })));
+            assert_eq!(ours().read(&ours().signal(&signal(kind))), None, "never from ourselves");
+        }
+    }
+
+    #[test]
+    fn figures_out_of_all_bounds_are_brought_into_them() {
+        let read = |fields| match ours().read(&about(fields)) {
+            Some(Message::Reply { interval, others, .. }) => (interval.map(|it| it.as_secs()), others),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read(json!({"interval": 0.1, "complete": 0, "incomplete": 0})), (Some(5), Some(0)));
+        assert_eq!(
+            read(json!({"interval": 1e300, "complete": 1e300, "incomplete": 2})),
+            (Some(3600), Some(u32::MAX))
+        );
+        assert_eq!(read(json!({"interval": -1, "complete": -5, "incomplete": 2})), (None, Some(0)));
+        assert_eq!(read(json!({"interval": "120", "complete": 3})), (None, None));
+    }
+
+    #[test]
+    fn of_the_candidates_fifty_are_taken_each_once_and_never_ourselves() {
+        let mut names: Vec<Value> = (0..100u8).map(|n| binary_string(&[n / 2; 20]).into()).collect();
+        names.extend([json!(7), json!("short"), json!("\u{100}".repeat(20)), Value::Null]);
+        let Some(Message::Reply { candidates: Some(peers), .. }) =
+            ours().read(&about(json!({"candidates": names})))
+        else {
+            panic!()
+        };
+        assert_eq!(peers, (0..50).filter(|&n| n != 1).map(peer).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_not_for_us_means_nothing() {
+        let id = binary_string(&[2; 20]);
+        let offer = json!({"type": "offer", "sdp": "v=0"});
+        for fields in [
+            json!({"action": "scrape"}),
+            json!({"info_hash": binary_string(&[1; 20])}),
+            json!({"info_hash": 7}),
+            json!({"peer_id": id, "offer_id": "short", "offer": offer}),
+            json!({"peer_id": id, "offer": offer}),
+            json!({"offer_id": id, "offer": offer}),
+            json!({"peer_id": id, "offer_id": id, "offer": "v=0"}),
+            json!({"peer_id": id, "offer_id": id, "offer": {"type": "answer", "sdp": "v=0"}}),
+            json!({"peer_id": id, "offer_id": id, "answer": {"type": "answer", "sdp": 1}}),
+            json!({"failure reason": "no", "offer_id": "short"}),
+        ] {
+            assert_eq!(ours().read(&about(fields.clone())), None, "{fields}");
+        }
+        for text in ["", "null", "[]", "7", "{", "\u{0}"] {
+            assert_eq!(ours().read(text), None, "{text}");
+        }
+        assert_eq!(ours().read(&"[".repeat(60_000)), None);
+        assert_eq!(ours().read(&about(json!({"more": "x".repeat(70_000)}))), None);
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_refused() {
+        let reason = "no such peer ".repeat(100);
+        let id = binary_string(&[9; 20]);
+        let read = ours().read(&about(json!({"failure reason": reason, "offer_id": id})));
+        let Some(Message::Refused { offer_id, reason }) = read else { panic!() };
+        assert_eq!((offer_id, reason.len()), (Some(OfferId([9; 20])), 200));
+    }
+}
