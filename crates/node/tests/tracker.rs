@@ -248,4 +248,9 @@ async fn only_the_peer_that_was_offered_a_connection_can_answer_and_only_once() 
     assert_eq!(ann.answer().await.2, "first");
     let more = ann.all_within(Duration::from_millis(200)).await;
     assert!(!more.iter().any(|event| matches!(event, Event::Answer { .. })), "{more:?}");
+    let leaving = tokio::spawn(ann.trackers.leave());
+    let stopped = hear(&mut socket).await;
+    assert_eq!((&stopped["event"], &stopped["info_hash"]), (&json!("stopped"), &json!(binary(&FILM))));
+    // The goodbye is not answered: that is not waited for either.
+    leaving.await.unwrap();
 }
