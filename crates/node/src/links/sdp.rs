@@ -1,0 +1,94 @@
+//! Session descriptions (SDP), which come from strangers and go to any tracker. Invariant: what the WebRTC stack gets to
+//! read names one data section and no address that nobody could be at.
+
+use std::net::{IpAddr, SocketAddr};
+
+const MAX_SDP_BYTES: usize = 16 * 1024;
+const MAX_CANDIDATES: usize = 24;
+
+/// Whether an SDP from a stranger is worth a look: one data section, and no more addresses to try than an honest one has.
+pub(super) fn is_sane(sdp: &str) -> bool {
+    let lines = || sdp.split(['\r', '\n']);
+    let candidates = lines().filter(|line| line.starts_with("a=candidate:")).count();
+    let mut sections = lines().filter(|line| line.starts_with("m="));
+    let is_data = sections.next().is_some_and(|line| line.starts_with("m=application "));
+    sdp.len() <= MAX_SDP_BYTES && is_data && sections.next().is_none() && candidates <= MAX_CANDIDATES
+}
+
+/// A stranger's SDP without the addresses that lead nowhere from here: names that only multicast DNS resolves, TCP (there is
+/// no active end of it here), and what no peer can have.
+pub(super) fn incoming(sdp: &str) -> String {
+    keep_lines(sdp, |line| {
+        line.strip_prefix("a=candidate:").is_none_or(|candidate| reachable(candidate).is_some())
+    })
+}
+
+/// An SDP of ours as it goes out: all candidates are in it, so nobody shall wait for more.
+pub(super) fn outgoing(sdp: &str) -> String {
+    keep_lines(sdp, |line| line != "a=ice-options:trickle")
+}
+
+/// Whether something may be sent to this address at all.
+pub(super) fn is_plausible(addr: SocketAddr) -> bool {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) => !ip.is_broadcast() && !ip.is_link_local() && ip.octets()[0] != 0,
+        // A link-local address means nothing without the interface.
+        IpAddr::V6(ip) => !ip.is_unicast_link_local() && ip.to_ipv4_mapped().is_none(),
+    };
+    ip && addr.port() != 0 && !addr.ip().is_multicast() && !addr.ip().is_unspecified()
+}
+
+/// `foundation component transport priority address port typ ...`
+fn reachable(candidate: &str) -> Option<SocketAddr> {
+    let mut fields = candidate.split(' ').skip(2);
+    let is_udp = fields.next()?.eq_ignore_ascii_case("udp");
+    let ip = fields.nth(1)?.parse::<IpAddr>().ok()?;
+    let addr = SocketAddr::new(ip, fields.next()?.parse().ok()?);
+    (is_udp && is_plausible(addr)).then_some(addr)
+}
+
+fn keep_lines(sdp: &str, keep: impl Fn(&str) -> bool) -> String {
+    let mut kept = String::with_capacity(sdp.len());
+    for line in sdp.split_inclusive('\n') {
+        if keep(line.trim_end()) {
+            kept.push_str(line);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n";
+
+    #[test]
+    fn one_data_section_and_a_few_candidates_are_sane() {
+        let with = |n: usize| format!("{HEAD}{}", "a=candidate:1 1 udp 1 192.0.2.1 5 typ host\r\n".repeat(n));
+        assert!(is_sane(&with(0)) && is_sane(&with(24)));
+        assert!(!is_sane(&with(25)) && !is_sane("") && !is_sane("rubbish"));
+        assert!(!is_sane(&format!("{HEAD}m=audio 9 RTP 0\r\n")));
+        assert!(!is_sane("v=0\r\nm=audio 9 RTP 0\r\n"));
+        assert!(!is_sane(&format!("{HEAD}{}", "a".repeat(16 * 1024))));
+    }
+
+    #[test]
+    fn addresses_that_lead_nowhere_are_left_out() {
+        let keeps = |line: &str| incoming(&format!("{HEAD}{line}\r\na=mid:0\r\n")).contains("candidate");
+        assert!(keeps("a=candidate:1 1 udp 1 192.0.2.1 5 typ host"));
+        assert!(keeps("a=candidate:1 1 UDP 1 fd00::2 5 typ srflx raddr 0.0.0.0 rport 0"));
+        assert!(!keeps("a=candidate:1 1 udp 1 11d4f1a0-5b4c-4d7e-8f8f-0123456789ab.local 5 typ host"));
+        assert!(!keeps("a=candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype active"));
+        assert!(!keeps("a=candidate:1 1 udp 1 192.0.2.1 0 typ host"));
+        assert!(!keeps("a=candidate:1 1 udp 1 255.255.255.255 5 typ host"));
+        assert!(!keeps("a=candidate:1 1 udp 1 224.0.0.1 5 typ host"));
+        assert!(!keeps("a=candidate:1 1 udp 1 0.0.0.0 5 typ host"));
+        assert!(!keeps("a=candidate:"));
+    }
+
+    #[test]
+    fn nobody_is_told_to_wait_for_more_candidates() {
+        assert_eq!(outgoing("v=0\r\na=ice-options:trickle\r\na=mid:0\r\n"), "v=0\r\na=mid:0\r\n");
+    }
+}

@@ -1,0 +1,129 @@
+//! Commands, and above all the exchange of descriptions. Invariant: every dial has one outcome, and of two peers that dial
+//! each other at once one offer is answered: theirs would be two connections on the same two addresses, which nothing in
+//! their datagrams tells apart.
+
+use super::connection::{Common, Connection, Stage};
+use super::demux::Id;
+use super::shard::Shard;
+use super::{Command, Event, sdp};
+use std::time::Instant;
+use swarm::PeerId;
+
+/// The longest name of an offer that is looked at, bytes. A tracker's have 20 code points.
+const OFFER_ID_BYTES: usize = 64;
+/// Offers that are answered at a time, at least; in any case up to three quarters of the connections.
+const ANSWERING: usize = 8;
+
+impl Shard {
+    pub(super) fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Dial(peer) => self.dial(now, peer),
+            Command::Offer { from, offer_id, sdp } => self.handle_offer(now, from, offer_id, &sdp),
+            Command::Answer { from, offer_id, sdp } => self.handle_answer(now, from, &offer_id, &sdp),
+            Command::Undeliverable(offer_id) => {
+                if let Some(id) = self.table.offered(&offer_id) {
+                    self.fail(id);
+                }
+            }
+            Command::Send(link, message) => {
+                let Some(id) = self.table.of_link(link) else { return };
+                let sent = self.table.get_mut(id).map(|connection| connection.send(message));
+                self.settle(id, sent.unwrap_or(Ok(())));
+            }
+            Command::Lose(link) => {
+                if let Some(id) = self.table.of_link(link) {
+                    self.fail(id);
+                }
+            }
+            Command::HangUp(link) => {
+                let Some(id) = self.table.forget_name(link) else { return };
+                if let Some(connection) = self.table.get_mut(id) {
+                    connection.leave(now);
+                }
+                self.mark(id);
+            }
+        }
+    }
+
+    fn dial(&mut self, now: Instant, peer: PeerId) {
+        // What is under way to or from that peer already decides this dial, too.
+        if let Some(id) = self.table.pending(&peer, |_| true) {
+            if let Some(connection) = self.table.get_mut(id) {
+                connection.owes_dial = true;
+            }
+            return;
+        }
+        let made = match (self.table.len() < self.config.max_connections, random_id()) {
+            (true, Some(id)) => Connection::dial(now, &self.common(), peer, id).ok(),
+            _ => None,
+        };
+        let Some((connection, offer)) = made else {
+            self.report(Event::DialFailed(peer));
+            return;
+        };
+        let offer_id = connection.offer_id.clone();
+        self.begin(now, connection);
+        self.report(Event::Offer { to: peer, offer_id, sdp: sdp::outgoing(&offer) });
+    }
+
+    fn handle_offer(&mut self, now: Instant, from: PeerId, offer_id: String, sdp: &str) {
+        let is_known = self.table.pending(&from, |c| !c.dialled && c.offer_id == offer_id).is_some();
+        if is_known || offer_id.len() > OFFER_ID_BYTES || !sdp::is_sane(sdp) {
+            return;
+        }
+        // Both dial: of the two offers the lesser name counts, which both sides know.
+        let ours = self.table.pending(&from, |c| matches!(c.stage, Stage::Offered(_)));
+        if ours.and_then(|id| self.table.get(id)).is_some_and(|c| c.offer_id <= offer_id) {
+            return;
+        }
+        let most = ANSWERING.max(self.config.max_connections / 4 * 3);
+        let has_place = ours.is_some() || self.table.len() < self.config.max_connections;
+        if !has_place || self.table.answering() >= most {
+            return;
+        }
+        let made = Connection::accept(now, &self.common(), from, offer_id, &sdp::incoming(sdp));
+        let Ok((mut connection, answer)) = made else { return };
+        if let Some((mut ours, _)) = ours.and_then(|id| self.table.remove(id)) {
+            connection.owes_dial = std::mem::take(&mut ours.owes_dial);
+        }
+        let offer_id = connection.offer_id.clone();
+        self.begin(now, connection);
+        self.report(Event::Answer { to: from, offer_id, sdp: sdp::outgoing(&answer) });
+    }
+
+    fn handle_answer(&mut self, now: Instant, from: PeerId, offer_id: &str, sdp: &str) {
+        let Some(id) = self.table.offered(offer_id) else { return };
+        let Some(connection) = self.table.get_mut(id) else { return };
+        let is_awaited = connection.peer == from && matches!(connection.stage, Stage::Offered(_));
+        if !is_awaited || !sdp::is_sane(sdp) {
+            return;
+        }
+        let taken = connection.handle_answer(now, &sdp::incoming(sdp));
+        self.settle(id, taken);
+    }
+
+    fn begin(&mut self, now: Instant, mut connection: Connection) -> Id {
+        connection.until = Some(now + self.config.open_within);
+        let id = self.table.add(connection);
+        self.mark(id);
+        id
+    }
+
+    fn common(&self) -> Common<'_> {
+        Common { cert: &self.cert, candidates: &self.candidates, send_buffer: self.config.send_buffer }
+    }
+}
+
+/// Twenty letters and digits; `None` if the system has no randomness to give.
+fn random_id() -> Option<String> {
+    const SIGNS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let mut id = String::with_capacity(20);
+    while id.len() < 20 {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).ok()?;
+        // Above the last multiple of 62 the first signs would come too often.
+        let fair = bytes.iter().filter(|byte| **byte < 248).map(|byte| SIGNS[usize::from(byte % 62)]);
+        id.extend(fair.map(char::from).take(20 - id.len()));
+    }
+    Some(id)
+}

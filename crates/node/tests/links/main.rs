@@ -1,0 +1,8 @@
+//! Links on real sockets: what two or many peers in one process see of each other.
+
+mod data;
+mod ends;
+mod hostile;
+mod hub;
+mod paths;
+mod strangers;

@@ -1,0 +1,1 @@
+//! Paths: who speaks first, what a burst does, and whose an address is.
