@@ -42,7 +42,8 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
     let origin = Origin::new(base, query)?;
 
     let film = Film::open(&origin, key.as_ref()).await?;
-    let links = links::Config { bind: args.bind.unwrap_or(links::Config::default().bind), ..Default::default() };
+    let links =
+        links::Config { bind: args.bind.unwrap_or(links::Config::default().bind), ..Default::default() };
     let options = Options { trackers, upload: upload / 8, links };
     let viewer = Viewer::join(film, origin.clone(), options).await?;
     let port = args.port.or(file.gateway_port).unwrap_or(0);
@@ -104,18 +105,21 @@ impl Player {
 fn player(named: Option<&str>) -> Result<Option<Player>> {
     let known = |name: &str| {
         let (_, arguments) = PLAYERS.iter().find(|(known, _)| *known == name)?;
-        let program = std::env::split_paths(&std::env::var_os("PATH")?).map(|dir| dir.join(name));
-        program.into_iter().find(|path| path.is_file()).map(|program| Player { program, arguments })
+        let path = std::env::var_os("PATH")?;
+        let program = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())?;
+        Some(Player { program, arguments })
     };
     match named {
         None => Ok(PLAYERS.iter().find_map(|(name, _)| known(name))),
         Some("none") => Ok(None),
         Some(name) if PLAYERS.iter().all(|(known, _)| *known != name) => {
-            bail!("--player {name} is none of mpv, vlc, ffplay, none; give any other the address that is printed")
+            bail!(
+                "--player {name} is none of mpv, vlc, ffplay, none; give any other the address that is printed"
+            )
         }
-        Some(name) => {
-            known(name).map(Some).with_context(|| format!("{name} is not installed; --player none needs no player"))
-        }
+        Some(name) => known(name)
+            .map(Some)
+            .with_context(|| format!("{name} is not installed; --player none needs no player")),
     }
 }
 

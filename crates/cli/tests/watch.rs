@@ -18,8 +18,7 @@ fn served(place: &Place, seconds: u32) -> (Running, String) {
 
 /// A viewer of it, and the addresses of its gateway: HLS and MP4.
 fn watching(place: &Place, film: &str, more: &str) -> (Running, String, String) {
-    let mut watch =
-        place.start(&format!("watch {film}/master.m3u8 --player none --bind 127.0.0.1:0 {more}"));
+    let mut watch = place.start(&format!("watch {film}/master.m3u8 --player none --bind 127.0.0.1:0 {more}"));
     let hls = watch.wait_for("HLS ").split_whitespace().last().unwrap().to_owned();
     let movie = watch.wait_for("MP4 ").split_whitespace().last().unwrap().to_owned();
     (watch, hls, movie)
@@ -28,7 +27,20 @@ fn watching(place: &Place, film: &str, more: &str) -> (Running, String, String) 
 /// What ffmpeg decodes: a hash of every frame of pictures and sound.
 fn frames(url: &str, what: &str) -> Vec<String> {
     let output = Command::new("ffmpeg")
-        .args(["-nostdin", "-loglevel", "error", "-i", url, "-map", what, "-f", "framehash", "-hash", "md5", "-"])
+        .args([
+            "-nostdin",
+            "-loglevel",
+            "error",
+            "-i",
+            url,
+            "-map",
+            what,
+            "-f",
+            "framehash",
+            "-hash",
+            "md5",
+            "-",
+        ])
         .output()
         .expect("ffmpeg is installed");
     assert!(output.status.success(), "{url}: {}", text(&output.stderr));
@@ -84,7 +96,9 @@ fn the_gateway_lets_in_who_knows_the_address_and_nobody_else() {
     for other in ["0/master.m3u8", "master.m3u8", ""] {
         assert_eq!(get(&format!("http://{server}/{other}")).0, 404, "{other}");
     }
-    for odd in ["v9/1.m4s", "v0/0.m4s", "v0/99.m4s", "../v0/1.m4s", "publisher.key", "v0/../../x", "index.bci"] {
+    for odd in
+        ["v9/1.m4s", "v0/0.m4s", "v0/99.m4s", "../v0/1.m4s", "publisher.key", "v0/../../x", "index.bci"]
+    {
         assert_eq!(get(&format!("http://{server}/{token}/{odd}")).0, 404, "{odd}");
     }
     let ranged = agent.get(&movie).header("range", "bytes=4-7").call().unwrap();

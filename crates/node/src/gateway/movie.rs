@@ -8,9 +8,9 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use bytes::Bytes;
-use cmaf::progressive::{Error, Extent, Progressive, SegmentSpan, Track};
+use cmaf::progressive::{Error, Extent, Progressive, SegmentSpan, TAIL, Track};
 use futures_util::stream;
-use manifest::{Kind, SegmentId};
+use manifest::{Kind, Segment, SegmentId};
 use std::sync::Arc;
 
 /// The pictures of the best rendition and the first sound, as one file.
@@ -28,16 +28,9 @@ impl Movie {
         let chosen: Vec<_> = best.into_iter().chain(sound).collect();
         let spans: Vec<Vec<SegmentSpan>> = chosen
             .iter()
-            .map(|(number, rendition)| {
-                let spans = (1..).zip(&rendition.segments).map(|(sequence, segment)| {
-                    let (start, _) = film.span(SegmentId::new(*number, sequence)).unwrap_or_default();
-                    SegmentSpan {
-                        start_ms: start.as_millis() as u64,
-                        duration_ms: segment.duration_ms,
-                        size: segment.size,
-                    }
-                });
-                spans.collect()
+            .map(|(_, rendition)| {
+                let span = |s: &Segment| SegmentSpan { duration_ms: s.duration_ms, size: s.size };
+                rendition.segments.iter().map(span).collect()
             })
             .collect();
         let tracks: Vec<Track<'_>> = chosen
@@ -45,10 +38,18 @@ impl Movie {
             .zip(&spans)
             .filter_map(|((number, _), segments)| Some(Track { init: film.init(*number)?, segments }))
             .collect();
-        Ok(Self { file: Progressive::new(&tracks)?, renditions: chosen.iter().map(|(number, _)| *number).collect() })
+        Ok(Self {
+            file: Progressive::new(&tracks)?,
+            renditions: chosen.iter().map(|(number, _)| *number).collect(),
+        })
     }
 
-    pub(super) fn respond(self: Arc<Self>, viewer: &Viewer, method: &Method, headers: &HeaderMap) -> Response {
+    pub(super) fn respond(
+        self: Arc<Self>,
+        viewer: &Viewer,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Response {
         let (mut response, range) = range::answer(method, headers, "video/mp4", self.file.len());
         if !range.is_empty() {
             let extents: Vec<Extent> = self.file.extents(range).collect();
@@ -66,12 +67,13 @@ impl Movie {
     async fn bytes(&self, viewer: &Viewer, extent: Extent) -> Sent {
         match extent {
             Extent::Head(range) => Ok(Bytes::copy_from_slice(&self.file.head()[range])),
+            Extent::Tail(range) => Ok(Bytes::from_static(&TAIL).slice(range)),
             Extent::Segment { track, sequence, range } => {
                 let segment = SegmentId::new(self.renditions[track], sequence);
                 let whole = viewer.segment(segment).await.map_err(std::io::Error::other)?;
                 let mut bytes = whole.to_vec();
                 self.file.adapt(track, sequence, &mut bytes).map_err(std::io::Error::other)?;
-                Ok(Bytes::from(bytes).slice(range))
+                Ok(Bytes::from(bytes).slice(range.start as usize..range.end as usize))
             }
         }
     }

@@ -20,11 +20,9 @@ pub(super) fn wanted(headers: &HeaderMap, len: u64) -> Wanted {
         return Wanted::Whole;
     };
     let Ok(ranges) = http_range_header::parse_range_header(text) else { return Wanted::Whole };
-    if ranges.ranges.len() != 1 {
-        return Wanted::Whole;
-    }
-    match ranges.validate(len) {
-        Ok(valid) => valid.first().map_or(Wanted::Whole, |range| Wanted::Part(*range.start()..*range.end() + 1)),
+    match ranges.validate(len).as_deref() {
+        Ok([range]) => Wanted::Part(*range.start()..*range.end() + 1),
+        Ok(_) => Wanted::Whole,
         Err(_) => Wanted::Beyond,
     }
 }
@@ -66,7 +64,12 @@ pub(super) fn head(media_type: &'static str, len: u64) -> Response {
 }
 
 /// An answer from `bytes`, or the part of them that is asked for.
-pub(super) fn whole(method: &Method, headers: &HeaderMap, media_type: &'static str, bytes: Bytes) -> Response {
+pub(super) fn whole(
+    method: &Method,
+    headers: &HeaderMap,
+    media_type: &'static str,
+    bytes: Bytes,
+) -> Response {
     let (mut response, range) = answer(method, headers, media_type, bytes.len() as u64);
     if !range.is_empty() {
         *response.body_mut() = Body::from(bytes.slice(range.start as usize..range.end as usize));

@@ -95,7 +95,11 @@ struct Inbox {
 }
 
 impl Driver {
-    pub(super) async fn start(film: Arc<Film>, origin: Origin, options: Options) -> Result<Self, links::Error> {
+    pub(super) async fn start(
+        film: Arc<Film>,
+        origin: Origin,
+        options: Options,
+    ) -> Result<Self, links::Error> {
         let me = new_peer_id();
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).expect("the system has randomness");
@@ -108,12 +112,8 @@ impl Driver {
             (Some(trackers), Some(events))
         };
         let (fetched, fetched_events) = mpsc::channel(FETCHED_MAX);
-        let session = session::Options {
-            me,
-            seed: u64::from_le_bytes(seed),
-            upload: options.upload,
-            record: false,
-        };
+        let session =
+            session::Options { me, seed: u64::from_le_bytes(seed), upload: options.upload, record: false };
         Ok(Self {
             session: Session::start(Time::default(), film.index().clone(), session),
             film,
@@ -179,7 +179,8 @@ impl Driver {
             Call::Stats(answer) => {
                 let snapshot = self.session.snapshot();
                 let trackers = self.trackers.as_ref().map_or(0, Trackers::connected);
-                let now = Stats { held: snapshot.held_bytes, peers: snapshot.links.len(), trackers, ..self.stats };
+                let now =
+                    Stats { held: snapshot.held_bytes, peers: snapshot.links.len(), trackers, ..self.stats };
                 let _ = answer.send(now); // who asked may have gone
             }
             Call::Leave => {}
