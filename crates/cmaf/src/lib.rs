@@ -6,6 +6,7 @@
 //!   [`Track`] and its [`Sample`]s.
 //! - [`init_segment`] and [`Segmenter`] write the CMAF header and the segments.
 //! - [`hls`] and [`dash`] write the playlists of a [`Presentation`].
+//! - [`progressive`] lays out a package as one file that any player can open and seek in.
 //! - [`check`] judges a finished package, ours or another's.
 //!
 //! It lacks: encoders and decoders, sockets, files (the demuxer reads through a `Read + Seek` it is given),
@@ -35,6 +36,7 @@ mod write;
 pub mod check;
 pub mod dash;
 pub mod hls;
+pub mod progressive;
 
 pub use init::init_segment;
 pub use presentation::{Presentation, Rendition, SegmentInfo, Subtitle, Thumbnails};
