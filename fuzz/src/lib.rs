@@ -24,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     ("cmaf_check", cmaf_check),
     ("cmaf_demux", cmaf_demux),
     ("cmaf_ingest", cmaf_ingest),
+    ("cmaf_progressive", cmaf_progressive),
     ("manifest_head", manifest_head),
     ("manifest_index", manifest_index),
     ("origin_names", origin_names),
@@ -83,6 +84,11 @@ pub fn cmaf_demux(bytes: &[u8]) {
 /// An encoder's stream of any bytes is taken in or refused.
 pub fn cmaf_ingest(bytes: &[u8]) {
     cmaf::ingest::fuzz(bytes);
+}
+
+/// A package of any bytes is made into one file or refused.
+pub fn cmaf_progressive(bytes: &[u8]) {
+    cmaf::progressive::fuzz(bytes);
 }
 
 /// Playlists, manifests and segments of any bytes are judged.

@@ -350,8 +350,11 @@ fn films() {
     put("cmaf_demux", "sound", &read(make("sound.mp4", &["-vn"])));
     let cmaf = "+cmaf+frag_keyframe+empty_moov+default_base_moof+skip_trailer+delay_moov";
     let video = read(make("video.cmfv", &["-an", "-movflags", cmaf, "-f", "mp4"]));
+    let sound = read(make("sound.cmfa", &["-vn", "-movflags", cmaf, "-f", "mp4"]));
     put("cmaf_ingest", "video", &video);
-    put("cmaf_ingest", "sound", &read(make("sound.cmfa", &["-vn", "-movflags", cmaf, "-f", "mp4"])));
+    put("cmaf_ingest", "sound", &sound);
+    put("cmaf_progressive", "video", &video);
+    put("cmaf_progressive", "sound", &sound);
     put("cmaf_check", "fragments", &video);
     put(
         "cmaf_check",
