@@ -2,7 +2,9 @@
 
 mod data;
 mod ends;
+mod hidden;
 mod hostile;
 mod hub;
 mod paths;
+mod relay;
 mod strangers;

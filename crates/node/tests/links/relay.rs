@@ -1,0 +1,113 @@
+//! A stretch of network between two peers: each sees the other at an address of the relay.
+
+use crate::hub::{Hub, Side, id};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+/// What happens to a datagram.
+pub enum Fate {
+    Pass,
+    Lose,
+    /// Wait for others, then go all at once.
+    Gather,
+    /// Pass, and these before it as if they came from the same sender.
+    After(Vec<Vec<u8>>),
+}
+
+/// Decides by whether it came from the first peer, and what it is.
+pub type Judge = Box<dyn FnMut(bool, &[u8]) -> Fate + Send>;
+
+/// Where the peers really are: first and second.
+pub type Ends = Arc<Mutex<[Option<SocketAddr>; 2]>>;
+
+const BURST: usize = 60;
+
+/// A hub whose peers 1 (or `also_first`) and 2 meet through a relay. Tell it by `ends` where they are before they dial.
+pub async fn hub(judge: Judge, also_first: u8) -> (Hub, Ends) {
+    let near_first = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+    let near_second = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+    let second_seen_at = near_first.local_addr().expect("bound").port();
+    let first_seen_at = near_second.local_addr().expect("bound").port();
+    let ends = Ends::default();
+    tokio::spawn(run(judge, near_first, near_second, ends.clone()));
+    let hub = Hub::mangling(Arc::new(move |from, sdp| {
+        let is_first = from == id(1) || from == id(also_first);
+        let port = if is_first { first_seen_at } else { second_seen_at };
+        let moved = sdp.lines().map(|line| match line.starts_with("a=candidate:") {
+            true => {
+                let mut fields: Vec<String> = line.split(' ').map(str::to_owned).collect();
+                fields[5] = port.to_string();
+                fields.join(" ") + "\r\n"
+            }
+            false => line.to_owned() + "\r\n",
+        });
+        moved.collect()
+    }));
+    (hub, ends)
+}
+
+pub fn place(ends: &Ends, first: &Side, second: &Side) {
+    *ends.lock().expect("no panic") = [Some(first.links.local_addr()), Some(second.links.local_addr())];
+}
+
+async fn run(mut judge: Judge, near_first: UdpSocket, near_second: UdpSocket, ends: Ends) {
+    let (mut one, mut other) = (vec![0; 2048], vec![0; 2048]);
+    let mut waiting: [Vec<Vec<u8>>; 2] = Default::default();
+    loop {
+        let received = timeout(Duration::from_millis(10), async {
+            tokio::select! {
+                Ok((length, _)) = near_first.recv_from(&mut one) => (true, length),
+                Ok((length, _)) = near_second.recv_from(&mut other) => (false, length),
+            }
+        });
+        let (is_first, mut out) = match received.await {
+            Err(_) => {
+                for (n, from_first) in [(0, true), (1, false)] {
+                    let burst = std::mem::take(&mut waiting[n]);
+                    send(from_first, &burst, &near_first, &near_second, &ends).await;
+                }
+                continue;
+            }
+            Ok((is_first, length)) => {
+                let datagram = if is_first { one[..length].to_vec() } else { other[..length].to_vec() };
+                let out = match judge(is_first, &datagram) {
+                    Fate::Pass => vec![datagram],
+                    Fate::Lose => vec![],
+                    Fate::After(mut before) => {
+                        before.push(datagram);
+                        before
+                    }
+                    Fate::Gather => {
+                        waiting[usize::from(!is_first)].push(datagram);
+                        vec![]
+                    }
+                };
+                (is_first, out)
+            }
+        };
+        let queue = &mut waiting[usize::from(!is_first)];
+        if queue.len() >= BURST {
+            out.append(queue);
+        }
+        send(is_first, &out, &near_first, &near_second, &ends).await;
+    }
+}
+
+async fn send(
+    from_first: bool,
+    datagrams: &[Vec<u8>],
+    near_first: &UdpSocket,
+    near_second: &UdpSocket,
+    ends: &Ends,
+) {
+    let [first, second] = *ends.lock().expect("no panic");
+    let (socket, to) = if from_first { (near_second, second) } else { (near_first, first) };
+    for datagram in datagrams {
+        if let Some(to) = to {
+            let _ = socket.send_to(datagram, to).await;
+        }
+    }
+}
