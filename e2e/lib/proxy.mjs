@@ -22,7 +22,7 @@ export async function proxy({ upstream, bitsPerSecond = Infinity, pages = () => 
     const agent = new http.Agent({ keepAlive: true, maxSockets: 256 });
 
     const server = http.createServer((request, response) => {
-        if (cuts.has("all")) return request.socket.destroy();
+        if (cuts.has("all") || cuts.has("http")) return request.socket.destroy();
         const path = request.url.split("?")[0];
         const viewer = VIEWER.exec(request.headers["user-agent"] ?? "")?.[1] ?? "other";
         const media = MEDIA.test(path);
@@ -122,10 +122,11 @@ export async function proxy({ upstream, bitsPerSecond = Infinity, pages = () => 
         reset() {
             Object.assign(counts, fresh());
         },
-        /** Cuts "tracker" (its sockets only) or "all", as if the machine behind were gone. */
+        /** Cuts "tracker" (its sockets only), "http" (all but those), or "all", as if the machine behind were gone. */
         cut(what) {
             cuts.add(what);
-            for (const socket of what === "all" ? sockets : tracked) socket.destroy();
+            const isCut = (socket) => what === "all" || (what === "tracker") === tracked.has(socket);
+            for (const socket of [...sockets].filter(isCut)) socket.destroy();
         },
         heal(what) {
             cuts.delete(what);

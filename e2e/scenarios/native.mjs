@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { mean, sum } from "../lib/report.mjs";
 import { LADDER, showing, stage, viewerRows } from "../lib/stage.mjs";
-import { watch } from "../lib/watch.mjs";
+import { watch } from "../lib/natives.mjs";
 
 const run = promisify(execFile);
 

@@ -10,6 +10,8 @@ Examples:
   braidcast serve *.mp4 --ladder 360:750k,720:2.5M  several films, two qualities each
   braidcast package film.mp4 --out site/film        files for a web server or CDN
   braidcast watch http://localhost:8080/watch/film  watch it in VLC, mpv or ffplay, as one of its viewers
+  braidcast seed --hls https://my.site/film/master.m3u8 --tracker wss://tracker.my.site
+                                                    give it to the p2p-media-loader pages that play it
   braidcast check http://localhost:8080/watch/film  is it what players and viewers may expect?
   braidcast sim scenarios/evening.toml --html r.html  what would an audience like this save?
 
@@ -41,6 +43,8 @@ pub enum Verb {
     Package(Package),
     /// Watch a film without a browser: joins its viewers, and gives it to VLC, mpv or any player.
     Watch(Watch),
+    /// Give somebody else's HLS stream to the viewers of its p2p-media-loader pages, as one more of them.
+    Seed(Seed),
     /// Show or make the publisher's key.
     #[command(subcommand)]
     Keys(Keys),
@@ -99,6 +103,64 @@ pub struct Watch {
     /// Address and UDP port for other viewers [default: 0.0.0.0 and any port].
     #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_BIND")]
     pub bind: Option<std::net::SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub struct Seed {
+    /// The playlist that the pages play, by the same address.
+    #[arg(long, value_name = "URL")]
+    pub hls: String,
+    /// What the pages run.
+    #[arg(long, value_name = "SYSTEM", default_value = "p2p-media-loader")]
+    pub compat: Compat,
+    /// Tracker that the pages use; several may be given. It must be one that may know of this stream: some block who guesses.
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',', required = true)]
+    pub tracker: Vec<String>,
+    /// Releases to meet: a is 2.0 to 2.2, b 2.3 to 4, c 5.
+    #[arg(long, value_name = "FAMILY", value_delimiter = ',', default_value = "a,b,c")]
+    pub family: Vec<ReleaseFamily>,
+    /// What the pages call the stream, if they set swarmId [default: the address of the playlist].
+    #[arg(long, value_name = "ID")]
+    pub swarm_id: Option<String>,
+    /// Folder for the segments [default: seed, in ./braidcast-data].
+    #[arg(long, value_name = "DIR", env = "BRAIDCAST_CACHE")]
+    pub cache: Option<PathBuf>,
+    /// Disk for them, as 50GB or 800MB [default: 10GB].
+    #[arg(long, value_name = "SIZE", env = "BRAIDCAST_CACHE_SIZE")]
+    pub cache_size: Option<String>,
+    /// Most to upload to all viewers together, as 200M or 800k bits a second [default: as much as they take].
+    #[arg(long, value_name = "RATE", env = "BRAIDCAST_UP")]
+    pub up: Option<String>,
+    /// Address and UDP port for viewers [default: 0.0.0.0 and any port].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_BIND")]
+    pub bind: Option<std::net::SocketAddr>,
+    /// Public address of this machine, if it is none of its own interfaces; several may be given.
+    #[arg(long, value_name = "ADDRESS", env = "BRAIDCAST_EXTERNAL", value_delimiter = ',')]
+    pub external: Vec<std::net::IpAddr>,
+    /// Take viewers over TCP too, for networks that let no UDP pass.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_TCP")]
+    pub tcp: Option<std::net::SocketAddr>,
+    /// Most viewers at a time [default: 500].
+    #[arg(long, value_name = "N", env = "BRAIDCAST_VIEWERS")]
+    pub viewers: Option<usize>,
+}
+
+/// Whose pages are met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Compat {
+    /// Pages that run p2p-media-loader 2.0 or later.
+    P2pMediaLoader,
+}
+
+/// Releases that name their swarms alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReleaseFamily {
+    /// 2.0 to 2.2.
+    A,
+    /// 2.3 to 4.
+    B,
+    /// 5.
+    C,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod links;
 mod package;
 mod progress;
 mod say;
+mod seed;
 mod serve;
 mod simulate;
 mod stop;
@@ -46,6 +47,7 @@ fn run(cli: Cli, screen: &Screen) -> Result<ExitCode> {
         Verb::Serve(args) => runtime()?.block_on(serve::run(args, &file, screen)),
         Verb::Package(args) => runtime()?.block_on(package::run(args, &file, screen)),
         Verb::Watch(args) => runtime()?.block_on(watch::run(args, &file, screen)),
+        Verb::Seed(args) => runtime()?.block_on(seed::run(args, &file, screen)),
         Verb::Keys(verb) => keys::run(verb, &file, screen),
         Verb::Check(args) => check::run(args, screen),
         Verb::Sim(args) => simulate::run(args, screen),

@@ -1,13 +1,17 @@
 //! The native driver of the swarm core: WebRTC links, tracker, origin and store, without a browser.
 //!
 //! A node is one of the viewers: it knows nothing of packaging or of publishers' secrets, and every decision is the core's.
-//! [`viewer::Viewer`] is the whole of it; [`gateway::Gateway`] gives its film to players over HTTP.
+//! [`viewer::Viewer`] is the whole of it; [`gateway::Gateway`] gives its film to players over HTTP. [`seed::Seeder`] is one of the viewers of
+//! another system.
 
+pub mod cache;
 pub mod film;
 pub mod gateway;
 pub mod links;
 pub mod origin;
 mod playback;
+pub mod pml;
+pub mod seed;
 mod store;
 pub mod tracker;
 pub mod viewer;

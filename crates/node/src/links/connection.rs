@@ -337,7 +337,8 @@ impl Connection {
         self.until = None;
         self.owes_dial = false;
         self.tell_room = true;
-        out.event(Event::Up { link, peer: self.peer, dialled: self.dialled });
+        let offer_id = self.offer_id.clone();
+        out.event(Event::Up { link, peer: self.peer, dialled: self.dialled, offer_id });
         Ok(())
     }
 

@@ -112,6 +112,8 @@ pub enum Event {
         peer: PeerId,
         /// Whether the offer was ours.
         dialled: bool,
+        /// The offer that began it.
+        offer_id: String,
     },
     /// A link is gone.
     Down(Link),

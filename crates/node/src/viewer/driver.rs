@@ -228,7 +228,7 @@ impl Driver {
                     trackers.answer(to, &offer_id, &sdp);
                 }
             }
-            links::Event::Up { link, peer, dialled } => {
+            links::Event::Up { link, peer, dialled, .. } => {
                 self.neighbours.insert(link, peer);
                 self.feed(|session, now| session.link_up(now, link, peer, dialled));
             }

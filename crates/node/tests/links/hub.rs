@@ -104,7 +104,7 @@ impl Side {
     /// Waits for a link to open.
     pub async fn up(&mut self) -> (Link, PeerId, bool) {
         match self.next().await {
-            Event::Up { link, peer, dialled } => (link, peer, dialled),
+            Event::Up { link, peer, dialled, .. } => (link, peer, dialled),
             other => panic!("{other:?} instead of a link"),
         }
     }

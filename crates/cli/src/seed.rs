@@ -1,0 +1,141 @@
+//! `braidcast seed`: a seeder for pages of another system.
+
+use crate::args::{ReleaseFamily, Seed};
+use crate::config::File;
+use crate::progress::Screen;
+use crate::{Wrong, say, stop};
+use anyhow::{Context, Result};
+use node::cache::{self, Cache};
+use node::links;
+use node::pml::identity::Family;
+use node::seed::{Options, SeedStats, Seeder};
+use origin::ladder::parse_bitrate;
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
+
+/// Disk for segments until something else is said, 10 GB.
+const DEFAULT_DISK_BYTES: u64 = 10_000_000_000;
+/// Memory for segments that are often asked for, 128 MiB.
+const MEMORY_BYTES: u64 = 128 << 20;
+/// Viewers until something else is said.
+const DEFAULT_VIEWERS: usize = 500;
+/// Between two looks at what was moved.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two lines, where there is no terminal.
+const LINE_EVERY: u32 = 10;
+
+pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
+    let hls = args.hls.parse().with_context(|| format!("--hls {} is no address", args.hls)).map_err(Wrong::wrap)?;
+    let up = args.up.as_deref().map(|text| {
+        parse_bitrate(text).with_context(|| format!("--up {text} is no rate: say 200M or 800k"))
+    });
+    let up = up.transpose().map_err(Wrong::wrap)?;
+    let disk_bytes = args.cache_size.as_deref().map(size).transpose().map_err(Wrong::wrap)?;
+    let cache = Cache::open(cache::Config {
+        dir: args.cache.unwrap_or_else(|| file.data(None).join("seed")),
+        disk_bytes: disk_bytes.unwrap_or(DEFAULT_DISK_BYTES),
+        memory_bytes: MEMORY_BYTES,
+    })
+    .await
+    .map_err(Wrong::wrap)?;
+    let default = links::Config::default();
+    let links = links::Config {
+        bind: args.bind.unwrap_or(default.bind),
+        external: args.external,
+        max_connections: args.viewers.unwrap_or(DEFAULT_VIEWERS).max(1),
+        tcp: args.tcp,
+        ..default
+    };
+    let seeder = Seeder::start(Options {
+        hls,
+        swarm_id: args.swarm_id,
+        families: args.family.iter().map(family).collect(),
+        trackers: args.tracker,
+        upload: up.map(|bps| u64::from(bps) / 8),
+        links,
+        cache: cache.clone(),
+    })
+    .await?;
+    say!("seeding    {} in {} swarms", args.hls, seeder.stats().await.swarms);
+    let code = tokio::select! {
+        code = stop::requested() => code,
+        () = report(&seeder, screen) => ExitCode::SUCCESS,
+    };
+    let stats = seeder.stats().await;
+    seeder.leave().await;
+    cache.close().await;
+    say!("{}", line(&stats));
+    Ok(code)
+}
+
+fn family(named: &ReleaseFamily) -> Family {
+    match named {
+        ReleaseFamily::A => Family::A,
+        ReleaseFamily::B => Family::B,
+        ReleaseFamily::C => Family::C,
+    }
+}
+
+/// Reads a size such as 50GB or 800 MiB.
+fn size(text: &str) -> Result<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "gb" | "g" => 1e9,
+        "mb" | "m" => 1e6,
+        "tb" | "t" => 1e12,
+        "gib" => (1u64 << 30) as f64,
+        "mib" => (1u64 << 20) as f64,
+        "" => 1.0,
+        _ => f64::NAN,
+    };
+    let bytes = digits.parse::<f64>().ok().map(|number| number * unit).filter(|bytes| *bytes >= 0.0);
+    bytes.map(|bytes| bytes as u64).with_context(|| format!("--cache-size {text} is no size: say 50GB or 800MB"))
+}
+
+/// Shows what is moved, for ever.
+async fn report(seeder: &Seeder, screen: &Screen) {
+    let spinner = screen.spinner();
+    let mut every = tokio::time::interval(LOOK_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_full = false;
+    for second in 0u32.. {
+        every.tick().await;
+        let stats = seeder.stats().await;
+        spinner.set_message(line(&stats));
+        if spinner.is_hidden() && second % LINE_EVERY == LINE_EVERY - 1 {
+            screen.line(&line(&stats));
+        }
+        if !is_full && stats.listed > 0 && stats.held >= stats.listed {
+            is_full = true;
+            say!("full       {} segments, {:.1} MB", stats.held, stats.from_origin as f64 / 1e6);
+        }
+    }
+}
+
+fn line(stats: &SeedStats) -> String {
+    let mb = |bytes: u64| bytes as f64 / 1e6;
+    format!(
+        "{} of {} segments held, {:.1} MB from the origin, {:.1} MB to viewers; {} connected",
+        stats.held,
+        stats.listed,
+        mb(stats.from_origin),
+        mb(stats.to_peers),
+        stats.peers
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        for (text, bytes) in [("50GB", 50_000_000_000), ("800 MB", 800_000_000), ("1GiB", 1 << 30), ("2.5g", 2_500_000_000)] {
+            assert_eq!(size(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["", "GB", "-1GB", "5 apples"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! The seeder's task: viewers of every swarm on one socket, each with its conversation. Its invariant: a conversation is told
+//! only of segments of its own swarm.
+
+use super::filler::{Filler, News};
+use super::pace::Pace;
+use super::{Error, Options, fetch, hls};
+use crate::cache::Cache;
+use crate::links::{self, Links};
+use crate::pml::identity::{self, Family, Variant};
+use crate::pml::peer_id;
+use crate::pml::session::{Action, Config, Holdings, Input, Session};
+use crate::pml::wire::SegmentId;
+use crate::tracker::{self, Trackers};
+use bytes::Bytes;
+use manifest::Hash;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use swarm::{Link, PeerId};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+
+/// News that may wait.
+const NEWS_MAX: usize = 256;
+/// Segments fetched at a time.
+const FETCHES: usize = 2;
+/// Offers whose swarm is remembered.
+const OFFERS_MAX: usize = 4096;
+/// How often those wait-listed by the pace get their turn.
+const TURN: Duration = Duration::from_millis(20);
+
+/// What was moved so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeedStats {
+    /// Segments held, and those listed by the playlists at the moment.
+    pub held: u64,
+    /// See [`SeedStats::held`].
+    pub listed: u64,
+    /// Bytes of them that came from the origin.
+    pub from_origin: u64,
+    /// Media bytes handed to viewers.
+    pub to_peers: u64,
+    /// Viewers connected.
+    pub peers: usize,
+    /// Swarms: one for each rendition and family of releases.
+    pub swarms: usize,
+}
+
+/// A seeder at work.
+#[derive(Debug)]
+pub struct Seeder {
+    calls: mpsc::Sender<Call>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug)]
+enum Call {
+    Stats(oneshot::Sender<SeedStats>),
+    Leave,
+}
+
+impl Seeder {
+    /// Reads the presentation, joins its swarms, and begins to fetch it.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let client = fetch::client()?;
+        let presentation = hls::open(&client, &options.hls).await?;
+        let (links, link_events) = Links::open(options.links).await?;
+        let send_buffer = links::Config::default().send_buffer;
+        let (said, heard) = mpsc::channel(NEWS_MAX);
+        let me = peer_id();
+        let variants: Vec<Variant> = presentation.renditions.iter().map(|r| r.variant.clone()).collect();
+        let mut swarms = Vec::new();
+        for family in options.families {
+            // The last family asks for the address as pages name it, the others for where it is found.
+            let address = if family == Family::C { &options.hls } else { &presentation.found_at };
+            let name = options.swarm_id.as_deref().unwrap_or_else(|| identity::swarm_id(address.as_str()));
+            for (rendition, named) in identity::swarms(family, name, &variants).into_iter().enumerate() {
+                tracing::info!(stream = named.stream_id, info_hash = %named.info_hash, "joining");
+                let config = tracker::Config::new(options.trackers.clone(), *named.info_hash.as_bytes(), me);
+                let (trackers, mut events) = Trackers::join(config);
+                trackers.announce(0);
+                let (at, said) = (swarms.len(), said.clone());
+                tokio::spawn(async move {
+                    while let Some(event) = events.recv().await {
+                        if said.send((at, event)).await.is_err() {
+                            break;
+                        }
+                    }
+                });
+                swarms.push(Swarm { family, rendition, trackers, roots: BTreeMap::new(), holdings: Holdings::new([], []) });
+            }
+        }
+        let (told, news) = mpsc::channel(NEWS_MAX);
+        let turns = Arc::new(Semaphore::new(FETCHES));
+        let filler = Filler { client, cache: options.cache.clone(), turns, news: told };
+        let count = presentation.renditions.len();
+        let fillers: Vec<_> = presentation
+            .renditions
+            .into_iter()
+            .enumerate()
+            .map(|(at, rendition)| tokio::spawn(filler.clone().run(at, rendition)))
+            .collect();
+        let (read, reads) = mpsc::channel(NEWS_MAX);
+        let driver = Driver {
+            links,
+            cache: options.cache,
+            pace: Pace::new(options.upload),
+            started: Instant::now(),
+            send_buffer,
+            swarms,
+            listings: vec![None; count],
+            peers: BTreeMap::new(),
+            offers: VecDeque::new(),
+            waiting: VecDeque::new(),
+            read,
+            stats: SeedStats::default(),
+        };
+        let (calls, asked) = mpsc::channel(16);
+        let inbox = Inbox { calls: asked, links: link_events, trackers: heard, news, reads };
+        let task = tokio::spawn(async move {
+            driver.run(inbox).await;
+            fillers.iter().for_each(tokio::task::JoinHandle::abort);
+        });
+        Ok(Self { calls, task })
+    }
+
+    /// What was moved so far.
+    pub async fn stats(&self) -> SeedStats {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.calls.send(Call::Stats(answer)).await; // it may have ended
+        answered.await.unwrap_or_default()
+    }
+
+    /// Says goodbye to trackers and viewers; a second at most.
+    pub async fn leave(self) {
+        let _ = self.calls.send(Call::Leave).await; // it may have ended
+        let _ = self.task.await;
+    }
+}
+
+struct Inbox {
+    calls: mpsc::Receiver<Call>,
+    links: mpsc::Receiver<links::Event>,
+    trackers: mpsc::Receiver<(usize, tracker::Event)>,
+    news: mpsc::Receiver<(usize, News)>,
+    reads: mpsc::Receiver<Read>,
+}
+
+/// A segment for a conversation.
+struct Read {
+    link: Link,
+    segment: SegmentId,
+    bytes: Option<Bytes>,
+}
+
+struct Swarm {
+    family: Family,
+    rendition: usize,
+    trackers: Trackers,
+    roots: BTreeMap<SegmentId, Hash>,
+    holdings: Arc<Holdings>,
+}
+
+struct Peer {
+    swarm: usize,
+    session: Session,
+    /// What the channel held unsent when that was last heard, if the conversation was not told yet.
+    untold: Option<usize>,
+}
+
+/// What a rendition's playlist says: whether it has ended, and its first sequence number.
+type Listed = Option<(bool, u64, u64)>;
+
+struct Driver {
+    links: Links,
+    cache: Cache,
+    pace: Pace,
+    started: Instant,
+    send_buffer: usize,
+    swarms: Vec<Swarm>,
+    listings: Vec<Listed>,
+    peers: BTreeMap<Link, Peer>,
+    /// The swarm of each offer that is being answered, the oldest first.
+    offers: VecDeque<((PeerId, String), usize)>,
+    /// Conversations that may not send for now, in order.
+    waiting: VecDeque<Link>,
+    read: mpsc::Sender<Read>,
+    stats: SeedStats,
+}
+
+impl Driver {
+    async fn run(mut self, mut inbox: Inbox) {
+        let mut turn = tokio::time::interval(TURN);
+        turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                call = inbox.calls.recv() => match call {
+                    None | Some(Call::Leave) => break,
+                    Some(Call::Stats(answer)) => {
+                        let _ = answer.send(self.stats()); // who asked may have gone
+                    }
+                },
+                event = inbox.links.recv() => match event {
+                    Some(event) => self.link(event),
+                    None => break,
+                },
+                Some((swarm, event)) = inbox.trackers.recv() => self.tracker(swarm, event),
+                Some((rendition, news)) = inbox.news.recv() => self.news(rendition, news),
+                Some(Read { link, segment, bytes }) = inbox.reads.recv() => {
+                    self.handle(link, Input::Read { segment, bytes });
+                }
+                _ = turn.tick(), if !self.waiting.is_empty() => self.take_turns(),
+            }
+        }
+        for link in self.peers.keys() {
+            self.links.hang_up(*link);
+        }
+        let goodbyes = self.swarms.into_iter().map(|swarm| swarm.trackers.leave());
+        futures_util::future::join_all(goodbyes).await;
+    }
+
+    fn stats(&self) -> SeedStats {
+        let listed = self.listings.iter().flatten().map(|(_, _, count)| count).sum();
+        SeedStats { listed, peers: self.peers.len(), swarms: self.swarms.len(), ..self.stats }
+    }
+
+    fn tracker(&mut self, swarm: usize, event: tracker::Event) {
+        if let tracker::Event::Offer { from, offer_id, sdp } = event {
+            self.offers.push_back(((from, offer_id.clone()), swarm));
+            if self.offers.len() > OFFERS_MAX {
+                self.offers.pop_front();
+            }
+            self.links.offer(from, offer_id, sdp);
+        }
+    }
+
+    /// The swarm in which an offer came.
+    fn swarm_of(&self, peer: PeerId, offer_id: &str) -> Option<usize> {
+        self.offers.iter().rev().find(|((from, id), _)| *from == peer && id == offer_id).map(|(_, swarm)| *swarm)
+    }
+
+    fn link(&mut self, event: links::Event) {
+        match event {
+            links::Event::Answer { to, offer_id, sdp } => {
+                if let Some(swarm) = self.swarm_of(to, &offer_id) {
+                    self.swarms[swarm].trackers.answer(to, &offer_id, &sdp);
+                }
+            }
+            links::Event::Up { link, peer, offer_id, .. } => {
+                let Some(swarm) = self.swarm_of(peer, &offer_id) else { return self.links.hang_up(link) };
+                let mut actions = Vec::new();
+                let holdings = self.swarms[swarm].holdings.clone();
+                let session = Session::open(Config::default(), holdings, &mut actions);
+                self.peers.insert(link, Peer { swarm, session, untold: None });
+                self.carry_out(link, actions);
+            }
+            links::Event::Down(link) => {
+                self.peers.remove(&link);
+            }
+            links::Event::Message(link, message) => self.handle(link, Input::Message(message)),
+            links::Event::Room(link, room) => {
+                if let Some(peer) = self.peers.get_mut(&link) {
+                    let buffered = self.send_buffer.saturating_sub(room as usize);
+                    if peer.untold.replace(buffered).is_none() {
+                        self.waiting.push_back(link);
+                    }
+                    self.take_turns();
+                }
+            }
+            // A seeder dials nobody.
+            links::Event::Offer { .. } | links::Event::DialFailed(_) => {}
+        }
+    }
+
+    /// Tells those who wait that there is room, one after the other, while the pace allows.
+    fn take_turns(&mut self) {
+        for _ in 0..self.waiting.len() {
+            if !self.pace.is_open(self.started.elapsed()) {
+                return;
+            }
+            let Some(link) = self.waiting.pop_front() else { return };
+            if let Some(buffered) = self.peers.get_mut(&link).and_then(|peer| peer.untold.take()) {
+                self.handle(link, Input::Room { buffered });
+            }
+        }
+    }
+
+    fn news(&mut self, rendition: usize, news: News) {
+        match news {
+            News::Listed { ended, sequence, count } => {
+                let listed = self.listings[rendition].replace((ended, sequence, count));
+                if listed.is_some_and(|(was, ..)| was) == ended {
+                    return;
+                }
+                // A stream that has ended is numbered another way.
+                tracing::info!(rendition, ended, count, "listed");
+            }
+            News::Held { number, root, bytes } => {
+                self.stats.held += 1;
+                self.stats.from_origin += bytes;
+                self.change(rendition, number, Some(root));
+            }
+            News::Gone { number } => {
+                self.stats.held -= 1;
+                self.change(rendition, number, None);
+            }
+        }
+    }
+
+    /// Takes a segment into the swarms of its rendition, or out of them, and lets their viewers know.
+    fn change(&mut self, rendition: usize, number: u64, root: Option<Hash>) {
+        let Some((ended, sequence, _)) = self.listings[rendition] else { return };
+        for at in 0..self.swarms.len() {
+            let swarm = &mut self.swarms[at];
+            if swarm.rendition != rendition {
+                continue;
+            }
+            let first = if ended { sequence } else { number };
+            let Ok(index) = u32::try_from(number - first.min(number)) else { continue };
+            let Some(segment) = identity::segment_id(swarm.family, ended, first, index) else { continue };
+            match root {
+                Some(root) => swarm.roots.insert(segment, root),
+                None => swarm.roots.remove(&segment),
+            };
+            swarm.holdings = Holdings::new(swarm.roots.keys().copied(), []);
+            let holdings = swarm.holdings.clone();
+            let viewers: Vec<Link> =
+                self.peers.iter().filter(|(_, peer)| peer.swarm == at).map(|(link, _)| *link).collect();
+            for link in viewers {
+                self.handle(link, Input::Holdings(holdings.clone()));
+            }
+        }
+    }
+
+    fn handle(&mut self, link: Link, input: Input) {
+        let Some(peer) = self.peers.get_mut(&link) else { return };
+        let mut actions = Vec::new();
+        peer.session.handle(self.started.elapsed(), input, &mut actions);
+        self.carry_out(link, actions);
+    }
+
+    fn carry_out(&mut self, link: Link, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Send(message) => {
+                    self.pace.spend(message.len());
+                    self.stats.to_peers += message.len() as u64;
+                    self.links.send(link, message);
+                }
+                Action::Read(segment) => self.bring(link, segment),
+                Action::Close(why) => {
+                    tracing::debug!(?link, "hanging up: {why}");
+                    self.peers.remove(&link);
+                    self.links.hang_up(link);
+                }
+                // It asks for nothing.
+                Action::Announced | Action::Received { .. } | Action::Missed { .. } => {}
+            }
+        }
+    }
+
+    fn bring(&self, link: Link, segment: SegmentId) {
+        let root = self.peers.get(&link).and_then(|peer| self.swarms[peer.swarm].roots.get(&segment)).copied();
+        let (cache, read) = (self.cache.clone(), self.read.clone());
+        tokio::spawn(async move {
+            let bytes = match root {
+                Some(root) => cache.get(&root).await,
+                None => None,
+            };
+            let _ = read.send(Read { link, segment, bytes }).await; // the seeder may have left
+        });
+    }
+}
+
+/// A name such as those releases have that are met most.
+fn peer_id() -> PeerId {
+    let mut random = [0; 12];
+    getrandom::fill(&mut random).expect("the system has randomness");
+    PeerId(*peer_id::PeerId::new(2, 3, random).as_bytes())
+}

@@ -1,0 +1,97 @@
+// Starts and stops the real `braidcast watch` and `braidcast seed`: viewers without a browser.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { braidcast } from "./paths.mjs";
+
+const running = new Set();
+// Nothing that a test started outlives it.
+process.on("exit", () => {
+    for (const child of running) child.kill("SIGKILL");
+});
+
+/** Starts the program; `address(what)` resolves with the second word of the first line that begins so. */
+function start(args) {
+    const child = spawn(braidcast(), args, { stdio: ["ignore", "pipe", "pipe"] });
+    running.add(child);
+    const ended = once(child, "exit").finally(() => running.delete(child));
+    const lines = [];
+    const waiting = new Set();
+    for (const stream of [child.stdout, child.stderr]) {
+        createInterface({ input: stream }).on("line", (line) => {
+            lines.push(line);
+            for (const look of waiting) look();
+        });
+    }
+    const address = (what) => new Promise((resolve, reject) => {
+        const look = () => {
+            const line = lines.find((line) => line.startsWith(what));
+            if (line) {
+                waiting.delete(look);
+                resolve(line.split(/\s+/)[1]);
+            }
+        };
+        waiting.add(look);
+        ended.then(() => reject(new Error(`braidcast ${args[0]} ended:\n${lines.join("\n")}`)));
+        look();
+    });
+    /** Ends it as ctrl-C does. */
+    const stop = async () => {
+        child.kill("SIGINT");
+        await ended;
+        return lines;
+    };
+    return { address, stop, pid: child.pid };
+}
+
+/**
+ * @param {{ url: string, key?: string, args?: string[] }} what `url`: of the film
+ * @returns {Promise<{ hls: string, movie: string, moved: () => Promise<Moved>, stop: () => Promise<unknown>, pid: number }>}
+ *   once players can ask
+ * @typedef {{ fromPeers: number, fromOrigin: number, toPeers: number }} Moved in bytes
+ */
+export async function watch({ url, key, args = [] }) {
+    const one = start(["watch", url, "--player", "none", ...(key ? ["--key", key] : []), ...args]);
+    return {
+        hls: await one.address("HLS"),
+        movie: await one.address("MP4"),
+        pid: one.pid,
+        stop: one.stop,
+        /** Ends it; what it moved until then. */
+        async moved() {
+            const line = (await one.stop()).findLast((line) => line.includes(" MB from viewers"));
+            const [, peers, origin, others] = /([\d.]+) MB from viewers .*?([\d.]+) MB from the origin, ([\d.]+) MB to/.exec(line);
+            return { fromPeers: peers * 1e6, fromOrigin: origin * 1e6, toPeers: others * 1e6 };
+        },
+    };
+}
+
+/**
+ * @param {{ hls: string, tracker: string, args?: string[] }} what
+ * @returns {Promise<{ full: Promise<unknown>, moved: () => Promise<Moved>, stop: () => Promise<unknown>, pid: number }>}
+ */
+export async function seed({ hls, tracker, args = [] }) {
+    const folder = mkdtempSync(join(tmpdir(), "braidcast-seed-"));
+    const one = start(["seed", "--hls", hls, "--tracker", tracker, "--cache", folder, ...args]);
+    const stop = async () => {
+        const lines = await one.stop();
+        rmSync(folder, { recursive: true, force: true });
+        return lines;
+    };
+    await one.address("seeding");
+    return {
+        full: one.address("full"),
+        pid: one.pid,
+        stop,
+        /** Ends it; what it moved until then. */
+        async moved() {
+            const line = (await stop()).findLast((line) => line.includes("segments held"));
+            const [, origin, others] = /held, ([\d.]+) MB from the origin, ([\d.]+) MB to/.exec(line);
+            return { fromPeers: 0, fromOrigin: origin * 1e6, toPeers: others * 1e6 };
+        },
+    };
+}
