@@ -4,36 +4,27 @@
 use super::Event;
 use super::demux::Id;
 use super::outlet::Outlet;
+use super::queue::Queue;
+use super::stack::{Broken, Common, guard};
 use bytes::Bytes;
-use std::collections::VecDeque;
-use std::fmt::Display;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
-use str0m::config::DtlsCert;
-use str0m::{Candidate, IceConnectionState, IceCreds, Input, Output, Rtc};
+use str0m::{IceConnectionState, Input, Output, Rtc};
 use swarm::{Link, PeerId};
-use wire::MAX_MESSAGE_BYTES;
 
-/// Messages that wait for the stack to take them, bytes. A sender that heeds the room never gets there.
-const QUEUE_BYTES: usize = 1024 * 1024;
 /// When a message that did not fit is tried again, should nothing else happen.
 const RETRY: Duration = Duration::from_millis(100);
 /// A path that fails may come back within this.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long what is queued may still go out when a link is hung up.
 const LINGER: Duration = Duration::from_millis(100);
-/// STUN checks without an answer until a path counts as failed: after about 18 s.
-const STUN_RETRANSMITS: usize = 8;
+/// What a peer may send before the channel is confirmed to be open, bytes.
+const EARLY_BYTES: usize = 256 * 1024;
 /// What the stack may say after it was closed: datagrams and events.
 const FAREWELL_STEPS: usize = 256;
 /// Data channels a peer may open, although only the first is used.
 const CHANNELS: usize = 4;
-
-/// The connection is of no use any more.
-#[derive(Debug)]
-pub(super) struct Broken;
 
 /// How far a connection is.
 pub(super) enum Stage {
@@ -78,19 +69,9 @@ pub(super) struct Connection {
     channel: Option<ChannelId>,
     channels: usize,
     stack_deadline: Instant,
-    queue: VecDeque<Bytes>,
-    queued: usize,
-    send_buffer: usize,
-    room_told: usize,
-    tell_room: bool,
+    queue: Queue,
+    early: Vec<Bytes>,
     is_over: bool,
-}
-
-/// What all connections have in common.
-pub(super) struct Common<'a> {
-    pub cert: &'a DtlsCert,
-    pub candidates: &'a [Candidate],
-    pub send_buffer: usize,
 }
 
 impl Connection {
@@ -101,7 +82,7 @@ impl Connection {
         peer: PeerId,
         offer_id: String,
     ) -> Result<(Self, String), Broken> {
-        let (mut rtc, ufrag) = guard(|| Ok::<_, Broken>(stack(now, common)))?;
+        let (mut rtc, ufrag) = common.stack(now)?;
         let (offer, pending, channel) = guard(|| {
             let mut api = rtc.sdp_api();
             let channel = api.add_channel(offer_id.clone());
@@ -125,7 +106,7 @@ impl Connection {
         sdp: &str,
     ) -> Result<(Self, String), Broken> {
         let offer = guard(|| SdpOffer::from_sdp_string(sdp))?;
-        let (mut rtc, ufrag) = guard(|| Ok::<_, Broken>(stack(now, common)))?;
+        let (mut rtc, ufrag) = common.stack(now)?;
         let answer = guard(|| Ok::<_, str0m::RtcError>(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
         let mut connection = Self::new(now, common, rtc, ufrag, peer, offer_id, Stage::Connecting);
         // The stack has no clock before: it would not send the first check, nor ask to be woken for it.
@@ -159,11 +140,8 @@ impl Connection {
             channel: None,
             channels: 0,
             stack_deadline: now,
-            queue: VecDeque::new(),
-            queued: 0,
-            send_buffer: common.send_buffer,
-            room_told: 0,
-            tell_room: false,
+            queue: Queue::new(common.send_buffer),
+            early: Vec::new(),
             is_over: false,
         }
     }
@@ -225,13 +203,7 @@ impl Connection {
 
     /// Queues a message, which goes out when it is polled.
     pub fn send(&mut self, message: Bytes) -> Result<(), Broken> {
-        self.queued += message.len();
-        self.tell_room = true;
-        if message.len() > MAX_MESSAGE_BYTES || self.queued > QUEUE_BYTES {
-            return Err(Broken);
-        }
-        self.queue.push_back(message);
-        Ok(())
+        self.queue.push(message)
     }
 
     /// Reports nothing any more, and closes once what is queued has gone or a moment has passed.
@@ -249,9 +221,12 @@ impl Connection {
             self.drain(now, out)?;
         }
         if let Stage::Open(link) = self.stage {
-            self.report_room(link, out);
+            let buffered = self.buffered();
+            if let Some(room) = self.queue.room_to_tell(buffered) {
+                out.event(Event::Room(link, room));
+            }
         }
-        if matches!(self.stage, Stage::Leaving) && self.unsent() == 0 {
+        if matches!(self.stage, Stage::Leaving) && self.queue.is_empty() && self.buffered() == 0 {
             self.close(now)?;
             self.drain(now, out)?;
         }
@@ -308,9 +283,7 @@ impl Connection {
                 }
             }
             Stack::ChannelData(data) if self.channel == Some(data.id) && data.binary => {
-                if let Stage::Open(link) = self.stage {
-                    out.event(Event::Message(link, data.data.into()));
-                }
+                self.handle_message(data.data.into(), out)?;
             }
             Stack::ChannelClose(id) if self.channel == Some(id) => self.is_over = true,
             Stack::IceConnectionStateChange(state) if matches!(self.stage, Stage::Open(_)) => {
@@ -325,7 +298,7 @@ impl Connection {
     }
 
     fn handle_open(&mut self, channel: ChannelId, out: &mut Outlet<'_>) -> Result<(), Broken> {
-        let low = self.send_buffer / 2;
+        let low = self.queue.low_water();
         guard(|| {
             if let Some(mut channel) = self.rtc.channel(channel) {
                 channel.set_buffered_amount_low_threshold(low);
@@ -336,32 +309,43 @@ impl Connection {
         self.stage = Stage::Open(link);
         self.until = None;
         self.owes_dial = false;
-        self.tell_room = true;
         let offer_id = self.offer_id.clone();
         out.event(Event::Up { link, peer: self.peer, dialled: self.dialled, offer_id });
+        for message in std::mem::take(&mut self.early) {
+            out.event(Event::Message(link, message));
+        }
+        Ok(())
+    }
+
+    fn handle_message(&mut self, message: Bytes, out: &mut Outlet<'_>) -> Result<(), Broken> {
+        if let Stage::Open(link) = self.stage {
+            out.event(Event::Message(link, message));
+        } else if self.is_pending() {
+            // Of the side that did not open the channel, this may come before the confirmation.
+            let held: usize = self.early.iter().map(Bytes::len).sum();
+            if held + message.len() > EARLY_BYTES {
+                return Err(Broken);
+            }
+            self.early.push(message);
+        }
         Ok(())
     }
 
     /// Gives the stack the next message, if it takes it; whether it did.
     fn write_next(&mut self) -> Result<bool, Broken> {
-        let (Some(id), Some(message)) = (self.channel, self.queue.front()) else { return Ok(false) };
-        if self.is_pending() {
+        let Some(id) = self.channel.filter(|_| !self.is_pending() && !self.queue.is_empty()) else {
             return Ok(false);
-        }
-        let limit = self.send_buffer;
+        };
         let is_taken = guard(|| match self.rtc.channel(id) {
             // The stack is about to close.
             None => Ok(false),
-            Some(mut channel) => {
-                let buffered = channel.buffered_amount();
-                // The longest message may be longer than the whole buffer: it goes alone.
-                let fits = buffered == 0 || buffered + message.len() <= limit;
-                if fits { channel.write(true, message) } else { Ok(false) }
-            }
+            Some(mut channel) => match self.queue.next(channel.buffered_amount()) {
+                None => Ok(false),
+                Some(message) => channel.write(true, message),
+            },
         })?;
         if is_taken {
-            self.queued -= message.len();
-            self.queue.pop_front();
+            self.queue.pop();
         }
         Ok(is_taken)
     }
@@ -373,59 +357,10 @@ impl Connection {
         guard(|| self.rtc.close())
     }
 
-    /// Bytes not yet acknowledged by the other side.
-    fn unsent(&mut self) -> usize {
+    /// Bytes that the stack has and the other side has not acknowledged.
+    fn buffered(&mut self) -> usize {
         let Some(id) = self.channel else { return 0 };
-        let buffered = guard(|| Ok::<_, Broken>(self.rtc.channel(id).map_or(0, |mut c| c.buffered_amount())));
-        self.queued + buffered.unwrap_or(0)
-    }
-
-    /// After every message, and while it drains: whenever an eighth of the buffer has become free, or the last of it.
-    fn report_room(&mut self, link: Link, out: &mut Outlet<'_>) {
-        let room = self.send_buffer.saturating_sub(self.unsent());
-        let is_more = room >= self.room_told + self.send_buffer / 8 || room == self.send_buffer;
-        if self.tell_room || room != self.room_told && is_more {
-            self.tell_room = false;
-            self.room_told = room;
-            out.event(Event::Room(link, u32::try_from(room).unwrap_or(u32::MAX)));
-        }
-    }
-}
-
-fn stack(now: Instant, common: &Common<'_>) -> (Box<Rtc>, String) {
-    let creds = IceCreds::new();
-    let ufrag = creds.ufrag.clone();
-    let mut config = Rtc::builder()
-        .set_local_ice_credentials(creds)
-        .set_dtls_cert(common.cert.clone())
-        .clear_codecs()
-        // One message beyond the buffer, for those that go alone.
-        .set_sctp_max_buffered_amount(common.send_buffer + MAX_MESSAGE_BYTES);
-    config.set_max_stun_retransmits(STUN_RETRANSMITS);
-    let mut rtc = Box::new(config.build(now));
-    for candidate in common.candidates {
-        rtc.add_local_candidate(candidate.clone());
-    }
-    (rtc, ufrag)
-}
-
-/// Runs something of the stack. Its errors and its panics mean the same: the connection is of no use any more.
-pub(super) fn guard<T, E: Display>(run: impl FnOnce() -> Result<T, E>) -> Result<T, Broken> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "a connection broke");
-            Err(Broken)
-        }
-        Err(_) => {
-            tracing::warn!("the WebRTC stack panicked");
-            Err(Broken)
-        }
-    }
-}
-
-impl Display for Broken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("broken")
+        guard(|| Ok::<_, Broken>(self.rtc.channel(id).map_or(0, |mut channel| channel.buffered_amount())))
+            .unwrap_or(0)
     }
 }

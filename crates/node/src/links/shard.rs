@@ -5,10 +5,10 @@
 //! datagrams, room for an event, and the next deadline. While events wait to be taken nothing is received, so that what
 //! waits is bounded by what one batch can bring.
 
-use super::connection::Broken;
 use super::demux::Id;
 use super::outlet::Outlet;
 use super::socket::Socket;
+use super::stack::Broken;
 use super::stun::{self, Stun};
 use super::table::Table;
 use super::tcp::{Arrival, Sockets};
@@ -34,9 +34,6 @@ const COMMANDS: usize = 64;
 const BACKLOG: usize = 1024;
 /// How often what has no timer of its own is looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
-/// How long opening waits for the first STUN server to answer, and how often it asks.
-const GATHER: Duration = Duration::from_secs(1);
-const GATHER_AGAIN: Duration = Duration::from_millis(250);
 
 /// One socket and its connections.
 pub(super) struct Shard {
@@ -93,9 +90,7 @@ impl Shard {
             ask_stun: now + stun::EVERY,
             config,
         };
-        if !shard.stun.is_idle() {
-            shard.gather().await;
-        }
+        shard.stun.gather(&mut shard.socket).await;
         shard.look_up_addresses();
         Ok(shard)
     }
@@ -317,34 +312,8 @@ impl Shard {
         self.timers.trim(table.len(), |at, id| table.get(id).is_some_and(|c| c.armed == Some(at)));
         if self.ask_stun <= now {
             self.ask_stun = now + stun::EVERY;
-            self.send_stun(now);
+            self.stun.ask(now, &self.socket);
             self.look_up_addresses();
-        }
-    }
-
-    fn send_stun(&mut self, now: Instant) {
-        for (server, request) in self.stun.requests(now) {
-            self.socket.send_now(server, &request);
-        }
-    }
-
-    /// Waits until a STUN server has answered, or for as long as is worth it.
-    async fn gather(&mut self) {
-        let end = Instant::now() + GATHER;
-        while self.stun.reflexive().is_empty() && Instant::now() < end {
-            self.send_stun(Instant::now());
-            let again = (Instant::now() + GATHER_AGAIN).min(end);
-            while self.stun.reflexive().is_empty()
-                && tokio::time::timeout_at(again.into(), self.socket.readable()).await.is_ok()
-            {
-                if !self.socket.receive().unwrap_or(false) {
-                    continue;
-                }
-                for datagram in self.socket.datagrams() {
-                    let (source, local, bytes) = self.socket.datagram(datagram);
-                    self.stun.handle(source, local, bytes);
-                }
-            }
         }
     }
 

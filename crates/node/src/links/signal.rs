@@ -2,9 +2,10 @@
 //! each other at once one offer is answered: theirs would be two connections on the same two addresses, which nothing in
 //! their datagrams tells apart.
 
-use super::connection::{Common, Connection, Stage};
+use super::connection::{Connection, Stage};
 use super::demux::Id;
 use super::shard::Shard;
+use super::stack::Common;
 use super::{Command, Event, sdp};
 use std::time::Instant;
 use swarm::PeerId;

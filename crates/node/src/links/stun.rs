@@ -2,8 +2,10 @@
 //! use. Invariant: only the answer to a request that was sent, from the server it was sent to, says anything.
 
 use super::demux::attribute;
+use super::socket::Socket;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
+use tokio::time::timeout_at;
 
 /// How often the address is asked for again. That also keeps the way in open.
 pub(super) const EVERY: Duration = Duration::from_secs(30);
@@ -11,6 +13,9 @@ pub(super) const EVERY: Duration = Duration::from_secs(30);
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Servers that are asked at all.
 const SERVERS: usize = 4;
+/// How long opening waits for the first server to answer, and how often it asks.
+const GATHER: Duration = Duration::from_secs(1);
+const GATHER_AGAIN: Duration = Duration::from_millis(250);
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 const MAPPED_ADDRESS: u16 = 0x0001;
@@ -30,13 +35,31 @@ impl Stun {
         Self { servers: servers.iter().copied().take(SERVERS).collect(), asked: Vec::new(), seen: Vec::new() }
     }
 
-    /// Whether there is anybody to ask.
-    pub fn is_idle(&self) -> bool {
-        self.servers.is_empty()
+    /// Waits until a server has answered, or for as long as is worth it. What else comes meanwhile is lost.
+    pub async fn gather(&mut self, socket: &mut Socket) {
+        let end = Instant::now() + GATHER;
+        while !self.servers.is_empty() && self.seen.is_empty() && Instant::now() < end {
+            self.ask(Instant::now(), socket);
+            let again = Instant::now() + GATHER_AGAIN;
+            while self.seen.is_empty() && timeout_at(again.into(), socket.readable()).await.is_ok() {
+                if socket.receive().unwrap_or(false) {
+                    for datagram in socket.datagrams() {
+                        let (source, local, bytes) = socket.datagram(datagram);
+                        self.handle(source, local, bytes);
+                    }
+                }
+            }
+        }
     }
 
-    /// A request to every server: to whom, and what.
-    pub fn requests(&mut self, now: Instant) -> Vec<(SocketAddr, [u8; 20])> {
+    /// Asks every server.
+    pub fn ask(&mut self, now: Instant, socket: &Socket) {
+        for (server, request) in self.requests(now) {
+            socket.send_now(server, &request);
+        }
+    }
+
+    fn requests(&mut self, now: Instant) -> Vec<(SocketAddr, [u8; 20])> {
         self.asked.retain(|(_, _, at)| now.duration_since(*at) < ANSWER_WITHIN);
         let mut requests = Vec::new();
         for &server in &self.servers {

@@ -1,8 +1,9 @@
 //! The connections of a shard and the ways to them. Invariant: every connection is found by its user name fragment, and every
 //! path leads to a connection that is there.
 
-use super::connection::{Broken, Connection, guard};
+use super::connection::Connection;
 use super::demux::{Demux, Id, Kind, Path, classify};
+use super::stack::{Broken, guard};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;

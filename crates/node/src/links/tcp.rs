@@ -78,10 +78,10 @@ impl Sockets {
 
     /// What comes next. Never, if it does not listen.
     pub async fn arrival(&mut self) -> Arrival {
-        if let Some(listening) = &mut self.listening {
-            if let Some(arrival) = listening.arrivals.recv().await {
-                return arrival;
-            }
+        if let Some(listening) = &mut self.listening
+            && let Some(arrival) = listening.arrivals.recv().await
+        {
+            return arrival;
         }
         std::future::pending().await
     }

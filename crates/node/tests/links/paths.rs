@@ -101,7 +101,7 @@ async fn rubbish_from_the_very_address_of_the_peer_does_no_harm() {
         let mut damaged = datagram.to_vec();
         let at = n * 7 % damaged.len();
         damaged[at] ^= 0x55;
-        let mut rubbish: Vec<u8> = (0..n % 300).map(|at| (at * n >> 3) as u8).collect();
+        let mut rubbish: Vec<u8> = (0..n % 300).map(|at| ((at * n) >> 3) as u8).collect();
         rubbish.insert(0, 20 + (n % 44) as u8);
         let alert = vec![21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
         let hello = vec![22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 4, 0, 0, 0, 0];
