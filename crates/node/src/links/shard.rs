@@ -227,7 +227,6 @@ impl Shard {
             Arrival::Closed { peer, serial } => self.tcp.remove(&peer, serial),
             Arrival::Frame { peer, local, datagram } => {
                 if let Some((id, taken)) = self.table.deliver(now, (Protocol::Tcp, peer), local, &datagram) {
-                    self.tcp.set_known(&peer);
                     self.handle_taken(now, id, taken);
                 }
             }
@@ -307,8 +306,8 @@ impl Shard {
 
     fn keep_house(&mut self, now: Instant) {
         self.housekeeping = now + HOUSEKEEPING;
-        self.tcp.expire(now);
         let table = &self.table;
+        self.tcp.expire(now, |peer| table.is_bound(&(Protocol::Tcp, *peer)));
         self.timers.trim(table.len(), |at, id| table.get(id).is_some_and(|c| c.armed == Some(at)));
         if self.ask_stun <= now {
             self.ask_stun = now + stun::EVERY;

@@ -91,6 +91,11 @@ impl Table {
         Some((connection, paths))
     }
 
+    /// Whether this path leads to a connection.
+    pub fn is_bound(&self, path: &Path) -> bool {
+        self.demux.by_path(path).is_some()
+    }
+
     /// Gives a datagram to the connection it belongs to, if there is one.
     pub fn deliver(
         &mut self,

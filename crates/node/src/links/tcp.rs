@@ -1,6 +1,6 @@
 //! ICE-TCP, for peers whose network lets no UDP through: they connect to here (RFC 6544, the passive end), and every datagram
 //! has its length in two bytes before it (RFC 4571). Invariant: what a socket may hold is bounded in both directions, their
-//! number is, and one that has not shown within [`KNOWN_WITHIN`] for whom it comes is closed.
+//! number is, and one that after [`BOUND_WITHIN`] does not lead to a connection is closed.
 
 use super::socket::canonical;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// How long a socket may be open before its first STUN request that a connection verifies.
-const KNOWN_WITHIN: Duration = Duration::from_secs(5);
+const BOUND_WITHIN: Duration = Duration::from_secs(5);
 /// The longest datagram. The stack makes and takes none of 2000 bytes.
 const FRAME_BYTES: usize = 2048;
 /// Datagrams that wait to be written to one socket; what comes on top is lost, as it could be with UDP.
@@ -39,7 +39,6 @@ struct Entry {
     frames: mpsc::Sender<Bytes>,
     serial: u64,
     since: Instant,
-    is_known: bool,
 }
 
 /// The open sockets, by the address of the peer.
@@ -88,14 +87,7 @@ impl Sockets {
 
     /// A socket has connected.
     pub fn add(&mut self, now: Instant, peer: SocketAddr, serial: u64, frames: mpsc::Sender<Bytes>) {
-        self.entries.insert(peer, Entry { frames, serial, since: now, is_known: false });
-    }
-
-    /// A connection has verified what came from there.
-    pub fn set_known(&mut self, peer: &SocketAddr) {
-        if let Some(entry) = self.entries.get_mut(peer) {
-            entry.is_known = true;
-        }
+        self.entries.insert(peer, Entry { frames, serial, since: now });
     }
 
     /// A socket has ended by itself.
@@ -110,9 +102,9 @@ impl Sockets {
         self.entries.remove(peer);
     }
 
-    /// Closes the sockets that nobody has known in time.
-    pub fn expire(&mut self, now: Instant) {
-        self.entries.retain(|_, entry| entry.is_known || now.duration_since(entry.since) < KNOWN_WITHIN);
+    /// Closes the sockets that have had their time and do not lead to a connection, as `is_bound` knows.
+    pub fn expire(&mut self, now: Instant, is_bound: impl Fn(&SocketAddr) -> bool) {
+        self.entries.retain(|peer, entry| now.duration_since(entry.since) < BOUND_WITHIN || is_bound(peer));
     }
 
     /// Sends a datagram, if there is a socket to that peer and it takes it.

@@ -2,7 +2,7 @@
 
 use crate::hub::{Hub, Side, id, local, pair};
 use bytes::Bytes;
-use node::links::{Config, Event};
+use node::links::{Config, Event, Links};
 use std::time::Duration;
 
 const MOMENT: Duration = Duration::from_millis(400);
@@ -88,6 +88,49 @@ async fn a_handle_that_is_dropped_closes_its_links() {
     hub.leave(&a);
     drop(a);
     assert_eq!(b.next().await, Event::Down(at_b));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_that_does_not_look_loses_nothing() {
+    let (links, mut events) = Links::open(local()).await.expect("links");
+    let (other, mut answers) = Links::open(local()).await.expect("links");
+    links.dial(id(2));
+    let Some(Event::Offer { offer_id, sdp, .. }) = events.recv().await else { panic!("no offer") };
+    other.offer(id(1), offer_id.clone(), sdp);
+    let Some(Event::Answer { sdp, .. }) = answers.recv().await else { panic!("no answer") };
+    links.answer(id(2), offer_id, sdp);
+    let Some(Event::Up { link: there, .. }) = answers.recv().await else { panic!("no link") };
+    let Some(Event::Up { link: here, .. }) = events.recv().await else { panic!("no link") };
+    let sender = async {
+        let (mut sent, mut room) = (0_u32, 0);
+        while sent < 2000 {
+            if room < 2000 {
+                match answers.recv().await {
+                    Some(Event::Room(_, bytes)) => room = bytes as usize,
+                    what => panic!("{what:?}"),
+                }
+                continue;
+            }
+            other.send(there, Bytes::from(vec![sent as u8; 2000]));
+            (sent, room) = (sent + 1, room - 2000);
+        }
+    };
+    let owner = async {
+        // More events than the channel holds come meanwhile.
+        tokio::time::sleep(MOMENT).await;
+        let mut taken = 0_u32;
+        while taken < 2000 {
+            match events.recv().await {
+                Some(Event::Message(link, message)) => {
+                    assert!(link == here && message == vec![taken as u8; 2000]);
+                    taken += 1;
+                }
+                Some(Event::Room(..)) => {}
+                what => panic!("{what:?}"),
+            }
+        }
+    };
+    tokio::join!(sender, owner);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

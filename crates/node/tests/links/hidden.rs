@@ -3,7 +3,7 @@
 use crate::hub::{Hub, local};
 use bytes::Bytes;
 use node::links::{Config, Event, Links};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -93,6 +93,18 @@ async fn a_peer_without_udp_connects_by_tcp() {
     }
     a.links.hang_up(link_a);
     assert_eq!(b.next().await, Event::Down(link_b));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_on_all_interfaces_find_each_other() {
+    let (four, six) =
+        (Config::default(), Config { bind: (Ipv6Addr::UNSPECIFIED, 0).into(), ..Config::default() });
+    // Not every host has IPv6.
+    let has_six = UdpSocket::bind(six.bind).await.is_ok();
+    let other = if has_six { six } else { four.clone() };
+    let ((a, at_a), (mut b, at_b)) = crate::hub::pair(&Hub::default(), [four, other]).await;
+    a.links.send(at_a, Bytes::from(vec![1; 100_000]));
+    assert!(b.message().await == (at_b, Bytes::from(vec![1; 100_000])));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
