@@ -1,8 +1,8 @@
 //! The native driver of the swarm core: WebRTC links, tracker, origin and store, without a browser.
 //!
 //! A node is one of the viewers: it knows nothing of packaging or of publishers' secrets, and every decision is the core's.
-//! [`viewer::Viewer`] is the whole of it; [`gateway::Gateway`] gives its film to players over HTTP. [`seed::Seeder`] is one of the viewers of
-//! another system.
+//! [`viewer::Viewer`] is the whole of it; [`gateway::Gateway`] gives its film to players over HTTP. [`seed::Seeder`] is
+//! a viewer of another system's pages.
 
 pub mod cache;
 pub mod film;
