@@ -243,7 +243,7 @@ impl Segmenter {
 }
 
 /// Writes `moof` and `mdat`; gives the place in `out` where the media starts.
-fn fragment(out: &mut Vec<u8>, kind: Kind, number: u32, samples: &[Sample]) -> usize {
+pub(crate) fn fragment(out: &mut Vec<u8>, kind: Kind, number: u32, samples: &[Sample]) -> usize {
     const SYNC: u32 = 0x0200_0000;
     const NOT_SYNC: u32 = 0x0101_0000;
     let flags = |sample: &Sample| if kind == Kind::Audio || sample.sync { SYNC } else { NOT_SYNC };

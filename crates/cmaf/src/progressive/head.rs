@@ -2,8 +2,8 @@
 //!
 //! The `sidx` of a track names its own segments and counts what lies between two of them to the one before. So a player that
 //! takes the index of one track for the file's finds every byte in it, and one that seeks in each track by itself
-//! (libavformat) lands on exactly the segment it needs. That of the sound comes first, as its segments do: a player that uses
-//! only one (VLC) misses nothing of what follows.
+//! (libavformat) lands on exactly the segment it needs. That of the pictures comes first, as its segments do, for a player that
+//! uses only one (VLC).
 //!
 //! The invariant: what is written depends on checked values only, and its size on the sizes of the inits and the number of
 //! segments.
@@ -15,11 +15,6 @@ use crate::write::{boxed, full, put_u16, put_u32, put_u64};
 
 /// What a reference's size must stay below: it has 31 bits.
 const MAX_REFERENCE: u64 = 1 << 31;
-
-/// How much before its start a segment of sound is listed, milliseconds. Sound is cut at the first frame after pictures are, and
-/// starts with a decoder delay: libavformat, on its way to a picture, would look for its sound in the segment before, and would
-/// then read and decode all that lies between them.
-const EARLY_MS: u64 = 200;
 
 /// An init segment of one track.
 pub(super) struct Init<'a> {
@@ -120,7 +115,6 @@ pub(super) fn references(
     end: u64,
 ) -> Result<Index, Error> {
     let ticks = |ms: u64| u128::from(ms) * u128::from(timescale) / 1000;
-    let early_ms = if track > 0 { EARLY_MS } else { 0 };
     let (mut passed_ms, mut from) = (0u64, 0);
     let mut references = Vec::with_capacity(spans.len());
     for (at, span) in spans.iter().enumerate() {
@@ -128,7 +122,7 @@ pub(super) fn references(
         // Both ends are rounded, not the length: so errors do not add up.
         passed_ms += u64::from(span.duration_ms);
         let last = at + 1 == spans.len();
-        let to = ticks(if last { passed_ms } else { passed_ms.saturating_sub(early_ms) });
+        let to = ticks(passed_ms);
         let duration = u32::try_from(to - from).map_err(|_| Error::SegmentDuration { track, sequence })?;
         from = to;
         let reach = starts.get(at + 1).copied().unwrap_or(end) - starts[at];
@@ -176,7 +170,7 @@ pub(super) fn write(inits: &[Init<'_>], duration_ms: u64, indices: &[Index]) -> 
         });
     });
     let mut rest = indices_len;
-    for (at, index) in indices.iter().enumerate().rev() {
+    for (at, index) in indices.iter().enumerate() {
         rest -= index.len();
         sidx(&mut out, at as u32 + 1, index, rest);
     }

@@ -1,14 +1,14 @@
 //! A package as one file: what a player that knows neither HLS nor DASH can open and seek in.
 //!
 //! The file is virtual. Its head is made from the init segments and from what an index says of the segments, sizes and
-//! durations; after it lie the segments as they are in the package, sound and pictures of the same time side by side. So the
-//! place of every byte is known before any media is there, and whoever serves the file brings only what is asked for.
+//! durations; after it lie the segments of the package, sound and pictures of the same time side by side. So the place of every
+//! byte is known before any media is there, and whoever serves the file brings only what is asked for.
 //!
 //! Segments of a package know nothing of each other: each has the track id 1 and counts its fragments from the start of its
-//! own rendition. [`Progressive::adapt`] corrects that in place.
+//! own rendition. [`Progressive::adapt`] corrects that in place. It needs the whole segment, so that is what a byte costs.
 //!
-//! The invariant: no segment's length ever changes. Every byte of the file belongs to the head or to exactly one segment,
-//! and the head depends on the inits and the index alone.
+//! The invariant: no segment's length ever changes. Every byte of the file belongs to the head, to exactly one segment or to
+//! the tail, and the head depends on the inits and the index alone.
 
 mod adapt;
 mod head;
@@ -16,6 +16,7 @@ mod head;
 use std::ops::Range;
 
 use crate::read::{Boxes, Malformed};
+use adapt::Names;
 
 /// Most tracks in a file: pictures and sound.
 pub const MAX_TRACKS: usize = 2;
@@ -27,8 +28,8 @@ pub const MAX_INIT: usize = 1 << 20;
 /// 32 bits, for a file has at most [`MAX_TRACKS`] times [`MAX_SEGMENTS`] segments.
 const FRAGMENTS: u32 = 1 << 12;
 
-/// The bytes after the last segment: an empty box. Players look there for an index before they use that in the head; so they
-/// need no segment for it.
+/// The bytes after the last segment: an empty box. VLC looks there for another index before its first seek, and so needs no
+/// segment for it.
 pub const TAIL: [u8; 16] = *b"\0\0\0\x10free\0\0\0\0\0\0\0\0";
 
 /// Why a file cannot be made of a package.
@@ -87,6 +88,9 @@ pub enum Error {
     /// A fragment says where its media lies in a file of its own.
     #[error("a fragment counts from the start of another file")]
     FileOffsets,
+    /// A `moof` without its `mdat`, or the other way round.
+    #[error("a fragment is not whole")]
+    Fragment,
     /// A segment holds too many fragments.
     #[error("more than {FRAGMENTS} fragments in a segment")]
     Fragments,
@@ -221,9 +225,10 @@ impl Progressive {
         before.into_iter().chain(wanted).chain(after)
     }
 
-    /// Makes a whole segment of the package into one of this file, in place: its fragments get the track's id and numbers
-    /// that rise through the file, and what stands before the first of them becomes `free` and goes behind the last. After an
-    /// error `bytes` are as they were.
+    /// Makes a whole segment of the package into one of this file, in place. It gets the track's id and a number that rises
+    /// through the file, and becomes one `moof` and one `mdat`: what else it holds goes to the end of the `mdat`. Samples keep
+    /// their times and bytes. Fragments that would need more room together stay apart, which only seeking to them suffers from.
+    /// After an error `bytes` are as they were.
     pub fn adapt(&self, track: usize, sequence: u32, bytes: &mut [u8]) -> Result<(), Error> {
         let place = self.places.get(track).and_then(|all| all.get(sequence.checked_sub(1)? as usize));
         let &place = place.ok_or(Error::NoSegment { track, sequence })?;
@@ -232,7 +237,8 @@ impl Progressive {
             return Err(Error::Length { expected, found: bytes.len() });
         }
         // A track's id in the file is its place plus one.
-        adapt::adapt(bytes, self.ids[track], track as u32 + 1, place * FRAGMENTS)
+        let names = Names { id: self.ids[track], new_id: track as u32 + 1, number: place * FRAGMENTS };
+        adapt::adapt(bytes, names)
     }
 }
 
@@ -240,8 +246,9 @@ fn duration_ms(segments: &[SegmentSpan]) -> u64 {
     segments.iter().map(|segment| u64::from(segment.duration_ms)).sum()
 }
 
-/// The order of the file: before each segment of the first track lie those of the others whose middle comes before its end.
-/// Sound first, because VLC plays fragment by fragment: sound that comes after pictures of the same time is late to it.
+/// The order of the file: behind each segment of the first track lie those of the others whose middle comes before its end.
+/// Sound is cut at the first frame after pictures are, so libavformat wants the sound before the pictures that it seeks to,
+/// too; and reads on from there. In this order it lies beside them.
 fn interleave(tracks: &[Track<'_>]) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::with_capacity(tracks.iter().map(|track| track.segments.len()).sum());
     let mut push = |track, place: usize, span: &SegmentSpan| {
@@ -253,8 +260,11 @@ fn interleave(tracks: &[Track<'_>]) -> Vec<Part> {
         tracks.iter().map(|track| (track.segments.iter().enumerate().peekable(), 0)).collect::<Vec<_>>();
     let Some(((first, _), others)) = rest.split_first_mut() else { return parts };
     let mut end = 0;
-    for (place, span) in first {
+    while let Some((place, span)) = first.next() {
+        push(0, place, span);
         end += u64::from(span.duration_ms);
+        // Sound may go on when the pictures have ended.
+        let end = if first.peek().is_some() { end } else { u64::MAX };
         for (at, (segments, start)) in others.iter_mut().enumerate() {
             let begun = |span: &SegmentSpan, start: u64| start + u64::from(span.duration_ms / 2) < end;
             while let Some((place, span)) = segments.next_if(|(_, span)| begun(span, *start)) {
@@ -262,11 +272,6 @@ fn interleave(tracks: &[Track<'_>]) -> Vec<Part> {
                 *start += u64::from(span.duration_ms);
             }
         }
-        push(0, place, span);
-    }
-    // Sound that goes on when the pictures have ended.
-    for (at, (segments, _)) in others.iter_mut().enumerate() {
-        segments.for_each(|(place, span)| push(at + 1, place, span));
     }
     parts
 }
@@ -290,9 +295,7 @@ pub fn fuzz(bytes: &[u8]) {
         .sum();
     assert_eq!(covered as u64, file.len(), "the extents cover the file");
     let mut adapted = segment.to_vec();
-    match file.adapt(1, 2, &mut adapted) {
-        // What was adapted belongs to the second track, whatever it belonged to before.
-        Ok(()) => assert_eq!(adapted.len(), segment.len()),
-        Err(_) => assert_eq!(adapted, segment, "what was refused is as it was"),
+    if file.adapt(1, 2, &mut adapted).is_err() {
+        assert_eq!(adapted, segment, "what was refused is as it was");
     }
 }
