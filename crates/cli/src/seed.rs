@@ -26,10 +26,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LINE_EVERY: u32 = 10;
 
 pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
-    let hls = args.hls.parse().with_context(|| format!("--hls {} is no address", args.hls)).map_err(Wrong::wrap)?;
-    let up = args.up.as_deref().map(|text| {
-        parse_bitrate(text).with_context(|| format!("--up {text} is no rate: say 200M or 800k"))
-    });
+    let hls =
+        args.hls.parse().with_context(|| format!("--hls {} is no address", args.hls)).map_err(Wrong::wrap)?;
+    let up = args
+        .up
+        .as_deref()
+        .map(|text| parse_bitrate(text).with_context(|| format!("--up {text} is no rate: say 200M or 800k")));
     let up = up.transpose().map_err(Wrong::wrap)?;
     let disk_bytes = args.cache_size.as_deref().map(size).transpose().map_err(Wrong::wrap)?;
     let cache = Cache::open(cache::Config {
@@ -90,7 +92,9 @@ fn size(text: &str) -> Result<u64> {
         _ => f64::NAN,
     };
     let bytes = digits.parse::<f64>().ok().map(|number| number * unit).filter(|bytes| *bytes >= 0.0);
-    bytes.map(|bytes| bytes as u64).with_context(|| format!("--cache-size {text} is no size: say 50GB or 800MB"))
+    bytes
+        .map(|bytes| bytes as u64)
+        .with_context(|| format!("--cache-size {text} is no size: say 50GB or 800MB"))
 }
 
 /// Shows what is moved, for ever.
@@ -131,7 +135,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_people_write_them() {
-        for (text, bytes) in [("50GB", 50_000_000_000), ("800 MB", 800_000_000), ("1GiB", 1 << 30), ("2.5g", 2_500_000_000)] {
+        for (text, bytes) in
+            [("50GB", 50_000_000_000), ("800 MB", 800_000_000), ("1GiB", 1 << 30), ("2.5g", 2_500_000_000)]
+        {
             assert_eq!(size(text).unwrap(), bytes, "{text}");
         }
         for text in ["", "GB", "-1GB", "5 apples"] {

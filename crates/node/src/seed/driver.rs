@@ -87,7 +87,13 @@ impl Seeder {
                         }
                     }
                 });
-                swarms.push(Swarm { family, rendition, trackers, roots: BTreeMap::new(), holdings: Holdings::new([], []) });
+                swarms.push(Swarm {
+                    family,
+                    rendition,
+                    trackers,
+                    roots: BTreeMap::new(),
+                    holdings: Holdings::new([], []),
+                });
             }
         }
         let (told, news) = mpsc::channel(NEWS_MAX);
@@ -236,7 +242,11 @@ impl Driver {
 
     /// The swarm in which an offer came.
     fn swarm_of(&self, peer: PeerId, offer_id: &str) -> Option<usize> {
-        self.offers.iter().rev().find(|((from, id), _)| *from == peer && id == offer_id).map(|(_, swarm)| *swarm)
+        self.offers
+            .iter()
+            .rev()
+            .find(|((from, id), _)| *from == peer && id == offer_id)
+            .map(|(_, swarm)| *swarm)
     }
 
     fn link(&mut self, event: links::Event) {
@@ -360,7 +370,8 @@ impl Driver {
     }
 
     fn bring(&self, link: Link, segment: SegmentId) {
-        let root = self.peers.get(&link).and_then(|peer| self.swarms[peer.swarm].roots.get(&segment)).copied();
+        let root =
+            self.peers.get(&link).and_then(|peer| self.swarms[peer.swarm].roots.get(&segment)).copied();
         let (cache, read) = (self.cache.clone(), self.read.clone());
         tokio::spawn(async move {
             let bytes = match root {

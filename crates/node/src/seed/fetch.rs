@@ -90,7 +90,9 @@ async fn read(mut answer: reqwest::Response, max: usize) -> Result<Bytes, Error>
 fn has_form(bytes: &[u8]) -> bool {
     const PACKET: usize = 188;
     let is_ts = bytes.len().is_multiple_of(PACKET) && bytes.chunks(PACKET).all(|packet| packet[0] == 0x47);
-    let is_sound = bytes.starts_with(b"ID3") || matches!(bytes, [0xff, b, ..] if b & 0xf0 == 0xf0) || bytes.starts_with(b"\x0bw");
+    let is_sound = bytes.starts_with(b"ID3")
+        || matches!(bytes, [0xff, b, ..] if b & 0xf0 == 0xf0)
+        || bytes.starts_with(b"\x0bw");
     is_ts || is_sound || is_boxes(bytes)
 }
 
@@ -131,6 +133,8 @@ mod tests {
         assert!(!has_form(&[boxed(b"moof", 16), boxed(b"mdat", 17)].concat()), "longer than it is");
         assert!(!has_form(&boxed(b"moof", 16)), "no media");
         assert!(!has_form(&[boxed(b"mdat", 4)].concat()), "shorter than its own head");
-        assert!(has_form(b"ID3\x04") && has_form(&[0xff, 0xf1, 0x50]) && !has_form(b"<html>no such file</html>"));
+        assert!(
+            has_form(b"ID3\x04") && has_form(&[0xff, 0xf1, 0x50]) && !has_form(b"<html>no such file</html>")
+        );
     }
 }

@@ -184,12 +184,17 @@ v/360.m3u8?token=1
     #[test]
     fn a_master_playlist_names_variants_and_sound() {
         let base: Url = "https://example.com/film/master.m3u8".parse().unwrap();
-        let Ok(Playlist::MasterPlaylist(master)) = m3u8_rs::parse_playlist_res(MASTER.as_bytes()) else { panic!() };
+        let Ok(Playlist::MasterPlaylist(master)) = m3u8_rs::parse_playlist_res(MASTER.as_bytes()) else {
+            panic!()
+        };
         let all = renditions(&master, &base).unwrap();
         assert_eq!(all.len(), 2);
         assert_eq!(all[0].url.as_str(), "https://example.com/film/v/360.m3u8?token=1");
         let video = &all[0].variant;
-        assert_eq!((video.width, video.frame_rate, video.video_range.as_deref()), (Some(640), Some(30.0), Some("SDR")));
+        assert_eq!(
+            (video.width, video.frame_rate, video.video_range.as_deref()),
+            (Some(640), Some(30.0), Some("SDR"))
+        );
         let sound = &all[1].variant;
         assert_eq!(sound.kind, Kind::Secondary);
         assert_eq!((sound.language.as_deref(), sound.channels.as_deref()), (Some("en"), Some("2")));
