@@ -11,13 +11,19 @@ use bytes::Bytes;
 use cmaf::progressive::{Error, Extent, Progressive, SegmentSpan, TAIL, Track};
 use futures_util::stream;
 use manifest::{Kind, Segment, SegmentId};
+use quick_cache::sync::Cache;
 use std::sync::Arc;
+
+/// How many segments are kept as they are in the file.
+const RECENT: usize = 8;
 
 /// The pictures of the best rendition and the first sound, as one file.
 pub(super) struct Movie {
     file: Progressive,
     /// The rendition of each track.
     renditions: Vec<u8>,
+    /// Segments as they are in the file, by track and number: players read pictures and sound in many small ranges.
+    recent: Cache<(usize, u32), Bytes>,
 }
 
 impl Movie {
@@ -41,6 +47,7 @@ impl Movie {
         Ok(Self {
             file: Progressive::new(&tracks)?,
             renditions: chosen.iter().map(|(number, _)| *number).collect(),
+            recent: Cache::new(RECENT),
         })
     }
 
@@ -69,12 +76,19 @@ impl Movie {
             Extent::Head(range) => Ok(Bytes::copy_from_slice(&self.file.head()[range])),
             Extent::Tail(range) => Ok(Bytes::from_static(&TAIL).slice(range)),
             Extent::Segment { track, sequence, range } => {
-                let segment = SegmentId::new(self.renditions[track], sequence);
-                let whole = viewer.segment(segment).await.map_err(std::io::Error::other)?;
-                let mut bytes = whole.to_vec();
-                self.file.adapt(track, sequence, &mut bytes).map_err(std::io::Error::other)?;
-                Ok(Bytes::from(bytes).slice(range.start as usize..range.end as usize))
+                let name = (track, sequence);
+                let brought = self.segment(viewer, track, sequence);
+                let whole = self.recent.get_or_insert_async(&name, brought).await?;
+                Ok(whole.slice(range.start as usize..range.end as usize))
             }
         }
+    }
+
+    async fn segment(&self, viewer: &Viewer, track: usize, sequence: u32) -> Sent {
+        let segment = SegmentId::new(self.renditions[track], sequence);
+        let whole = viewer.segment(segment).await.map_err(std::io::Error::other)?;
+        let mut bytes = whole.to_vec();
+        self.file.adapt(track, sequence, &mut bytes).map_err(std::io::Error::other)?;
+        Ok(bytes.into())
     }
 }

@@ -1,3 +1,4 @@
+#![allow(dead_code)] // every test file uses a part of it
 //! The tracker's own table behind a plain WebSocket server, and a server that says whatever it is told to.
 
 use std::{
