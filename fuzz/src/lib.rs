@@ -11,7 +11,7 @@ mod viewer;
 pub use film::Film;
 pub use live::manifest_head;
 pub use table::rendezvous_table;
-pub use viewer::{live_parts, swarm_live, swarm_operations, swarm_trace, session_calls};
+pub use viewer::{live_parts, session_calls, swarm_live, swarm_operations, swarm_trace};
 
 use manifest::{Index, SegmentId};
 use std::path::{Component, Path};

@@ -169,7 +169,11 @@ fn stored(film: &Film, session: &Session, message: &[u8]) {
     for order in session.orders() {
         if let Order::Keep { segment, piece, place: Place::Message(at), len } = *order {
             let bytes = &message[at as usize..][..len as usize];
-            assert_eq!(Some(bytes), film.piece(segment, piece), "a piece to be stored that is not the film's");
+            assert_eq!(
+                Some(bytes),
+                film.piece(segment, piece),
+                "a piece to be stored that is not the film's"
+            );
         }
     }
 }
