@@ -50,6 +50,17 @@ pub enum Verb {
     Keys(Keys),
     /// Judge a package: playlists, segments, and every byte against the signed index.
     Check(Check),
+    /// Print completions for a shell: braidcast completions bash > /etc/bash_completion.d/braidcast
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write a man page for the program, and one for each verb, into a folder.
+    Man {
+        /// The folder.
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
     /// Ask what an audience would save, and what it would see: the program's own peers on a modelled network.
     Sim(Sim),
 }
@@ -108,7 +119,7 @@ pub struct Watch {
 #[derive(Debug, Args)]
 pub struct Seed {
     /// The playlist that the pages play, by the same address.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_HLS")]
     pub hls: String,
     /// What the pages run.
     #[arg(long, value_name = "SYSTEM", default_value = "p2p-media-loader")]
@@ -117,10 +128,16 @@ pub struct Seed {
     #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',', required = true)]
     pub tracker: Vec<String>,
     /// Releases to meet: a is 2.0 to 2.2, b 2.3 to 4, c 5.
-    #[arg(long, value_name = "FAMILY", value_delimiter = ',', default_value = "a,b,c")]
+    #[arg(
+        long,
+        value_name = "FAMILY",
+        env = "BRAIDCAST_FAMILY",
+        value_delimiter = ',',
+        default_value = "a,b,c"
+    )]
     pub family: Vec<ReleaseFamily>,
     /// What the pages call the stream, if they set swarmId [default: the address of the playlist].
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", env = "BRAIDCAST_SWARM_ID")]
     pub swarm_id: Option<String>,
     /// Folder for the segments [default: seed, in ./braidcast-data].
     #[arg(long, value_name = "DIR", env = "BRAIDCAST_CACHE")]
@@ -140,6 +157,9 @@ pub struct Seed {
     /// Take viewers over TCP too, for networks that let no UDP pass.
     #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_TCP")]
     pub tcp: Option<std::net::SocketAddr>,
+    /// Answer /healthz and /metrics (Prometheus) here, as 127.0.0.1:9464 [default: nowhere].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_ADMIN")]
+    pub admin: Option<std::net::SocketAddr>,
     /// Most viewers at a time [default: 500].
     #[arg(long, value_name = "N", env = "BRAIDCAST_VIEWERS")]
     pub viewers: Option<usize>,

@@ -20,7 +20,7 @@ mod watch;
 
 use anyhow::{Context, Result};
 use args::{Cli, LogFormat, Verb};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use origin::package::PackageError;
 use progress::Screen;
 use std::process::ExitCode;
@@ -49,6 +49,17 @@ fn run(cli: Cli, screen: &Screen) -> Result<ExitCode> {
         Verb::Watch(args) => runtime()?.block_on(watch::run(args, &file, screen)),
         Verb::Seed(args) => runtime()?.block_on(seed::run(args, &file, screen)),
         Verb::Keys(verb) => keys::run(verb, &file, screen),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "braidcast", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Man { dir } => {
+            std::fs::create_dir_all(&dir)
+                .and_then(|()| clap_mangen::generate_to(Cli::command(), &dir))
+                .with_context(|| format!("cannot write man pages into {}", dir.display()))
+                .map_err(Wrong::wrap)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Verb::Check(args) => check::run(args, screen),
         Verb::Sim(args) => simulate::run(args, screen),
     }

@@ -5,12 +5,15 @@ use crate::config::File;
 use crate::progress::Screen;
 use crate::{Wrong, say, stop};
 use anyhow::{Context, Result};
+use node::admin::{Admin, Figure};
 use node::cache::{self, Cache};
 use node::links;
 use node::pml::identity::Family;
 use node::seed::{Options, SeedStats, Seeder};
 use origin::ladder::parse_bitrate;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
@@ -34,8 +37,9 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
         .map(|text| parse_bitrate(text).with_context(|| format!("--up {text} is no rate: say 200M or 800k")));
     let up = up.transpose().map_err(Wrong::wrap)?;
     let disk_bytes = args.cache_size.as_deref().map(size).transpose().map_err(Wrong::wrap)?;
+    let dir = args.cache.unwrap_or_else(|| file.data(None).join("seed"));
     let cache = Cache::open(cache::Config {
-        dir: args.cache.unwrap_or_else(|| file.data(None).join("seed")),
+        dir: dir.clone(),
         disk_bytes: disk_bytes.unwrap_or(DEFAULT_DISK_BYTES),
         memory_bytes: MEMORY_BYTES,
     })
@@ -57,18 +61,62 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
         upload: up.map(|bps| u64::from(bps) / 8),
         links,
         cache: cache.clone(),
+        names: dir.join("names"),
     })
     .await?;
+    let seeder = Arc::new(seeder);
+    let admin = match args.admin {
+        Some(address) => Some(admin(address, &seeder, &cache).await?),
+        None => None,
+    };
     say!("seeding    {} in {} swarms", args.hls, seeder.stats().await.swarms);
     let code = tokio::select! {
         code = stop::requested() => code,
         () = report(&seeder, screen) => ExitCode::SUCCESS,
     };
     let stats = seeder.stats().await;
+    drop(admin);
     seeder.leave().await;
     cache.close().await;
     say!("{}", line(&stats));
     Ok(code)
+}
+
+async fn admin(address: SocketAddr, seeder: &Arc<Seeder>, cache: &Cache) -> Result<Admin> {
+    let (seeder, cache) = (Arc::downgrade(seeder), cache.clone());
+    let look = move || {
+        let (seeder, kept) = (seeder.upgrade(), cache.stats());
+        async move {
+            let stats = match seeder {
+                Some(seeder) => seeder.stats().await,
+                None => SeedStats::default(),
+            };
+            figures(&stats, &kept)
+        }
+    };
+    let admin = Admin::open(address, look)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another with --admin ADDRESS:PORT"))
+        .map_err(Wrong::wrap)?;
+    say!("admin      http://{}/metrics", admin.address());
+    Ok(admin)
+}
+
+fn figures(stats: &SeedStats, kept: &cache::Stats) -> Vec<Figure> {
+    vec![
+        Figure::level("seed_segments_held", "Segments held", stats.held),
+        Figure::level("seed_segments_listed", "Segments that the playlists list", stats.listed),
+        Figure::sum("seed_origin_bytes", "Bytes that came from the origin", stats.from_origin),
+        Figure::sum("seed_peers_bytes", "Bytes handed to viewers", stats.to_peers),
+        Figure::level("seed_peers", "Viewers connected", stats.peers as u64),
+        Figure::level("seed_swarms", "Swarms joined", stats.swarms as u64),
+        Figure::level("cache_disk_bytes", "Bytes on disk", kept.disk_bytes),
+        Figure::level("cache_entries", "Files on disk", kept.entries),
+        Figure::sum("cache_hits", "Files found", kept.hits),
+        Figure::sum("cache_misses", "Files not found", kept.misses),
+        Figure::sum("cache_rotten", "Files found damaged, and dropped", kept.rotten),
+        Figure::sum("cache_evicted", "Files dropped to make room", kept.evicted),
+    ]
 }
 
 fn family(named: &ReleaseFamily) -> Family {

@@ -4,6 +4,7 @@
 //! [`viewer::Viewer`] is the whole of it; [`gateway::Gateway`] gives its film to players over HTTP. [`seed::Seeder`] is
 //! a viewer of another system's pages.
 
+pub mod admin;
 pub mod cache;
 pub mod film;
 pub mod gateway;

@@ -64,7 +64,7 @@ async fn file(axum::extract::Path(name): axum::extract::Path<String>) -> Respons
             damaged.into_response()
         }
         6 => Bytes::new().into_response(),
-        _ => whole.into_response(),
+        _ => ([(header::ETAG, format!("\"{number}\""))], whole).into_response(),
     }
 }
 
@@ -90,6 +90,7 @@ async fn seeder(hls: &reqwest::Url, tracker: &Server, dir: &std::path::Path) -> 
         upload: None,
         links: local(),
         cache: Cache::open(config).await.unwrap(),
+        names: dir.join("names"),
     };
     Seeder::start(options).await.unwrap()
 }
@@ -186,7 +187,7 @@ async fn what_the_origin_damages_is_given_to_nobody() {
 }
 
 #[tokio::test]
-async fn what_rots_in_the_cache_is_given_to_nobody() {
+async fn what_rots_in_the_cache_is_given_to_nobody_and_fetched_again() {
     let (hls, tracker, dir) = (origin().await, Server::start(0).await, tempfile::tempdir().unwrap());
     let seeder = seeder(&hls, &tracker, dir.path()).await;
     stats(&seeder, |stats| stats.held == GOOD.len() as u64).await;
@@ -197,5 +198,24 @@ async fn what_rots_in_the_cache_is_given_to_nobody() {
     std::fs::write(&file, bytes).unwrap();
     let got = timeout(PATIENCE, viewer(&hls, &tracker, Family::B)).await.expect("all is answered");
     assert_eq!(got.keys().copied().collect::<Vec<_>>(), [0, 5]);
+    stats(&seeder, |stats| stats.held == GOOD.len() as u64).await;
+    let got = timeout(PATIENCE, viewer(&hls, &tracker, Family::B)).await.expect("all is answered");
+    assert_eq!(got.get(&3).map(Vec::as_slice), Some(&media(3)[..]));
     seeder.leave().await;
+}
+
+#[tokio::test]
+async fn after_a_restart_only_what_is_missing_is_fetched() {
+    let (hls, tracker, dir) = (origin().await, Server::start(0).await, tempfile::tempdir().unwrap());
+    let first = seeder(&hls, &tracker, dir.path()).await;
+    stats(&first, |stats| stats.held == GOOD.len() as u64).await;
+    first.leave().await;
+    let lost = manifest::digest::root(&media(3)).to_string();
+    std::fs::remove_file(dir.path().join(&lost[..2]).join(&lost)).unwrap();
+    let second = seeder(&hls, &tracker, dir.path()).await;
+    let held = stats(&second, |stats| stats.held == GOOD.len() as u64).await;
+    assert_eq!(held.from_origin, media(3).len() as u64);
+    let got = timeout(PATIENCE, viewer(&hls, &tracker, Family::A)).await.expect("all is answered");
+    assert_eq!(got.keys().copied().collect::<Vec<_>>(), [0, 3, 5]);
+    second.leave().await;
 }

@@ -2,8 +2,9 @@
 //! only of segments of its own swarm.
 
 use super::filler::{Filler, News};
+use super::names::Names;
 use super::pace::Pace;
-use super::{Error, Options, fetch, hls};
+use super::{Error, Options, SeedStats, fetch, hls};
 use crate::cache::Cache;
 use crate::links::{self, Links};
 use crate::pml::identity::{self, Family, Variant};
@@ -29,119 +30,90 @@ const OFFERS_MAX: usize = 4096;
 /// How often those wait-listed by the pace get their turn.
 const TURN: Duration = Duration::from_millis(20);
 
-/// What was moved so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SeedStats {
-    /// Segments held, and those listed by the playlists at the moment.
-    pub held: u64,
-    /// See [`SeedStats::held`].
-    pub listed: u64,
-    /// Bytes of them that came from the origin.
-    pub from_origin: u64,
-    /// Media bytes handed to viewers.
-    pub to_peers: u64,
-    /// Viewers connected.
-    pub peers: usize,
-    /// Swarms: one for each rendition and family of releases.
-    pub swarms: usize,
-}
-
-/// A seeder at work.
+/// What the handle asks for.
 #[derive(Debug)]
-pub struct Seeder {
-    calls: mpsc::Sender<Call>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-#[derive(Debug)]
-enum Call {
+pub(super) enum Call {
     Stats(oneshot::Sender<SeedStats>),
-    Leave,
+    /// To be answered when all goodbyes are said.
+    Leave(oneshot::Sender<()>),
 }
 
-impl Seeder {
-    /// Reads the presentation, joins its swarms, and begins to fetch it.
-    pub async fn start(options: Options) -> Result<Self, Error> {
-        let client = fetch::client()?;
-        let presentation = hls::open(&client, &options.hls).await?;
-        let (links, link_events) = Links::open(options.links).await?;
-        let send_buffer = links::Config::default().send_buffer;
-        let (said, heard) = mpsc::channel(NEWS_MAX);
-        let me = peer_id();
-        let variants: Vec<Variant> = presentation.renditions.iter().map(|r| r.variant.clone()).collect();
-        let mut swarms = Vec::new();
-        for family in options.families {
-            // The last family asks for the address as pages name it, the others for where it is found.
-            let address = if family == Family::C { &options.hls } else { &presentation.found_at };
-            let name = options.swarm_id.as_deref().unwrap_or_else(|| identity::swarm_id(address.as_str()));
-            for (rendition, named) in identity::swarms(family, name, &variants).into_iter().enumerate() {
-                tracing::info!(stream = named.stream_id, info_hash = %named.info_hash, "joining");
-                let config = tracker::Config::new(options.trackers.clone(), *named.info_hash.as_bytes(), me);
-                let (trackers, mut events) = Trackers::join(config);
-                trackers.announce(0);
-                let (at, said) = (swarms.len(), said.clone());
-                tokio::spawn(async move {
-                    while let Some(event) = events.recv().await {
-                        if said.send((at, event)).await.is_err() {
-                            break;
-                        }
+/// Reads the presentation, joins its swarms, and begins to fetch it.
+pub(super) async fn start(options: Options) -> Result<mpsc::Sender<Call>, Error> {
+    let client = fetch::client()?;
+    let presentation = hls::open(&client, &options.hls).await?;
+    let (links, link_events) = Links::open(options.links).await?;
+    let send_buffer = links::Config::default().send_buffer;
+    let (said, heard) = mpsc::channel(NEWS_MAX);
+    let me = peer_id();
+    let variants: Vec<Variant> = presentation.renditions.iter().map(|r| r.variant.clone()).collect();
+    let mut swarms = Vec::new();
+    for family in options.families {
+        // The last family asks for the address as pages name it, the others for where it is found.
+        let address = if family == Family::C { &options.hls } else { &presentation.found_at };
+        let name = options.swarm_id.as_deref().unwrap_or_else(|| identity::swarm_id(address.as_str()));
+        for (rendition, named) in identity::swarms(family, name, &variants).into_iter().enumerate() {
+            tracing::info!(stream = named.stream_id, info_hash = %named.info_hash, "joining");
+            let config = tracker::Config::new(options.trackers.clone(), *named.info_hash.as_bytes(), me);
+            let (trackers, mut events) = Trackers::join(config);
+            trackers.announce(0);
+            let (at, said) = (swarms.len(), said.clone());
+            tokio::spawn(async move {
+                while let Some(event) = events.recv().await {
+                    if said.send((at, event)).await.is_err() {
+                        break;
                     }
-                });
-                swarms.push(Swarm {
-                    family,
-                    rendition,
-                    trackers,
-                    roots: BTreeMap::new(),
-                    holdings: Holdings::new([], []),
-                });
-            }
+                }
+            });
+            swarms.push(Swarm {
+                family,
+                rendition,
+                trackers,
+                roots: BTreeMap::new(),
+                holdings: Holdings::new([], []),
+            });
         }
-        let (told, news) = mpsc::channel(NEWS_MAX);
-        let turns = Arc::new(Semaphore::new(FETCHES));
-        let filler = Filler { client, cache: options.cache.clone(), turns, news: told };
-        let count = presentation.renditions.len();
-        let fillers: Vec<_> = presentation
-            .renditions
-            .into_iter()
-            .enumerate()
-            .map(|(at, rendition)| tokio::spawn(filler.clone().run(at, rendition)))
-            .collect();
-        let (read, reads) = mpsc::channel(NEWS_MAX);
-        let driver = Driver {
-            links,
-            cache: options.cache,
-            pace: Pace::new(options.upload),
-            started: Instant::now(),
-            send_buffer,
-            swarms,
-            listings: vec![None; count],
-            peers: BTreeMap::new(),
-            offers: VecDeque::new(),
-            waiting: VecDeque::new(),
-            read,
-            stats: SeedStats::default(),
-        };
-        let (calls, asked) = mpsc::channel(16);
-        let inbox = Inbox { calls: asked, links: link_events, trackers: heard, news, reads };
-        let task = tokio::spawn(async move {
-            driver.run(inbox).await;
-            fillers.iter().for_each(tokio::task::JoinHandle::abort);
-        });
-        Ok(Self { calls, task })
     }
-
-    /// What was moved so far.
-    pub async fn stats(&self) -> SeedStats {
-        let (answer, answered) = oneshot::channel();
-        let _ = self.calls.send(Call::Stats(answer)).await; // it may have ended
-        answered.await.unwrap_or_default()
-    }
-
-    /// Says goodbye to trackers and viewers; a second at most.
-    pub async fn leave(self) {
-        let _ = self.calls.send(Call::Leave).await; // it may have ended
-        let _ = self.task.await;
-    }
+    let (told, news) = mpsc::channel(NEWS_MAX);
+    let turns = Arc::new(Semaphore::new(FETCHES));
+    let names = Arc::new(Names::open(&options.names).map_err(Error::Names)?);
+    let filler = Filler { client, cache: options.cache.clone(), names, turns, news: told };
+    let count = presentation.renditions.len();
+    let mut losses = Vec::with_capacity(count);
+    let fillers: Vec<_> = presentation
+        .renditions
+        .into_iter()
+        .enumerate()
+        .map(|(at, rendition)| {
+            let (lose, lost) = mpsc::channel(NEWS_MAX);
+            losses.push(lose);
+            tokio::spawn(filler.clone().run(at, rendition, lost))
+        })
+        .collect();
+    let (read, reads) = mpsc::channel(NEWS_MAX);
+    let driver = Driver {
+        links,
+        cache: options.cache,
+        pace: Pace::new(options.upload),
+        started: Instant::now(),
+        send_buffer,
+        swarms,
+        listings: vec![None; count],
+        losses,
+        peers: BTreeMap::new(),
+        offers: VecDeque::new(),
+        waiting: VecDeque::new(),
+        read,
+        stats: SeedStats::default(),
+    };
+    let (calls, asked) = mpsc::channel(16);
+    let inbox = Inbox { calls: asked, links: link_events, trackers: heard, news, reads };
+    tokio::spawn(async move {
+        let told = driver.run(inbox).await;
+        fillers.iter().for_each(tokio::task::JoinHandle::abort);
+        drop(told);
+    });
+    Ok(calls)
 }
 
 struct Inbox {
@@ -163,7 +135,8 @@ struct Swarm {
     family: Family,
     rendition: usize,
     trackers: Trackers,
-    roots: BTreeMap<SegmentId, Hash>,
+    /// The segments held, with their numbers in the playlist.
+    roots: BTreeMap<SegmentId, (u64, Hash)>,
     holdings: Arc<Holdings>,
 }
 
@@ -185,6 +158,8 @@ struct Driver {
     send_buffer: usize,
     swarms: Vec<Swarm>,
     listings: Vec<Listed>,
+    /// Where to say which segments of a rendition were damaged in the cache.
+    losses: Vec<mpsc::Sender<u64>>,
     peers: BTreeMap<Link, Peer>,
     /// The swarm of each offer that is being answered, the oldest first.
     offers: VecDeque<((PeerId, String), usize)>,
@@ -195,34 +170,40 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self, mut inbox: Inbox) {
+    /// Until it is told to leave, or nobody is there any more to tell it; who told it waits for what is returned to be dropped.
+    async fn run(mut self, mut inbox: Inbox) -> Option<oneshot::Sender<()>> {
         let mut turn = tokio::time::interval(TURN);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
+        let told = loop {
             tokio::select! {
                 call = inbox.calls.recv() => match call {
-                    None | Some(Call::Leave) => break,
+                    None => break None,
+                    Some(Call::Leave(told)) => break Some(told),
                     Some(Call::Stats(answer)) => {
                         let _ = answer.send(self.stats()); // who asked may have gone
                     }
                 },
                 event = inbox.links.recv() => match event {
                     Some(event) => self.link(event),
-                    None => break,
+                    None => break None,
                 },
                 Some((swarm, event)) = inbox.trackers.recv() => self.tracker(swarm, event),
                 Some((rendition, news)) = inbox.news.recv() => self.news(rendition, news),
                 Some(Read { link, segment, bytes }) = inbox.reads.recv() => {
+                    if bytes.is_none() {
+                        self.lose(link, segment);
+                    }
                     self.handle(link, Input::Read { segment, bytes });
                 }
                 _ = turn.tick(), if !self.waiting.is_empty() => self.take_turns(),
             }
-        }
+        };
         for link in self.peers.keys() {
             self.links.hang_up(*link);
         }
         let goodbyes = self.swarms.into_iter().map(|swarm| swarm.trackers.leave());
         futures_util::future::join_all(goodbyes).await;
+        told
     }
 
     fn stats(&self) -> SeedStats {
@@ -329,7 +310,7 @@ impl Driver {
             let Ok(index) = u32::try_from(number - first.min(number)) else { continue };
             let Some(segment) = identity::segment_id(swarm.family, ended, first, index) else { continue };
             match root {
-                Some(root) => swarm.roots.insert(segment, root),
+                Some(root) => swarm.roots.insert(segment, (number, root)),
                 None => swarm.roots.remove(&segment),
             };
             swarm.holdings = Holdings::new(swarm.roots.keys().copied(), []);
@@ -369,9 +350,22 @@ impl Driver {
         }
     }
 
+    /// A segment is not in the cache as it was put there: it is fetched again.
+    fn lose(&mut self, link: Link, segment: SegmentId) {
+        let Some(peer) = self.peers.get(&link) else { return };
+        let swarm = &self.swarms[peer.swarm];
+        let Some((number, _)) = swarm.roots.get(&segment).copied() else { return };
+        let rendition = swarm.rendition;
+        tracing::warn!(rendition, number, "damaged in the cache; it is fetched again");
+        // Where the filler is too busy to hear it, the segment stays out.
+        let _ = self.losses[rendition].try_send(number);
+        self.stats.held -= 1;
+        self.change(rendition, number, None);
+    }
+
     fn bring(&self, link: Link, segment: SegmentId) {
-        let root =
-            self.peers.get(&link).and_then(|peer| self.swarms[peer.swarm].roots.get(&segment)).copied();
+        let held = self.peers.get(&link).and_then(|peer| self.swarms[peer.swarm].roots.get(&segment));
+        let root = held.map(|(_, root)| *root);
         let (cache, read) = (self.cache.clone(), self.read.clone());
         tokio::spawn(async move {
             let bytes = match root {

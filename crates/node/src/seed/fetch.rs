@@ -49,8 +49,19 @@ pub(super) async fn text(client: &Client, url: &Url, max: usize) -> Result<(Byte
     Ok((read(answer, max).await?, found_at))
 }
 
-/// A whole segment, which has the form of media.
-pub(super) async fn segment(client: &Client, segment: &Segment) -> Result<Bytes, Error> {
+/// The tag under which the origin has a segment now, if it gives any.
+pub(super) async fn tag(client: &Client, segment: &Segment) -> Result<Option<String>, Error> {
+    let answer = client.head(segment.url.clone()).send().await?.error_for_status()?;
+    Ok(tag_of(answer.headers()))
+}
+
+fn tag_of(headers: &header::HeaderMap) -> Option<String> {
+    let tag = headers.get(header::ETAG).or_else(|| headers.get(header::LAST_MODIFIED))?;
+    tag.to_str().ok().map(str::to_owned)
+}
+
+/// A whole segment, which has the form of media, and its tag.
+pub(super) async fn segment(client: &Client, segment: &Segment) -> Result<(Bytes, Option<String>), Error> {
     let mut request = client.get(segment.url.clone());
     let mut max = MAX_SEGMENT_BYTES;
     if let Some(range) = &segment.range {
@@ -65,13 +76,13 @@ pub(super) async fn segment(client: &Client, segment: &Segment) -> Result<Bytes,
     if segment.range.is_some() && answer.status() != StatusCode::PARTIAL_CONTENT {
         return Err(Error::Status(answer.status()));
     }
-    let promised = answer.content_length();
+    let (promised, tag) = (answer.content_length(), tag_of(answer.headers()));
     let bytes = read(answer, max).await?;
     let whole = segment.range.as_ref().map(|range| range.end - range.start).or(promised);
     if bytes.is_empty() || whole.is_some_and(|whole| whole != bytes.len() as u64) {
         return Err(Error::NotWhole);
     }
-    if segment.is_sealed || has_form(&bytes) { Ok(bytes) } else { Err(Error::Damaged) }
+    if segment.is_sealed || has_form(&bytes) { Ok((bytes, tag)) } else { Err(Error::Damaged) }
 }
 
 async fn read(mut answer: reqwest::Response, max: usize) -> Result<Bytes, Error> {

@@ -2,6 +2,7 @@
 
 use super::fetch;
 use super::hls::{self, Listing, Rendition, Segment};
+use super::names::{Known, Names};
 use crate::cache::Cache;
 use manifest::{Hash, digest};
 use reqwest::Client;
@@ -22,7 +23,7 @@ const KEPT_BEHIND: u64 = 5;
 pub(super) enum News {
     /// Its playlist was read: whether it has ended, its first sequence number, how many segments it lists.
     Listed { ended: bool, sequence: u64, count: u64 },
-    /// A segment is in the cache.
+    /// A segment is in the cache; it took so many bytes from the origin.
     Held { number: u64, root: Hash, bytes: u64 },
     /// A segment is no longer wanted.
     Gone { number: u64 },
@@ -33,14 +34,15 @@ pub(super) enum News {
 pub(super) struct Filler {
     pub(super) client: Client,
     pub(super) cache: Cache,
+    pub(super) names: Arc<Names>,
     /// How many segments are fetched at a time, of all renditions together.
     pub(super) turns: Arc<Semaphore>,
     pub(super) news: mpsc::Sender<(usize, News)>,
 }
 
 impl Filler {
-    /// Runs until the rendition, at place `at`, is held whole, or nobody listens any more.
-    pub(super) async fn run(self, at: usize, rendition: Rendition) {
+    /// Runs until nobody listens any more: `lost` names segments that were damaged in the cache.
+    pub(super) async fn run(self, at: usize, rendition: Rendition, mut lost: mpsc::Receiver<u64>) {
         let mut held: BTreeMap<u64, Hash> = BTreeMap::new();
         let mut pause = AGAIN;
         loop {
@@ -73,21 +75,36 @@ impl Filler {
                     None => missing += 1,
                 }
             }
-            if ended && missing == 0 {
-                return;
-            }
             if !ended && self.forget(at, &mut held, sequence).await.is_err() {
                 return;
             }
             pause = if missing == 0 { AGAIN } else { (pause * 2).min(AGAIN_MAX) };
-            sleep(if missing > 0 { pause.min(target) } else { target / 2 }).await;
+            let wait = match (ended, missing) {
+                (true, 0) => Duration::MAX,
+                (false, 0) => target / 2,
+                _ => pause.min(target),
+            };
+            tokio::select! {
+                () = sleep(wait) => {}
+                number = lost.recv() => match number {
+                    Some(number) => drop(held.remove(&number)),
+                    None => return,
+                }
+            }
         }
     }
 
-    /// Fetches one segment into the cache.
+    /// Brings one segment into the cache, unless it is there from before and the origin has no other by now. What it took
+    /// from the origin, in bytes, comes last.
     async fn bring(&self, segment: &Segment) -> Option<(Hash, u64)> {
         let _turn = self.turns.acquire().await.ok()?;
-        let bytes = match fetch::segment(&self.client, segment).await {
+        if let Some(known) = self.names.get(segment)
+            && self.cache.contains(&known.root).await
+            && fetch::tag(&self.client, segment).await.is_ok_and(|tag| tag.as_ref() == Some(&known.tag))
+        {
+            return Some((known.root, 0));
+        }
+        let (bytes, tag) = match fetch::segment(&self.client, segment).await {
             Ok(bytes) => bytes,
             Err(why) => {
                 tracing::warn!("not seeded: {why}");
@@ -96,7 +113,12 @@ impl Filler {
         };
         let (root, len) = (digest::root(&bytes), bytes.len() as u64);
         match self.cache.put(root, bytes).await {
-            Ok(()) => Some((root, len)),
+            Ok(()) => {
+                if let Some(tag) = tag {
+                    self.names.put(segment, Known { root, bytes: len, tag });
+                }
+                Some((root, len))
+            }
             Err(why) => {
                 tracing::warn!("not kept: {why}");
                 None

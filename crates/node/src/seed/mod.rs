@@ -8,16 +8,19 @@ mod driver;
 mod fetch;
 mod filler;
 mod hls;
+mod names;
 mod pace;
 
-pub use driver::{SeedStats, Seeder};
 pub use hls::{Error as PlaylistError, Presentation};
 
 use crate::cache::Cache;
 use crate::links;
 use crate::pml::identity::Family;
+use driver::Call;
 use reqwest::Url;
+use std::path::PathBuf;
 use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
 
 /// What to seed, and how.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Options {
     pub links: links::Config,
     /// Where segments are kept.
     pub cache: Cache,
+    /// A file that remembers which is which.
+    pub names: PathBuf,
 }
 
 /// Why nothing can be seeded.
@@ -47,7 +52,54 @@ pub enum Error {
     /// No socket for the links.
     #[error(transparent)]
     Links(#[from] links::Error),
+    /// The file of names.
+    #[error("cannot write beside the cache: {0}")]
+    Names(#[source] std::io::Error),
     /// No HTTP client: TLS is not to be had.
     #[error("cannot speak HTTPS: {0}")]
     Client(#[from] reqwest::Error),
+}
+
+/// What was moved so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeedStats {
+    /// Segments held, and those listed by the playlists at the moment.
+    pub held: u64,
+    /// See [`SeedStats::held`].
+    pub listed: u64,
+    /// Bytes of them that came from the origin.
+    pub from_origin: u64,
+    /// Media bytes handed to viewers.
+    pub to_peers: u64,
+    /// Viewers connected.
+    pub peers: usize,
+    /// Swarms: one for each rendition and family of releases.
+    pub swarms: usize,
+}
+
+/// A seeder at work. It leaves once [`Seeder::leave`] is called or this is dropped.
+#[derive(Debug)]
+pub struct Seeder {
+    calls: mpsc::Sender<Call>,
+}
+
+impl Seeder {
+    /// Reads the presentation, joins its swarms, and begins to fetch it.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        Ok(Self { calls: driver::start(options).await? })
+    }
+
+    /// What was moved so far.
+    pub async fn stats(&self) -> SeedStats {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.calls.send(Call::Stats(answer)).await; // it may have ended
+        answered.await.unwrap_or_default()
+    }
+
+    /// Says goodbye to trackers and viewers; a second at most.
+    pub async fn leave(&self) {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.calls.send(Call::Leave(answer)).await; // it may have ended
+        let _ = answered.await; // it is dropped, not sent
+    }
 }
