@@ -2,6 +2,7 @@
 //! file says: defaults < file < environment < flags.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
@@ -111,9 +112,8 @@ pub struct Watch {
     /// Tracker to meet the others at; several may be given [default: /tracker of the film's server].
     #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
     pub tracker: Vec<String>,
-    /// Address and UDP port for other viewers [default: 0.0.0.0 and any port].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_BIND")]
-    pub bind: Option<std::net::SocketAddr>,
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 #[derive(Debug, Args)]
@@ -148,21 +148,31 @@ pub struct Seed {
     /// Most to upload to all viewers together, as 200M or 800k bits a second [default: as much as they take].
     #[arg(long, value_name = "RATE", env = "BRAIDCAST_UP")]
     pub up: Option<String>,
-    /// Address and UDP port for viewers [default: 0.0.0.0 and any port].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_BIND")]
-    pub bind: Option<std::net::SocketAddr>,
-    /// Public address of this machine, if it is none of its own interfaces; several may be given.
-    #[arg(long, value_name = "ADDRESS", env = "BRAIDCAST_EXTERNAL", value_delimiter = ',')]
-    pub external: Vec<std::net::IpAddr>,
-    /// Take viewers over TCP too, for networks that let no UDP pass.
-    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_TCP")]
-    pub tcp: Option<std::net::SocketAddr>,
+    #[command(flatten)]
+    pub reach: Reach,
     /// Answer /healthz and /metrics (Prometheus) here, as 127.0.0.1:9464 [default: nowhere].
     #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_ADMIN")]
-    pub admin: Option<std::net::SocketAddr>,
+    pub admin: Option<SocketAddr>,
     /// Most viewers at a time [default: 500].
     #[arg(long, value_name = "N", env = "BRAIDCAST_VIEWERS")]
     pub viewers: Option<usize>,
+}
+
+/// How other viewers reach this one.
+#[derive(Debug, Args)]
+pub struct Reach {
+    /// Address and UDP port for other viewers [default: 0.0.0.0 and any port].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_BIND")]
+    pub bind: Option<SocketAddr>,
+    /// Public address of this machine, if it is none of its own interfaces; several may be given.
+    #[arg(long, value_name = "ADDRESS", env = "BRAIDCAST_EXTERNAL", value_delimiter = ',')]
+    pub external: Vec<IpAddr>,
+    /// STUN server that is asked how this machine looks from outside, as stun.my.site:3478; several may be given.
+    #[arg(long, value_name = "HOST:PORT", env = "BRAIDCAST_STUN", value_delimiter = ',')]
+    pub stun: Vec<String>,
+    /// Listen here for viewers whose networks let no UDP pass, as 0.0.0.0:443.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_TCP")]
+    pub tcp: Option<SocketAddr>,
 }
 
 /// Whose pages are met.

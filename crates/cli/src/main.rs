@@ -11,6 +11,7 @@ mod keys;
 mod links;
 mod package;
 mod progress;
+mod reach;
 mod say;
 mod seed;
 mod serve;

@@ -3,7 +3,7 @@
 use crate::args::{ReleaseFamily, Seed};
 use crate::config::File;
 use crate::progress::Screen;
-use crate::{Wrong, say, stop};
+use crate::{Wrong, reach, say, stop};
 use anyhow::{Context, Result};
 use node::admin::{Admin, Figure};
 use node::cache::{self, Cache};
@@ -45,21 +45,15 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
     })
     .await
     .map_err(Wrong::wrap)?;
-    let default = links::Config::default();
-    let links = links::Config {
-        bind: args.bind.unwrap_or(default.bind),
-        external: args.external,
-        max_connections: args.viewers.unwrap_or(DEFAULT_VIEWERS).max(1),
-        tcp: args.tcp,
-        ..default
-    };
+    let links = reach::config(args.reach).await?;
+    let max_connections = args.viewers.unwrap_or(DEFAULT_VIEWERS).max(1);
     let seeder = Seeder::start(Options {
         hls,
         swarm_id: args.swarm_id,
         families: args.family.iter().map(family).collect(),
         trackers: args.tracker,
         upload: up.map(|bps| u64::from(bps) / 8),
-        links,
+        links: links::Config { max_connections, ..links },
         cache: cache.clone(),
         names: dir.join("names"),
     })

@@ -3,12 +3,11 @@
 use crate::args::Watch;
 use crate::config::File;
 use crate::progress::Screen;
-use crate::{Wrong, say, stop};
+use crate::{Wrong, reach, say, stop};
 use anyhow::{Context, Result, anyhow, bail};
 use manifest::PublicKey;
 use node::film::Film;
 use node::gateway::Gateway;
-use node::links;
 use node::origin::Origin;
 use node::viewer::{Options, Stats, Viewer};
 use origin::check::Target;
@@ -42,8 +41,7 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
     let origin = Origin::new(base, query)?;
 
     let film = Film::open(&origin, key.as_ref()).await?;
-    let links =
-        links::Config { bind: args.bind.unwrap_or(links::Config::default().bind), ..Default::default() };
+    let links = reach::config(args.reach).await?;
     let options = Options { trackers, upload: upload / 8, links };
     let viewer = Viewer::join(film, origin.clone(), options).await?;
     let port = args.port.or(file.gateway_port).unwrap_or(0);
