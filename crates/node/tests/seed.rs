@@ -136,9 +136,9 @@ async fn viewer(hls: &reqwest::Url, tracker: &Server, family: Family) -> BTreeMa
                     let (_, session) = session.as_mut().expect("a link is up");
                     session.handle(begun.elapsed(), Input::Message(message), &mut actions);
                 }
-                links::Event::Room(_, room) => {
+                links::Event::Room(link, _) => {
                     let (_, session) = session.as_mut().expect("a link is up");
-                    let buffered = local().send_buffer - room as usize;
+                    let buffered = local().send_buffer.saturating_sub(links.room(link) as usize);
                     session.handle(begun.elapsed(), Input::Room { buffered }, &mut actions);
                 }
                 _ => {}

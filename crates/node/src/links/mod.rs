@@ -24,10 +24,11 @@ mod tcp;
 mod timers;
 
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use swarm::{Link, PeerId};
 use tokio::sync::mpsc;
@@ -121,8 +122,8 @@ pub enum Event {
     Down(Link),
     /// A message came.
     Message(Link, Bytes),
-    /// A link takes this many bytes before it would queue more than it should. Reported when it is up, after messages were
-    /// sent, and as it drains.
+    /// A link takes this many bytes before it would queue more than it should, without what was sent since: [`Links::room`]
+    /// says how many it takes now. Reported when it is up, after messages were sent, and as it drains.
     Room(Link, u32),
     /// A dial led to nothing.
     DialFailed(PeerId),
@@ -164,6 +165,16 @@ pub struct Links {
 struct Waiting {
     bytes: AtomicUsize,
     limit: usize,
+    rooms: Mutex<BTreeMap<Link, Room>>,
+}
+
+/// What both sides of the commands know of a link.
+#[derive(Default)]
+struct Room {
+    /// Bytes that it takes, as it was last told.
+    free: usize,
+    /// Bytes of messages on their way to the shard.
+    coming: usize,
 }
 
 impl Waiting {
@@ -179,6 +190,18 @@ impl Waiting {
     fn take(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
+
+    fn rooms(&self) -> MutexGuard<'_, BTreeMap<Link, Room>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message was taken to its link.
+    fn take_message(&self, link: Link, bytes: usize) {
+        if let Some(room) = self.rooms().get_mut(&link) {
+            room.coming = room.coming.saturating_sub(bytes);
+            room.free = room.free.saturating_sub(bytes);
+        }
+    }
 }
 
 impl Links {
@@ -187,7 +210,7 @@ impl Links {
         let (into, commands) = mpsc::unbounded_channel();
         let (events, out) = mpsc::channel(EVENTS);
         let limit = WAITING_BYTES.max(4 * config.max_connections * config.send_buffer);
-        let waiting = Arc::new(Waiting { bytes: AtomicUsize::new(0), limit });
+        let waiting = Arc::new(Waiting { bytes: AtomicUsize::new(0), limit, rooms: Mutex::default() });
         let shard = shard::Shard::open(config, events, waiting.clone()).await?;
         let local = shard.local_addr();
         tokio::spawn(shard.run(commands));
@@ -229,9 +252,20 @@ impl Links {
             return;
         }
         match self.waiting.add(message.len()) {
-            true => self.tell(Command::Send(link, message)),
+            true => {
+                if let Some(room) = self.waiting.rooms().get_mut(&link) {
+                    room.coming += message.len();
+                }
+                self.tell(Command::Send(link, message));
+            }
             false => self.tell(Command::Lose(link)),
         }
+    }
+
+    /// Bytes that a link takes now before it would queue more than it should; 0 if it is gone.
+    pub fn room(&self, link: Link) -> u32 {
+        let left = self.waiting.rooms().get(&link).map_or(0, |room| room.free.saturating_sub(room.coming));
+        u32::try_from(left).unwrap_or(u32::MAX)
     }
 
     /// Closes a link; no [`Event::Down`] follows. What is still queued is sent if it takes no longer than 100 ms.

@@ -50,7 +50,7 @@ pub(super) struct Shard {
     fresh: Vec<Event>,
     backlog: VecDeque<Event>,
     events: mpsc::Sender<Event>,
-    waiting: Arc<Waiting>,
+    pub waiting: Arc<Waiting>,
     last_link: u32,
     housekeeping: Instant,
     ask_stun: Instant,
@@ -175,6 +175,7 @@ impl Shard {
             }
         }
         if let Some(link) = connection.link() {
+            self.waiting.rooms().remove(&link);
             self.report(Event::Down(link));
         }
         if connection.owes_dial {
@@ -270,7 +271,12 @@ impl Shard {
                 self.fail(older);
             }
         }
-        self.backlog.extend(self.fresh.drain(..));
+        for event in self.fresh.drain(..) {
+            if let Event::Room(link, room) = event {
+                self.waiting.rooms().entry(link).or_default().free = room as usize;
+            }
+            self.backlog.push_back(event);
+        }
         if polled.is_err() {
             self.fail(id);
         }

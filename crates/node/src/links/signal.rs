@@ -27,6 +27,7 @@ impl Shard {
                 }
             }
             Command::Send(link, message) => {
+                self.waiting.take_message(link, message.len());
                 let Some(id) = self.table.of_link(link) else { return };
                 let sent = self.table.get_mut(id).map(|connection| connection.send(message));
                 self.settle(id, sent.unwrap_or(Ok(())));
@@ -37,6 +38,7 @@ impl Shard {
                 }
             }
             Command::HangUp(link) => {
+                self.waiting.rooms().remove(&link);
                 let Some(id) = self.table.forget_name(link) else { return };
                 if let Some(connection) = self.table.get_mut(id) {
                     connection.leave(now);

@@ -143,8 +143,8 @@ struct Swarm {
 struct Peer {
     swarm: usize,
     session: Session,
-    /// What the channel held unsent when that was last heard, if the conversation was not told yet.
-    untold: Option<usize>,
+    /// Whether it is among those who wait to be told of room.
+    is_waiting: bool,
 }
 
 /// What a rendition's playlist says: whether it has ended, and its first sequence number.
@@ -242,19 +242,17 @@ impl Driver {
                 let mut actions = Vec::new();
                 let holdings = self.swarms[swarm].holdings.clone();
                 let session = Session::open(Config::default(), holdings, &mut actions);
-                self.peers.insert(link, Peer { swarm, session, untold: None });
+                self.peers.insert(link, Peer { swarm, session, is_waiting: false });
                 self.carry_out(link, actions);
             }
             links::Event::Down(link) => {
                 self.peers.remove(&link);
             }
             links::Event::Message(link, message) => self.handle(link, Input::Message(message)),
-            links::Event::Room(link, room) => {
-                if let Some(peer) = self.peers.get_mut(&link) {
-                    let buffered = self.send_buffer.saturating_sub(room as usize);
-                    if peer.untold.replace(buffered).is_none() {
-                        self.waiting.push_back(link);
-                    }
+            links::Event::Room(link, _) => {
+                if let Some(peer) = self.peers.get_mut(&link).filter(|peer| !peer.is_waiting) {
+                    peer.is_waiting = true;
+                    self.waiting.push_back(link);
                     self.take_turns();
                 }
             }
@@ -270,7 +268,9 @@ impl Driver {
                 return;
             }
             let Some(link) = self.waiting.pop_front() else { return };
-            if let Some(buffered) = self.peers.get_mut(&link).and_then(|peer| peer.untold.take()) {
+            if let Some(peer) = self.peers.get_mut(&link) {
+                peer.is_waiting = false;
+                let buffered = self.send_buffer.saturating_sub(self.links.room(link) as usize);
                 self.handle(link, Input::Room { buffered });
             }
         }

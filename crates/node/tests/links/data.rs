@@ -22,7 +22,7 @@ async fn exchange(side: &mut Side, link: Link, count: usize, length: usize) -> u
                 assert_eq!(of, link);
                 assert!(room <= BUFFER);
                 most = most.max(room);
-                let mut left = room as usize;
+                let mut left = side.links.room(link) as usize;
                 while sent < count && left >= length {
                     side.links.send(link, pattern(sent, length));
                     left -= length;

@@ -106,7 +106,7 @@ async fn an_owner_that_does_not_look_loses_nothing() {
         while sent < 2000 {
             if room < 2000 {
                 match answers.recv().await {
-                    Some(Event::Room(_, bytes)) => room = bytes as usize,
+                    Some(Event::Room(link, _)) => room = other.room(link) as usize,
                     what => panic!("{what:?}"),
                 }
                 continue;

@@ -25,8 +25,8 @@ async fn stream(from: &mut (Side, Link), to: &mut (Side, Link), count: u8, lengt
         side.links.send(*link, Bytes::from_static(b"wake up"));
         while sent < count {
             match side.event().await {
-                Event::Room(_, room) if room as usize >= length => {
-                    side.links.send(*link, Bytes::from(vec![sent; length]));
+                Event::Room(link, _) if side.links.room(link) as usize >= length => {
+                    side.links.send(link, Bytes::from(vec![sent; length]));
                     sent += 1;
                 }
                 Event::Room(..) => {}

@@ -212,7 +212,10 @@ impl Driver {
                 self.session.message(now, link, &message);
                 self.carry_out(&message);
             }
-            links::Event::Room(link, room) => self.feed(|session, now| session.link_room(now, link, room)),
+            links::Event::Room(link, _) => {
+                let room = self.links.room(link);
+                self.feed(|session, now| session.link_room(now, link, room));
+            }
             links::Event::DialFailed(peer) => self.feed(|session, now| session.dial_failed(now, peer)),
         }
     }
