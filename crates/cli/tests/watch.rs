@@ -86,7 +86,11 @@ fn the_gateway_lets_in_who_knows_the_address_and_nobody_else() {
     let place = Place::new();
     let (_serve, film) = served(&place, 5);
     let (_watch, hls, movie) = watching(&place, &film, "");
-    assert_eq!(get(&hls).0, 200);
+    for file in
+        ["master.m3u8", "manifest.mpd", "v1/media.m3u8", "v0/iframes.m3u8", "stream.json", "poster.jpg"]
+    {
+        assert_eq!(get(&hls.replace("master.m3u8", file)).0, 200, "{file}");
+    }
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     for (name, value) in [("host", "evil.example"), ("origin", "http://evil.example")] {
         assert_eq!(agent.get(&hls).header(name, value).call().unwrap().status().as_u16(), 403, "{name}");

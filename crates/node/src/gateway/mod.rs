@@ -7,6 +7,7 @@
 mod files;
 mod guard;
 mod movie;
+mod playlist;
 mod range;
 
 use crate::origin::Origin;
@@ -146,9 +147,22 @@ async fn answer(
             Err(why) => failed(&why),
         },
         Some(Name::Text) => match site.files.get(&path).await {
+            Ok(bytes) if !stays(&path, &bytes) => {
+                (StatusCode::BAD_GATEWAY, "the playlist leads to other places than this film\n")
+                    .into_response()
+            }
             Ok(bytes) => range::whole(&method, &headers, media_type(&path), bytes),
             Err(why) => (StatusCode::BAD_GATEWAY, format!("{why}\n")).into_response(),
         },
+    }
+}
+
+/// Whether a file, if it is a playlist, names nothing but files of the film.
+fn stays(path: &str, bytes: &[u8]) -> bool {
+    match path.rsplit('.').next() {
+        Some("m3u8") => playlist::hls_stays(bytes),
+        Some("mpd") => playlist::dash_stays(bytes),
+        _ => true,
     }
 }
 
