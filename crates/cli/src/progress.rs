@@ -10,6 +10,11 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Between two lines about one film, where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
+/// Between two looks at what goes on without an end.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So many of them make a line, where there is no terminal.
+const LOOKS_A_LINE: u64 = 10;
+
 /// All that is written to stderr goes through here, so that lines do not tear bars.
 #[derive(Clone, Debug)]
 pub struct Screen {
@@ -44,6 +49,21 @@ impl Screen {
         bar.set_style(style.expect("the template is well formed"));
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
+    }
+
+    /// Shows the line that `look` gives, every second: where there is no terminal, every tenth. Never ends.
+    pub async fn follow(&self, mut look: impl AsyncFnMut() -> String) {
+        let spinner = self.spinner();
+        let mut every = tokio::time::interval(LOOK_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        for second in 1u64.. {
+            every.tick().await;
+            let text = look().await;
+            if !self.terminal && second.is_multiple_of(LOOKS_A_LINE) {
+                self.line(&text);
+            }
+            spinner.set_message(text);
+        }
     }
 
     /// Takes in the steps of the film called `title`.

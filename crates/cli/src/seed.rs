@@ -14,8 +14,6 @@ use origin::ladder::parse_bitrate;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::time::MissedTickBehavior;
 
 /// Disk for segments until something else is said, 10 GB.
 const DEFAULT_DISK_BYTES: u64 = 10_000_000_000;
@@ -23,10 +21,6 @@ const DEFAULT_DISK_BYTES: u64 = 10_000_000_000;
 const MEMORY_BYTES: u64 = 128 << 20;
 /// Viewers until something else is said.
 const DEFAULT_VIEWERS: usize = 500;
-/// Between two looks at what was moved.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Between two lines, where there is no terminal.
-const LINE_EVERY: u32 = 10;
 
 pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
     let hls =
@@ -64,9 +58,18 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
         None => None,
     };
     say!("seeding    {} in {} swarms", args.hls, seeder.stats().await.swarms);
+    let mut is_full = false;
+    let look = async || {
+        let stats = seeder.stats().await;
+        if !is_full && stats.listed > 0 && stats.held >= stats.listed {
+            is_full = true;
+            say!("full       {} segments, {:.1} MB", stats.held, stats.from_origin as f64 / 1e6);
+        }
+        line(&stats)
+    };
     let code = tokio::select! {
         code = stop::requested() => code,
-        () = report(&seeder, screen) => ExitCode::SUCCESS,
+        () = screen.follow(look) => ExitCode::SUCCESS,
     };
     let stats = seeder.stats().await;
     drop(admin);
@@ -137,26 +140,6 @@ fn size(text: &str) -> Result<u64> {
     bytes
         .map(|bytes| bytes as u64)
         .with_context(|| format!("--cache-size {text} is no size: say 50GB or 800MB"))
-}
-
-/// Shows what is moved, for ever.
-async fn report(seeder: &Seeder, screen: &Screen) {
-    let spinner = screen.spinner();
-    let mut every = tokio::time::interval(LOOK_EVERY);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut is_full = false;
-    for second in 0u32.. {
-        every.tick().await;
-        let stats = seeder.stats().await;
-        spinner.set_message(line(&stats));
-        if spinner.is_hidden() && second % LINE_EVERY == LINE_EVERY - 1 {
-            screen.line(&line(&stats));
-        }
-        if !is_full && stats.listed > 0 && stats.held >= stats.listed {
-            is_full = true;
-            say!("full       {} segments, {:.1} MB", stats.held, stats.from_origin as f64 / 1e6);
-        }
-    }
 }
 
 fn line(stats: &SeedStats) -> String {

@@ -14,16 +14,10 @@ use origin::check::Target;
 use origin::ladder::parse_bitrate;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 use tokio::process::{Child, Command};
-use tokio::time::MissedTickBehavior;
 
 /// Upload until something else is said, bits a second.
 const DEFAULT_UPLOAD_BPS: u32 = 20_000_000;
-/// Between two looks at what was moved.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Between two lines, where there is no terminal.
-const LINE_EVERY: u32 = 10;
 /// Players that are tried, and what makes them end with the film.
 const PLAYERS: [(&str, &[&str]); 3] =
     [("mpv", &[]), ("vlc", &["--play-and-exit"]), ("ffplay", &["-autoexit", "-loglevel", "error"])];
@@ -58,7 +52,7 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
             Some(0) => ExitCode::SUCCESS,
             code => bail!("the player ended with {code:?}"),
         },
-        () = report(&viewer, screen) => ExitCode::SUCCESS,
+        () = screen.follow(async || line(&viewer.stats().await)) => ExitCode::SUCCESS,
     };
     if let Some(mut child) = child {
         let _ = child.kill().await; // it may have ended
@@ -126,21 +120,6 @@ async fn ended(child: Option<&mut Child>) -> Result<std::process::ExitStatus> {
     match child {
         Some(child) => child.wait().await.context("the player"),
         None => std::future::pending().await,
-    }
-}
-
-/// Shows what is moved, until the viewer is gone.
-async fn report(viewer: &Viewer, screen: &Screen) {
-    let spinner = screen.spinner();
-    let mut every = tokio::time::interval(LOOK_EVERY);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for second in 0u32.. {
-        every.tick().await;
-        let text = line(&viewer.stats().await);
-        spinner.set_message(text.clone());
-        if spinner.is_hidden() && second % LINE_EVERY == LINE_EVERY - 1 {
-            screen.line(&text);
-        }
     }
 }
 

@@ -28,7 +28,6 @@ pub enum OpenFilm {
 #[derive(Clone, Debug)]
 pub struct Film {
     index: Index,
-    sealed: Bytes,
     /// Starts of the segments of each rendition, and the end of the last.
     starts: Vec<Vec<Duration>>,
     inits: Vec<Bytes>,
@@ -61,17 +60,12 @@ impl Film {
             starts
         });
         let starts = starts.collect();
-        Ok(Self { index, sealed, starts, inits })
+        Ok(Self { index, starts, inits })
     }
 
     /// The index.
     pub fn index(&self) -> &Index {
         &self.index
-    }
-
-    /// The index as it was signed.
-    pub fn sealed(&self) -> &Bytes {
-        &self.sealed
     }
 
     /// A rendition's `init.mp4`.

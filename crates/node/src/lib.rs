@@ -8,6 +8,7 @@ pub mod admin;
 pub mod cache;
 pub mod film;
 pub mod gateway;
+mod letters;
 pub mod links;
 pub mod origin;
 mod playback;

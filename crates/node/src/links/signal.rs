@@ -7,6 +7,7 @@ use super::demux::Id;
 use super::shard::Shard;
 use super::stack::Common;
 use super::{Command, Event, sdp};
+use crate::letters::letters;
 use std::time::Instant;
 use swarm::PeerId;
 
@@ -56,8 +57,11 @@ impl Shard {
             }
             return;
         }
-        let made = match (self.table.len() < self.config.max_connections, random_id()) {
-            (true, Some(id)) => Connection::dial(now, &self.common(), peer, id).ok(),
+        let made = match (self.table.len() < self.config.max_connections, letters::<20>()) {
+            (true, Some(id)) => {
+                let offer_id = String::from_iter(id.map(char::from));
+                Connection::dial(now, &self.common(), peer, offer_id).ok()
+            }
             _ => None,
         };
         let Some((connection, offer)) = made else {
@@ -115,18 +119,4 @@ impl Shard {
     fn common(&self) -> Common<'_> {
         Common { cert: &self.cert, candidates: &self.candidates, send_buffer: self.config.send_buffer }
     }
-}
-
-/// Twenty letters and digits; `None` if the system has no randomness to give.
-fn random_id() -> Option<String> {
-    const SIGNS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let mut id = String::with_capacity(20);
-    while id.len() < 20 {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).ok()?;
-        // Above the last multiple of 62 the first signs would come too often.
-        let fair = bytes.iter().filter(|byte| **byte < 248).map(|byte| SIGNS[usize::from(byte % 62)]);
-        id.extend(fair.map(char::from).take(20 - id.len()));
-    }
-    Some(id)
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 pub use reqwest::Url;
 use reqwest::{
-    Client, Response, StatusCode,
+    Client, ClientBuilder, Response, StatusCode,
     header::{ACCEPT_ENCODING, CACHE_CONTROL, HeaderMap, HeaderValue, PRAGMA, RANGE},
     redirect,
 };
@@ -75,6 +75,15 @@ pub enum Error {
     },
 }
 
+/// What every HTTP client of a node begins with.
+pub(crate) fn client() -> ClientBuilder {
+    Client::builder()
+        .connect_timeout(SILENCE)
+        .redirect(redirect::Policy::custom(follow))
+        // It would tell the token to wherever a redirect leads.
+        .referer(false)
+}
+
 fn advice(status: u16) -> &'static str {
     match status {
         401 | 403 => "it wants a token, or this one has expired",
@@ -110,13 +119,7 @@ impl Origin {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let client = Client::builder()
-            .connect_timeout(SILENCE)
-            .redirect(redirect::Policy::custom(follow))
-            // It would tell the token to wherever a redirect leads.
-            .referer(false)
-            .build()
-            .map_err(Error::Client)?;
+        let client = client().build().map_err(Error::Client)?;
         let query =
             query.map(|query| query.trim_start_matches('?').to_owned()).filter(|query| !query.is_empty());
         Ok(Self { client, base, query, silence: SILENCE })

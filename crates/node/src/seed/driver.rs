@@ -42,8 +42,8 @@ pub(super) enum Call {
 pub(super) async fn start(options: Options) -> Result<mpsc::Sender<Call>, Error> {
     let client = fetch::client()?;
     let presentation = hls::open(&client, &options.hls).await?;
+    let send_buffer = options.links.send_buffer;
     let (links, link_events) = Links::open(options.links).await?;
-    let send_buffer = links::Config::default().send_buffer;
     let (said, heard) = mpsc::channel(NEWS_MAX);
     let me = peer_id();
     let variants: Vec<Variant> = presentation.renditions.iter().map(|r| r.variant.clone()).collect();
@@ -147,7 +147,7 @@ struct Peer {
     is_waiting: bool,
 }
 
-/// What a rendition's playlist says: whether it has ended, and its first sequence number.
+/// What a rendition's playlist says: whether it has ended, its first sequence number, how many segments it lists.
 type Listed = Option<(bool, u64, u64)>;
 
 struct Driver {
@@ -279,12 +279,7 @@ impl Driver {
     fn news(&mut self, rendition: usize, news: News) {
         match news {
             News::Listed { ended, sequence, count } => {
-                let listed = self.listings[rendition].replace((ended, sequence, count));
-                if listed.is_some_and(|(was, ..)| was) == ended {
-                    return;
-                }
-                // A stream that has ended is numbered another way.
-                tracing::info!(rendition, ended, count, "listed");
+                self.listings[rendition] = Some((ended, sequence, count));
             }
             News::Held { number, root, bytes } => {
                 self.stats.held += 1;

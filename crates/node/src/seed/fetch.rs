@@ -1,6 +1,7 @@
 //! Files of somebody else's origin. Its invariant: nothing is longer than it may be, and a segment is whole or an error.
 
 use super::hls::Segment;
+use crate::origin;
 use bytes::{Bytes, BytesMut};
 use reqwest::{Client, StatusCode, Url, header};
 use std::time::Duration;
@@ -39,7 +40,7 @@ impl From<reqwest::Error> for Error {
 
 /// The client for all of this.
 pub(super) fn client() -> Result<Client, reqwest::Error> {
-    Client::builder().connect_timeout(SILENCE).read_timeout(SILENCE).referer(false).build()
+    origin::client().read_timeout(SILENCE).build()
 }
 
 /// A file of at most `max` bytes, and where it was in the end.

@@ -5,6 +5,7 @@
 mod driver;
 
 use crate::film::Film;
+use crate::letters::letters;
 use crate::links;
 use crate::origin::Origin;
 use bytes::Bytes;
@@ -124,12 +125,7 @@ impl Viewer {
 
 /// A name in the swarm that nobody else has: Azureus style, as the trackers of WebTorrent want it.
 fn new_peer_id() -> PeerId {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut id = *b"-BC0001-............";
-    let mut random = [0; 12];
-    getrandom::fill(&mut random).expect("the system has randomness");
-    for (letter, byte) in id[8..].iter_mut().zip(random) {
-        *letter = LETTERS[usize::from(byte) % LETTERS.len()];
-    }
+    id[8..].copy_from_slice(&letters::<12>().expect("the system has randomness"));
     PeerId(id)
 }

@@ -105,10 +105,8 @@ impl Driver {
                     self.forged(segment);
                 }
             }
-            What::End(Outcome::Complete { bytes, total, .. }) => {
+            What::End(Outcome::Complete { .. }) => {
                 self.fetches.remove(&segment);
-                let rate = bytes as f64 / total.as_secs_f64().max(1e-3);
-                tracing::trace!(?segment, bytes, rate, "fetched");
                 self.feed(|session, now| session.origin_end(now, segment, true, false));
             }
             What::End(Outcome::Refused { .. }) => self.forged(segment),

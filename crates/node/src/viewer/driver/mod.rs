@@ -13,10 +13,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use fetch::{Fetch, Fetched};
 use manifest::SegmentId;
 use session::{Order, Place, Session};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use swarm::{Link, PeerId, Player, Source, Time};
+use swarm::{Link, Player, Source, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -53,7 +53,7 @@ pub(super) struct Driver {
     fetches: BTreeMap<SegmentId, Fetch>,
     fetch_number: u64,
     stats: Stats,
-    neighbours: BTreeMap<Link, PeerId>,
+    neighbours: BTreeSet<Link>,
     fetched: mpsc::Sender<Fetched>,
     inbox: Inbox,
 }
@@ -99,7 +99,7 @@ impl Driver {
             fetches: BTreeMap::new(),
             fetch_number: 0,
             stats: Stats::default(),
-            neighbours: BTreeMap::new(),
+            neighbours: BTreeSet::new(),
             fetched,
             inbox: Inbox { links: link_events, trackers: tracker_events, fetched: fetched_events },
         })
@@ -128,7 +128,7 @@ impl Driver {
             }
         }
         self.fetches.values().for_each(|fetch| fetch.task.abort());
-        for link in self.neighbours.keys() {
+        for link in &self.neighbours {
             self.links.hang_up(*link);
         }
         if let Some(trackers) = self.trackers.take() {
@@ -200,7 +200,7 @@ impl Driver {
                 }
             }
             links::Event::Up { link, peer, dialled, .. } => {
-                self.neighbours.insert(link, peer);
+                self.neighbours.insert(link);
                 self.feed(|session, now| session.link_up(now, link, peer, dialled));
             }
             links::Event::Down(link) => {
