@@ -89,7 +89,8 @@ pub fn swarm_trace(bytes: &[u8]) {
 /// piece of the film, byte for byte.
 pub fn session_calls(bytes: &[u8]) {
     let film = Film::new();
-    let options = Options { me: PeerId([b'm'; 20]), seed: 7, upload: 1_000_000, record: false };
+    let config = Config { upload: 1_000_000, ..Config::default() };
+    let options = Options { me: PeerId([b'm'; 20]), seed: 7, config, record: false };
     let mut session = Session::open(Time(0), &film.index.seal_unsigned(), None, options)
         .expect("the film's index is valid");
     let mut bytes = Bytes(bytes);
@@ -104,7 +105,7 @@ fn call(film: &Film, session: &mut Session, now: &mut Time, bytes: &mut Bytes<'_
     let now = *now;
     let link = |bytes: &mut Bytes<'_>| Some(Link(u32::from(bytes.u8().ok()? % 8)));
     let segment = |bytes: &mut Bytes<'_>| Some(SegmentId::new(bytes.u8().ok()?, u32::from(bytes.u8().ok()?)));
-    match what % 12 {
+    match what % 15 {
         0 => session.wake(now),
         1 => {
             let link = link(bytes)?;
@@ -147,6 +148,15 @@ fn call(film: &Film, session: &mut Session, now: &mut Time, bytes: &mut Bytes<'_
             let _ = session.origin_piece(now, segment, piece, &payload);
         }
         9 => session.origin_end(now, segment(bytes)?, bytes.u8().ok()? & 1 == 1, bytes.u8().ok()? & 1 == 1),
+        // What it held before, with its leaves or others.
+        11 => {
+            let (segment, spoil) = (segment(bytes)?, bytes.u8().ok()?);
+            let mut leaves = manifest::digest::leaves(film.segment(segment)?, film.index.piece_len);
+            leaves[0].0[0] ^= spoil;
+            assert_eq!(session.held(now, segment, leaves), spoil == 0, "only what the index vouches for");
+        }
+        12 => session.lost(now, segment(bytes)?),
+        13 => session.absent(now, link(bytes)?, bytes.varint().ok()?),
         10 => session.sharing(now, Some(bytes.varint().ok()?)),
         _ => {
             let (position, buffered) = (bytes.u8().ok()?, bytes.u8().ok()?);

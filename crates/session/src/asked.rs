@@ -71,6 +71,12 @@ impl Asked {
         self.links.get(&link).is_some_and(|r| r.iter().any(|(_, r)| r.segment == segment && r.leaves))
     }
 
+    /// A segment is lost, and its leaves with it: what still comes of it can be checked no more, through no fault of its sender.
+    pub(crate) fn lose(&mut self, segment: SegmentId) {
+        let of_it = self.links.values_mut().flatten().filter(|(_, r)| r.segment == segment);
+        of_it.for_each(|(_, request)| request.leaves = false);
+    }
+
     /// Forgets a segment that has been dropped from the store.
     pub(crate) fn forget(&mut self, segment: SegmentId) {
         self.links.values_mut().for_each(|requests| requests.retain(|(_, r)| r.segment != segment));

@@ -7,6 +7,7 @@
 //! pieces are stored, delivered or served by the driver.
 
 mod asked;
+mod keep;
 mod order;
 mod pieces;
 mod session;

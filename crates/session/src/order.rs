@@ -11,10 +11,13 @@ use wire::{MAX_MESSAGE_BYTES, Message};
 pub enum Order {
     /// Send these bytes as one message.
     Send(Link, Vec<u8>),
-    /// Send `head` and then the piece from the store as one message; nothing at all if the piece is not there.
+    /// Send `head` and then the piece from the store as one message; nothing at all if the piece is not there, or what
+    /// [`Session::absent`](crate::Session::absent) orders.
     SendPiece {
         /// On which connection.
         link: Link,
+        /// The request that it answers.
+        id: u32,
         /// What comes before the piece.
         head: Vec<u8>,
         /// Which segment.
@@ -131,7 +134,7 @@ impl Orders {
         }
         let mut head = self.gathering.remove(&link).unwrap_or_default();
         head.extend_from_slice(&frame);
-        self.push(Order::SendPiece { link, head, segment, piece });
+        self.push(Order::SendPiece { link, id, head, segment, piece });
     }
 
     /// Turns what has been gathered for `link` into a message.

@@ -73,6 +73,17 @@ impl Pieces {
         true
     }
 
+    /// Takes a segment in that the driver holds whole, if its leaves prove themselves; says whether they did.
+    pub(crate) fn hold(&mut self, segment: SegmentId, leaves: Vec<Hash>) -> bool {
+        if !self.learn(segment, leaves) {
+            return false;
+        }
+        if let Some(known) = self.segments.get_mut(&segment) {
+            known.held = Bits::all(self.index.piece_count(segment));
+        }
+        true
+    }
+
     /// Judges a piece by its chaining value, and counts it as held if it is good.
     pub(crate) fn admit(&mut self, segment: SegmentId, piece: u32, leaf: Option<Hash>) -> Check {
         let Some(known) = self.segments.get_mut(&segment) else { return Check::NoLeaves };

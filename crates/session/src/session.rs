@@ -19,9 +19,9 @@ pub struct Options {
     pub me: PeerId,
     /// Seed of every choice the core makes by chance.
     pub seed: u64,
-    /// Bytes a second to upload until [`Session::sharing`] says otherwise; 0 shares nothing.
-    pub upload: u32,
-    /// Whether to record a trace.
+    /// How the core behaves; `upload` holds until [`Session::sharing`] says otherwise.
+    pub config: Config,
+    /// Whether to record a trace. It replays if nothing but `upload` differs from what is usual in the config's role.
     pub record: bool,
 }
 
@@ -30,12 +30,12 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Session {
     peer: Peer,
-    pieces: Pieces,
-    asked: Asked,
+    pub(crate) pieces: Pieces,
+    pub(crate) asked: Asked,
     /// Chaining values of whole-segment fetches whose leaves are not known yet.
-    staged: BTreeMap<SegmentId, Vec<Option<Hash>>>,
+    pub(crate) staged: BTreeMap<SegmentId, Vec<Option<Hash>>>,
     outputs: Vec<Output>,
-    orders: Orders,
+    pub(crate) orders: Orders,
     wake_at: Option<Time>,
     trace: Option<Recorder>,
 }
@@ -54,15 +54,17 @@ impl Session {
 
     /// Starts a viewer of a film whose index was checked.
     pub fn start(now: Time, index: Index, options: Options) -> Self {
+        let Options { me, seed, config, record } = options;
+        let trace = record.then(|| Recorder::new(me, &config, seed));
         let mut session = Self {
-            peer: Peer::new(options.me, Config { upload: options.upload, ..Config::default() }, options.seed),
+            peer: Peer::new(me, config, seed),
             pieces: Pieces::new(index.clone()),
             asked: Asked::default(),
             staged: BTreeMap::new(),
             outputs: Vec::new(),
             orders: Orders::default(),
             wake_at: None,
-            trace: options.record.then(|| Recorder::new(options.me, options.upload, options.seed)),
+            trace,
         };
         session.feed(now, Input::Film(&index));
         session.orders.finish();
@@ -184,7 +186,7 @@ impl Session {
             match frame {
                 Err(_) => self.garbage(now, link),
                 Ok(Frame::Message(message)) => self.feed(now, Input::Message(link, message)),
-                Ok(Frame::Leaves { segment, leaves }) => self.leaves(now, link, segment, leaves),
+                Ok(Frame::Leaves { segment, leaves }) => self.hear_leaves(now, link, segment, leaves),
                 // A film has no heads: nobody has asked for any.
                 Ok(Frame::Head(_)) => {}
                 Ok(Frame::Piece { id, segment, piece, payload }) => {
@@ -273,7 +275,7 @@ impl Session {
         true
     }
 
-    fn leaves(&mut self, now: Time, link: Link, segment: SegmentId, leaves: Vec<Hash>) {
+    fn hear_leaves(&mut self, now: Time, link: Link, segment: SegmentId, leaves: Vec<Hash>) {
         if !self.asked.wants_leaves(link, segment) || self.pieces.leaves(segment).is_some() {
             return;
         }
@@ -335,7 +337,7 @@ impl Session {
     }
 
     /// A call that is one input.
-    fn one(&mut self, now: Time, input: Input<'_>) {
+    pub(crate) fn one(&mut self, now: Time, input: Input<'_>) {
         self.orders.clear();
         self.feed(now, input);
         self.orders.finish();

@@ -6,7 +6,7 @@ use common::{FIRST, LINK, PIECE, Page, comfortable, film, pair, run};
 use manifest::SecretKey;
 use session::{Options, Session};
 use swarm::trace::{Replay, replay};
-use swarm::{Hangup, PeerId, Time};
+use swarm::{Config, Hangup, PeerId, Time};
 
 #[test]
 fn a_segment_goes_from_one_viewer_to_the_other() {
@@ -160,7 +160,7 @@ fn a_damaged_fetch_reaches_nobody_and_a_good_one_heals_it() {
 fn a_session_with_a_key_opens_only_what_that_key_signed() {
     let (index, _) = film(&[40_000]);
     let key = SecretKey::from_seed([7; 32]);
-    let options = || Options { me: PeerId([1; 20]), seed: 1, upload: 0, record: false };
+    let options = || Options { me: PeerId([1; 20]), seed: 1, config: Config::default(), record: false };
     let open = |bytes: &[u8]| Session::open(Time::default(), bytes, Some(&key.public()), options());
     assert!(open(&index.seal(&key)).is_ok());
     assert!(open(&index.seal_unsigned()).is_err());

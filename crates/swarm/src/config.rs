@@ -2,9 +2,22 @@
 
 use core::time::Duration;
 
+/// What a peer is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It plays a film, and gives others what it has of it.
+    #[default]
+    Viewer,
+    /// It keeps for others: it plays nothing, fetches once what its neighbours will want, and gives it to them. A film's only: of a
+    /// live stream it keeps nothing.
+    Keeper,
+}
+
 /// How a peer behaves. The defaults are for a browser that watches a film.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// What it is there for.
+    pub role: Role,
     /// Connections to have; more strangers are dialled below this.
     pub links_wanted: usize,
     /// Connections at most; beyond it new ones are refused.
@@ -99,9 +112,31 @@ impl Default for Topology {
     }
 }
 
+impl Config {
+    /// For one that keeps for others: on a wire of a gigabit, dialled by everybody, its store bounded by its driver.
+    pub fn keeper() -> Self {
+        Self {
+            role: Role::Keeper,
+            links_wanted: 24,
+            links_max: 600,
+            links_kept: 8,
+            fetches_max: 6,
+            serve_in_flight_max: 4 << 20,
+            upload: 125_000_000,
+            upload_slots: 64,
+            // Who cannot give it anything is served all the same: what is needed sooner goes first.
+            served_later: Duration::ZERO,
+            served_last: Duration::ZERO,
+            store_max: u64::MAX,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
+            role: Role::Viewer,
             links_wanted: 12,
             links_max: 24,
             links_kept: 3,

@@ -25,6 +25,7 @@ impl Peer {
             | Input::Player(_)
             | Input::Want(_)
             | Input::LinkDown(_)
+            | Input::Lost(_)
             | Input::FetchEnded { .. } => Hurry::Now,
             Input::LinkRoom { .. }
             | Input::Message(

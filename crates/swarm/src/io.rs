@@ -138,6 +138,11 @@ pub enum Input<'a> {
         /// What the check said.
         verdict: Verdict,
     },
+    /// The driver holds all of this segment, verified, and had it before: on a disk, from another day.
+    Held(SegmentId),
+    /// The driver does not hold this segment any more: it made room, or found it damaged. Whoever waits for a piece of it is
+    /// refused, neighbours are told, and it is fetched again when it is wanted.
+    Lost(SegmentId),
     /// A fetch from the origin is over; its pieces have been reported before.
     FetchEnded {
         /// Which segment.

@@ -21,6 +21,7 @@ mod follow;
 mod holdings;
 mod hurry;
 mod io;
+mod keep;
 mod links;
 mod live;
 mod lots;
@@ -41,7 +42,7 @@ mod trust;
 mod uploads;
 mod viewer;
 
-pub use config::{Config, Topology};
+pub use config::{Config, Role, Topology};
 pub use io::{Hangup, Input, Link, Output, Part, PeerId, Player, Source, Verdict};
 pub use peer::{LinkSnapshot, Peer, Snapshot};
 pub use time::Time;

@@ -167,6 +167,8 @@ impl Peer {
             Input::Arrived { segment, piece, from, verdict } => {
                 self.arrived(now, segment, piece, from, verdict, out);
             }
+            Input::Held(segment) => self.held(segment, out),
+            Input::Lost(segment) => self.lost(segment, out),
             Input::FetchEnded { segment, complete } => {
                 self.origin.ended(now, segment, complete);
                 self.fetching_changed = true;
@@ -381,9 +383,14 @@ impl Peer {
 
     pub(crate) fn evict_one(&mut self, segment: SegmentId, out: &mut Vec<Output>) {
         self.store.remove(segment);
-        let waiting = self.uploads.take_segment(segment).into_iter().filter(|w| w.id != wire::PUSHED);
-        out.extend(waiting.map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why: Refusal::Absent })));
+        self.refuse_all(segment, Refusal::Absent, out);
         out.push(Output::Evict(segment));
+    }
+
+    /// Refuses every request for a segment that waits.
+    pub(crate) fn refuse_all(&mut self, segment: SegmentId, why: Refusal, out: &mut Vec<Output>) {
+        let waiting = self.uploads.take_segment(segment).into_iter().filter(|w| w.id != wire::PUSHED);
+        out.extend(waiting.map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why })));
     }
 }
 

@@ -1,9 +1,9 @@
 //! Inputs and outputs as bytes, to record a run in one place and replay it, bit for bit, in another.
 //!
-//! A trace is `me:20 seed:u64le upload:u32le` and then one record a call: `time`, input, `count`, outputs. Integers are
-//! varints (64-bit ones as two). It is for tests and for reports of what went wrong, not a wire: it may change with any version.
+//! A trace is `me:20 seed:u64le role:u8 upload:u32le` and then one record a call: `time`, input, `count`, outputs. Role 1 keeps for
+//! others. Integers are varints (64-bit ones as two). It is for tests and for reports of what went wrong, not a wire: it may change with any version.
 
-use crate::{Config, Hangup, Input, Link, Output, Part, Peer, PeerId, Player, Source, Time, Verdict};
+use crate::{Config, Hangup, Input, Link, Output, Part, Peer, PeerId, Player, Role, Source, Time, Verdict};
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::{Index, Kind, SegmentId};
@@ -16,12 +16,14 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder for a peer made by `Peer::new(me, Config { upload, ..Config::default() }, seed)`.
-    pub fn new(me: PeerId, upload: u32, seed: u64) -> Self {
+    /// A recorder for a peer made by `Peer::new(me, config, seed)`. Of the config its role and upload are written down: it is
+    /// replayed with what else is usual in that role.
+    pub fn new(me: PeerId, config: &Config, seed: u64) -> Self {
         let mut bytes = Vec::new();
         bytes.extend_from_slice(&me.0);
         bytes.extend_from_slice(&seed.to_le_bytes());
-        bytes.extend_from_slice(&upload.to_le_bytes());
+        bytes.push(u8::from(config.role == Role::Keeper));
+        bytes.extend_from_slice(&config.upload.to_le_bytes());
         Self { bytes }
     }
 
@@ -65,8 +67,9 @@ fn replay_inner(trace: &[u8]) -> Result<Replay, Malformed> {
     let mut bytes = Bytes(trace);
     let me = peer_id(&mut bytes)?;
     let seed = u64::from_le_bytes(bytes.take(8)?.try_into().map_err(|_| Malformed)?);
+    let usual = if flag(&mut bytes)? { Config::keeper() } else { Config::default() };
     let upload = u32::from_le_bytes(bytes.take(4)?.try_into().map_err(|_| Malformed)?);
-    let mut peer = Peer::new(me, Config { upload, ..Config::default() }, seed);
+    let mut peer = Peer::new(me, Config { upload, ..usual }, seed);
     let mut calls = 0;
     let (mut out, mut got) = (Vec::new(), Vec::new());
     while !bytes.0.is_empty() {
@@ -263,6 +266,14 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input<'_>) {
                 [part.start_ms, part.duration_ms, part.size].into_iter().for_each(|n| put_varint(out, n));
             }
         }
+        Input::Held(segment) => {
+            out.push(19);
+            put_segment(out, *segment);
+        }
+        Input::Lost(segment) => {
+            out.push(20);
+            put_segment(out, *segment);
+        }
         Input::FetchEnded { segment, complete } => {
             out.push(15);
             put_segment(out, *segment);
@@ -336,6 +347,8 @@ fn feed(bytes: &mut Bytes<'_>, then: impl FnOnce(Input<'_>)) -> Result<(), Malfo
             let parts = (0..count).map(|_| part(bytes)).collect::<Result<Vec<_>, _>>()?;
             then(Input::Head { from, number, parts: &parts });
         }
+        19 => then(Input::Held(bytes.segment()?)),
+        20 => then(Input::Lost(bytes.segment()?)),
         15 => then(Input::FetchEnded { segment: bytes.segment()?, complete: flag(bytes)? }),
         _ => return Err(Malformed),
     }

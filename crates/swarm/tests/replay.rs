@@ -8,11 +8,11 @@ use swarm::trace::{Recorder, Replay, drive, replay};
 use swarm::{Config, Input, Link, Peer, Player, Source, Time, Verdict};
 use wire::{Have, Hello, Message, Playing, Run};
 
-fn recorded() -> Vec<u8> {
+fn recorded(config: &Config) -> Vec<u8> {
     let film = common::film(10);
-    let (me, seed, upload) = (common::peer_id(1), 7, Config::default().upload);
-    let mut peer = Peer::new(me, Config::default(), seed);
-    let mut recorder = Recorder::new(me, upload, seed);
+    let (me, seed) = (common::peer_id(1), 7);
+    let mut peer = Peer::new(me, config.clone(), seed);
+    let mut recorder = Recorder::new(me, config, seed);
     let mut out = Vec::new();
     let mut step = |at_ms: u64, input: Input<'_>| {
         out.clear();
@@ -50,6 +50,8 @@ fn recorded() -> Vec<u8> {
     for at in 0..20 {
         step(800 + at * 100, Input::Wake);
     }
+    step(2900, Input::Held(SegmentId::new(0, 3)));
+    step(2950, Input::Lost(SegmentId::new(0, 1)));
     step(3000, Input::LinkDown(Link(1)));
     step(3050, Input::Wake);
     recorder.bytes().to_vec()
@@ -57,12 +59,14 @@ fn recorded() -> Vec<u8> {
 
 #[test]
 fn a_recorded_run_replays_bit_for_bit() {
-    assert!(matches!(replay(&recorded()), Replay::Same { calls } if calls > 30));
+    for config in [Config::default(), Config::keeper()] {
+        assert!(matches!(replay(&recorded(&config)), Replay::Same { calls } if calls > 30));
+    }
 }
 
 #[test]
 fn a_changed_output_is_noticed() {
-    let mut trace = recorded();
+    let mut trace = recorded(&Config::default());
     let last = trace.len() - 1;
     trace[last] ^= 1;
     assert!(!matches!(replay(&trace), Replay::Same { .. }));

@@ -11,7 +11,7 @@ use core::time::Duration;
 use manifest::{MAX_INDEX_BYTES, PublicKey, SegmentId};
 use session::{Options, Session};
 use std::cell::RefCell;
-use swarm::{Link, PeerId, Player, Time};
+use swarm::{Config, Link, PeerId, Player, Time};
 
 /// Most that the page may pass in one call: an index, or a message.
 const MAX_INPUT_BYTES: usize = MAX_INDEX_BYTES + 1024;
@@ -121,7 +121,8 @@ fn open(
         [] => None,
         text => Some(PublicKey::parse(&String::from_utf8_lossy(text)).map_err(|why| why.to_string())?),
     };
-    let options = Options { me: PeerId(me), seed: seed.to_bits(), upload, record };
+    let config = Config { upload, ..Config::default() };
+    let options = Options { me: PeerId(me), seed: seed.to_bits(), config, record };
     Session::open(time(now_ms), &index, key.as_ref(), options).map_err(|why| why.to_string())
 }
 

@@ -74,7 +74,7 @@ impl Batch {
                 let [at, len] = self.put_bytes(message);
                 self.push(&[op::SEND, link.0, at, len]);
             }
-            Order::SendPiece { link, head, segment, piece } => {
+            Order::SendPiece { link, head, segment, piece, .. } => {
                 let [at, len] = self.put_bytes(head);
                 self.push(&[op::SEND_PIECE, link.0, at, len]);
                 self.push(&words(*segment));

@@ -145,7 +145,7 @@ fn story(film: &Film) -> (Vec<u8>, Vec<u8>) {
     let config = Config::default();
     let mut peers = ids.map(|id| Peer::new(id, config.clone(), 7));
     let mut operations = Vec::new();
-    let mut recorder = trace::Recorder::new(ids[0], config.upload, 7);
+    let mut recorder = trace::Recorder::new(ids[0], &config, 7);
     let mut now = Time(0);
     // `swarm_operations` tells the first three of these by itself.
     let mut queue: VecDeque<(usize, Input<'_>, bool)> = VecDeque::new();
@@ -211,7 +211,7 @@ fn story(film: &Film) -> (Vec<u8>, Vec<u8>) {
 fn live_story() -> (Vec<u8>, Vec<u8>) {
     let (me, config) = (PeerId([b'm'; 20]), Config::default());
     let mut peer = Peer::new(me, config.clone(), 7);
-    let mut recorder = trace::Recorder::new(me, config.upload, 7);
+    let mut recorder = trace::Recorder::new(me, &config, 7);
     let mut operations = Vec::new();
     let mut now = Time(0);
     let mut tell = |ms: u32, input: Input<'_>, given: bool| {
@@ -309,7 +309,8 @@ fn session(film: &Film) -> Vec<u8> {
         bytes.extend([0, 60, 7, 1, 0, 0, 1, 0, id, 0, 7, 1, 0, 0, 1, 1, id, 1]);
     }
     bytes.extend([
-        8, 1, 0, 1, 0, 0, 8, 1, 0, 1, 1, 0, 8, 1, 0, 1, 2, 0, 9, 1, 0, 1, 1, 0, 11, 1, 3, 9, 2, 1, 0,
+        8, 1, 0, 1, 0, 0, 8, 1, 0, 1, 1, 0, 8, 1, 0, 1, 2, 0, 9, 1, 0, 1, 1, 0, 14, 1, 3, 9, 2, 1, 0, 11, 1,
+        0, 2, 0, 11, 1, 0, 3, 1, 12, 1, 0, 2, 13, 1, 1, 5,
     ]);
     bytes
 }

@@ -5,7 +5,7 @@ use manifest::digest::root;
 use manifest::{Index, Kind, Rendition, Segment, SegmentId};
 use session::{Options, Order, Place, Session};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use swarm::{Hangup, Link, PeerId, Player, Time};
+use swarm::{Config, Hangup, Link, PeerId, Player, Time};
 
 pub const PIECE: u32 = 32_768;
 
@@ -49,8 +49,11 @@ pub const LINK: Link = Link(1);
 
 impl Page {
     pub fn open(name: u8, index: &Index) -> Self {
-        let options =
-            Options { me: PeerId([name; 20]), seed: u64::from(name), upload: 2_500_000, record: true };
+        Self::open_as(name, index, Config::default())
+    }
+
+    pub fn open_as(name: u8, index: &Index, config: Config) -> Self {
+        let options = Options { me: PeerId([name; 20]), seed: u64::from(name), config, record: true };
         let session = Session::open(Time::default(), &index.seal_unsigned(), None, options).unwrap();
         let mut page = Self {
             session,
@@ -75,7 +78,7 @@ impl Page {
                     assert_eq!(link, LINK);
                     self.outbox.push_back(bytes);
                 }
-                Order::SendPiece { link, head, segment, piece } => {
+                Order::SendPiece { link, head, segment, piece, .. } => {
                     assert_eq!(link, LINK);
                     self.outbox.push_back([head, self.store[&(segment, piece)].clone()].concat());
                 }

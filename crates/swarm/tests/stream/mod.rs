@@ -119,7 +119,7 @@ impl Stream {
                 sent_behind: 0,
                 starved: 0,
                 seats: Vec::new(),
-                trace: (at < 3).then(|| Recorder::new(peer_id(at), config.upload, at as u64)),
+                trace: (at < 3).then(|| Recorder::new(peer_id(at), &config, at as u64)),
             });
             all.feed(at, Input::Live { swarm: SWARM, piece_len: PIECE, kinds: &[Kind::Video] });
             all.feed(at, Input::Head { from: Source::Origin, number: BEFORE, parts: &parts(1..=BEFORE) });

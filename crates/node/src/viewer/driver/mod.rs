@@ -83,8 +83,8 @@ impl Driver {
             (Some(trackers), Some(events))
         };
         let (fetched, fetched_events) = mpsc::channel(FETCHED_MAX);
-        let session =
-            session::Options { me, seed: u64::from_le_bytes(seed), upload: options.upload, record: false };
+        let config = swarm::Config { upload: options.upload, ..swarm::Config::default() };
+        let session = session::Options { me, seed: u64::from_le_bytes(seed), config, record: false };
         Ok(Self {
             session: Session::start(Time::default(), film.index().clone(), session),
             film,
@@ -245,7 +245,7 @@ impl Driver {
         for order in self.session.take_orders() {
             match order {
                 Order::Send(link, bytes) => self.links.send(link, bytes.into()),
-                Order::SendPiece { link, head, segment, piece } => {
+                Order::SendPiece { link, head, segment, piece, .. } => {
                     if let Some(payload) = self.store.piece(segment, piece) {
                         let mut bytes = BytesMut::with_capacity(head.len() + payload.len());
                         bytes.put_slice(&head);
