@@ -4,10 +4,16 @@
 //! peers that know the same candidates agree on the order. A candidate draws once for each doubling of its upload
 //! capacity and its best draw counts, so that those who can pass a segment on sooner are chosen more often. The ranks
 //! after the first are backups that step in as the deadline comes near.
+//!
+//! Whoever keeps for others stands before all who play; among such peers the score decides as well.
 
 use crate::io::PeerId;
+use crate::neighbour::Neighbour;
+use crate::peer::Peer;
 use crate::stripes::short;
-use manifest::SegmentId;
+use crate::time::Time;
+use core::time::Duration;
+use manifest::{Kind, SegmentId};
 
 /// The score of `peer` for `segment`; the highest fetches. 0 for one that uploads nothing.
 pub(crate) fn score(peer: &PeerId, upload_kbps: u32, segment: SegmentId) -> u64 {
@@ -16,6 +22,68 @@ pub(crate) fn score(peer: &PeerId, upload_kbps: u32, segment: SegmentId) -> u64 
     });
     let place = u64::from(segment.rendition) << 32 | u64::from(segment.sequence);
     (0..draws(upload_kbps)).map(|draw| mix(key ^ mix(place << 8 | draw))).max().unwrap_or(0)
+}
+
+impl Peer {
+    /// This peer's place in the order in which the segment's candidates fetch it; `None` while it is not known who
+    /// else there is.
+    pub(crate) fn rank(&self, now: Time, segment: SegmentId) -> Option<u32> {
+        let candidates = |n: &Neighbour| self.may_keep(n, segment) || self.is_wanted_by(n, segment);
+        // Who keeps for others waits for no others of its kind: a viewer is there already.
+        if self.keeps() {
+            return Some(self.count_before(segment, candidates));
+        }
+        // A neighbour is known once it has said where it is: what it holds has been said before.
+        let known = self.links.values().filter(|n| n.greeted && n.playing.is_some()).count();
+        if known == 0 {
+            // Until the tracker has said so nobody is alone; where it says nothing hope ends.
+            let alone = self.meet.audience == Some(0) || !self.is_hopeful(now);
+            return alone.then_some(0);
+        }
+        // The first to be met may hold nothing; the next may hold everything.
+        if self.meet.is_hopeful(now) && self.meet.expects_more_than(&self.config, known) {
+            return None;
+        }
+        Some(self.count_before(segment, candidates))
+    }
+
+    /// The same among those who run out of time for it at once: who plays nothing has as much time as ever.
+    pub(crate) fn rank_in_need(&self, now: Time, segment: SegmentId) -> u32 {
+        match self.keeps() {
+            true => 0,
+            false if self.rank(now, segment).is_none() => 0,
+            false => self.count_before(segment, |n| self.is_wanted_by(n, segment)),
+        }
+    }
+
+    fn count_before(&self, segment: SegmentId, is_candidate: impl Fn(&Neighbour) -> bool) -> u32 {
+        let own = (self.keeps(), score(&self.me, self.uploads.kbps(), segment));
+        let rivals = self.links.values().filter(|n| n.greeted && is_candidate(n));
+        rivals.filter(|n| (n.keeps, score(&n.peer, n.upload_kbps, segment)) > own).count() as u32
+    }
+
+    /// Whether a neighbour that keeps for others lacks a segment: it fetches what we will want.
+    fn may_keep(&self, n: &Neighbour, segment: SegmentId) -> bool {
+        n.keeps && n.serves() && !self.is_live() && !n.holds_any(segment)
+    }
+
+    /// Whether a neighbour lacks a segment, and fetches it as well as we do if it is elected.
+    pub(crate) fn is_wanted_by(&self, n: &Neighbour, segment: SegmentId) -> bool {
+        let Some(film) = &self.film else { return false };
+        let Some(kind) = film.kind(segment.rendition) else { return false };
+        !n.holds_any(segment)
+            && n.playing.is_some_and(|p| {
+                let rendition = if kind == Kind::Video { p.video } else { p.audio };
+                let from = Duration::from_millis(u64::from(p.position_ms));
+                let end = Duration::from_millis(u64::from(p.window_end_ms)) + self.config.fetch_ahead;
+                rendition == segment.rendition && (from..end).contains(&film.start(segment))
+            })
+    }
+
+    /// Whether neighbours may still be found, or one was found a moment ago.
+    fn is_hopeful(&self, now: Time) -> bool {
+        self.meet.is_hopeful(now) || self.links.values().any(|n| now.since(n.since) < Duration::from_secs(2))
+    }
 }
 
 /// 0 for nobody's uplink, 1 below 512 kbit/s, one more for each doubling, 8 from 32 Mbit/s on.

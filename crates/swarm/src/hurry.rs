@@ -27,6 +27,12 @@ impl Peer {
             | Input::LinkDown(_)
             | Input::Lost(_)
             | Input::FetchEnded { .. } => Hurry::Now,
+            // Somebody to keep for.
+            Input::Message(link, Message::Playing(_))
+                if self.keeps() && self.links.get(link).is_some_and(|n| n.playing.is_none()) =>
+            {
+                Hurry::Soon
+            }
             Input::LinkRoom { .. }
             | Input::Message(
                 _,

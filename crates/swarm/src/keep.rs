@@ -1,14 +1,168 @@
-//! What a driver keeps by itself: segments that it had before, and those that it lost.
+//! Keeping for others: what neighbours will want is fetched once, before they do, and given to each of them.
 //!
-//! Its invariant: a segment that is lost is asked of nobody under what was known of it, and given to nobody.
+//! One that [keeps](crate::Role::Keeper) has no player: what it gets is what its neighbours play, from where each of them is, and
+//! what its driver is asked for. What neighbours say may be untrue, so that what is fetched for one of them has a pace, and
+//! what is looked at has a bound.
+//!
+//! Here is also what is kept at all: what makes room for others, what a driver had before, and what it lost.
 
+use crate::config::Role;
+use crate::film::Film;
 use crate::io::Output;
+use crate::neighbour::Neighbour;
 use crate::peer::Peer;
+use crate::time::Time;
+use crate::viewer::Task;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use manifest::SegmentId;
-use wire::Refusal;
+use core::time::Duration;
+use manifest::{Kind, SegmentId};
+use wire::{Message, Playing, Refusal};
+
+/// Between two looks at where everybody is.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Segments that are thought of at a time, the soonest; and of those that one neighbour will want.
+const MOST: usize = 64;
+/// How much faster than it plays a film is fetched for one neighbour, pictures and sound counted apart: twice as fast as a whole.
+const PACE: u32 = 4;
+/// So much of its time may be used at once: who begins, or seeks, lacks its whole window.
+const BURST: Duration = Duration::from_secs(40);
+/// What a player has just played is not dropped while anything else can be.
+const JUST_PLAYED: Duration = Duration::from_secs(10);
+
+/// What neighbours will want, as it was when it was last looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    looked: Option<Time>,
+    /// Soonest first, with the time until the first of them plays it. At most [`MOST`], and what is being fetched.
+    soon: Vec<(Duration, SegmentId)>,
+}
 
 impl Peer {
+    /// Whether it keeps for others: of a film.
+    pub(crate) fn keeps(&self) -> bool {
+        self.config.role == Role::Keeper && !self.is_live()
+    }
+
+    /// What is worth having for one that keeps for others, soonest first: what its driver is asked for, and what neighbours will
+    /// want, where they can have it from us.
+    pub(crate) fn tasks_for_others(&mut self, now: Time) -> Vec<Task> {
+        if self.kept.looked.is_none_or(|at| now.since(at) >= LOOK_EVERY) {
+            let soon = if self.uploads.is_sharing() { self.look_round() } else { Vec::new() };
+            self.kept = Kept { looked: Some(now), soon };
+        }
+        let wanted = self.viewer.wants().map(|segment| Task { segment, slack: Duration::ZERO, wanted: true });
+        let soon = self.kept.soon.iter().filter(|(_, segment)| !self.viewer.is_wanted(*segment));
+        wanted.chain(soon.map(|&(slack, segment)| Task { segment, slack, wanted: false })).collect()
+    }
+
+    fn look_round(&self) -> Vec<(Duration, SegmentId)> {
+        let Some(film) = &self.film else { return Vec::new() };
+        let mut soonest: BTreeMap<SegmentId, Duration> = BTreeMap::new();
+        for playing in self.links.values().filter_map(plays) {
+            for segment in self.ahead_of(film, playing).filter(|&segment| !self.store.is_whole(segment)) {
+                let slack = film.start(segment).saturating_sub(position(playing));
+                soonest.entry(segment).and_modify(|least| *least = slack.min(*least)).or_insert(slack);
+            }
+        }
+        let mut soon: Vec<(Duration, SegmentId)> =
+            soonest.into_iter().map(|(segment, slack)| (slack, segment)).collect();
+        soon.sort_unstable();
+        let mut place = 0;
+        soon.retain(|(_, segment)| {
+            place += 1;
+            place <= MOST || self.origin.fetches.contains_key(segment)
+        });
+        soon
+    }
+
+    /// The segments that somebody plays, and will want soon.
+    fn ahead_of<'a>(&self, film: &'a Film, playing: &Playing) -> impl Iterator<Item = SegmentId> + 'a {
+        let (at, end) = (position(playing), self.end_of(playing));
+        let tracks = [(playing.video, Kind::Video), (playing.audio, Kind::Audio)].into_iter();
+        let tracks = tracks.filter(|&(rendition, kind)| film.kind(rendition) == Some(kind));
+        tracks.flat_map(move |(rendition, _)| {
+            (film.at(rendition, at)..=film.last(rendition))
+                .map(move |sequence| SegmentId::new(rendition, sequence))
+                .take_while(move |&segment| film.start(segment) < end)
+                .filter(move |&segment| film.end(segment) > at)
+                .take(MOST)
+        })
+    }
+
+    /// Up to where in the film one that says this is fetched for, however far it says that its window goes.
+    fn end_of(&self, playing: &Playing) -> Duration {
+        let window =
+            Duration::from_millis(u64::from(playing.window_end_ms)).saturating_sub(position(playing));
+        position(playing) + window.min(self.config.window) + self.config.fetch_ahead
+    }
+
+    /// Whether a neighbour lacks a segment, and may have something fetched for it now.
+    pub(crate) fn is_due_to_somebody(&self, now: Time, segment: SegmentId) -> bool {
+        self.links.values().any(|n| n.kept_until <= now + BURST && self.is_wanted_by(n, segment))
+    }
+
+    /// A segment is fetched for all who lack it.
+    pub(crate) fn charge(&mut self, now: Time, segment: SegmentId) {
+        let Some(film) = self.film.as_ref().filter(|_| self.keeps()) else { return };
+        let takes = film.end(segment).saturating_sub(film.start(segment)) / PACE;
+        let for_whom = self.links.iter().filter(|(_, n)| self.is_wanted_by(n, segment));
+        let for_whom: Vec<_> = for_whom.map(|(&link, _)| link).collect();
+        for link in for_whom {
+            if let Some(neighbour) = self.links.get_mut(&link) {
+                neighbour.kept_until = neighbour.kept_until.max(now) + takes;
+            }
+        }
+    }
+
+    /// Whether a neighbour plays a segment, has just done so or will do so soon.
+    pub(crate) fn is_played_soon(&self, segment: SegmentId) -> bool {
+        let Some(film) = &self.film else { return false };
+        let (start, end) = (film.start(segment), film.end(segment));
+        self.links.values().filter_map(plays).any(|playing| {
+            [playing.video, playing.audio].contains(&segment.rendition)
+                && end + JUST_PLAYED > position(playing)
+                && start < self.end_of(playing)
+        })
+    }
+
+    /// Makes room when too much is held: what lies behind the viewer and is held by most neighbours goes first.
+    pub(crate) fn evict(&mut self, out: &mut Vec<Output>) {
+        while self.store.bytes > self.config.store_max {
+            let Some(film) = &self.film else { return };
+            let keeps = self.keeps();
+            let keep_from = self.viewer.player.position.saturating_sub(JUST_PLAYED);
+            let window_end = self.viewer.window_end(&self.config);
+            let spare = |segment: &SegmentId| {
+                let start = film.start(*segment);
+                let needed = match keeps {
+                    true => self.is_played_soon(*segment),
+                    false => (keep_from..window_end).contains(&start),
+                };
+                !self.viewer.is_wanted(*segment) && !needed
+            };
+            let copies = |segment: SegmentId| self.links.values().filter(|n| n.holds_any(segment)).count();
+            let Some(segment) =
+                self.store.segments().filter(spare).max_by_key(|&s| (copies(s), core::cmp::Reverse(s)))
+            else {
+                return;
+            };
+            self.evict_one(segment, out);
+        }
+    }
+
+    pub(crate) fn evict_one(&mut self, segment: SegmentId, out: &mut Vec<Output>) {
+        self.store.remove(segment);
+        self.refuse_all(segment, Refusal::Absent, out);
+        out.push(Output::Evict(segment));
+    }
+
+    /// Refuses every request for a segment that waits.
+    fn refuse_all(&mut self, segment: SegmentId, why: Refusal, out: &mut Vec<Output>) {
+        let waiting = self.uploads.take_segment(segment).into_iter().filter(|w| w.id != wire::PUSHED);
+        out.extend(waiting.map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why })));
+    }
+
     /// The driver has all of a segment, from before.
     pub(crate) fn held(&mut self, segment: SegmentId, out: &mut Vec<Output>) {
         let Some(film) = &self.film else { return };
@@ -36,5 +190,15 @@ impl Peer {
             self.fetching_changed = true;
             out.push(Output::CancelFetch(segment));
         }
+        self.kept.looked = None;
     }
+}
+
+/// Where a neighbour is that is kept for.
+fn plays(neighbour: &Neighbour) -> Option<&Playing> {
+    neighbour.playing.as_ref().filter(|_| neighbour.greeted && !neighbour.keeps)
+}
+
+fn position(playing: &Playing) -> Duration {
+    Duration::from_millis(u64::from(playing.position_ms))
 }

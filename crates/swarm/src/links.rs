@@ -81,7 +81,8 @@ impl Peer {
 
     /// Connections that have stood for a while and are of no use: nothing goes either way, or nobody at all gives anything.
     fn idle_links(&self, now: Time) -> impl Iterator<Item = Link> + '_ {
-        let given_to = self.links.values().any(|n| n.gave.by(now) > 0);
+        // Who keeps for others is not there to be given anything.
+        let given_to = self.keeps() || self.links.values().any(|n| n.gave.by(now) > 0);
         self.links
             .iter()
             .filter(move |(_, n)| {
@@ -142,6 +143,7 @@ impl Peer {
                 }
                 neighbour.greeted = true;
                 neighbour.upload_kbps = hello.upload_kbps;
+                neighbour.keeps = hello.keeps;
             }
             Message::Have(have) => {
                 if neighbour.learn(film, now, &have) {

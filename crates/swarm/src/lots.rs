@@ -73,6 +73,10 @@ impl Peer {
     /// While the origin is slow only a few of all that want a segment may call it: who, is drawn by lot. Who is helped by
     /// nobody may always.
     pub(crate) fn may_call_slow(&self, now: Time, segment: SegmentId) -> bool {
+        // Who fetches for all is one of the few.
+        if self.keeps() {
+            return true;
+        }
         let is_helped = || self.links.values().any(|n| n.serves() && n.gave.by(now) > 0);
         let Some(calm) = self.origin.found_slow_ago(now).filter(|_| is_helped()) else { return true };
         let known = self.links.values().filter(|n| n.greeted && n.playing.is_some());

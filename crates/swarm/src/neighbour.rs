@@ -39,7 +39,11 @@ pub(crate) struct Neighbour {
     pub greeted: bool,
     /// What it is ready to upload; 0: nothing.
     pub upload_kbps: u32,
+    /// Whether it says that it keeps for others.
+    pub keeps: bool,
     pub playing: Option<Playing>,
+    /// Of one that is kept for: up to when the pace of fetching for it is used up.
+    pub kept_until: Time,
     /// What it is fetching from the origin, and since when we know.
     pub fetching: Vec<(SegmentId, Time)>,
     held: Holdings,
@@ -99,7 +103,9 @@ impl Neighbour {
             heard: now,
             greeted: false,
             upload_kbps: 0,
+            keeps: false,
             playing: None,
+            kept_until: Time::default(),
             fetching: Vec::new(),
             held: Holdings::default(),
             asked: Vec::new(),

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::film::Film;
 use crate::hurry::Hurry;
 use crate::io::{Input, Link, Output, PeerId, Source, Verdict};
+use crate::keep::Kept;
 use crate::live::Live;
 use crate::meet::Meet;
 use crate::neighbour::Neighbour;
@@ -18,7 +19,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::SegmentId;
-use wire::{Message, Playing, Refusal};
+use wire::{Message, Playing};
 
 /// One viewer's side of the swarm. See the crate's first page.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub struct Peer {
     pub(crate) slots: Slots,
     pub(crate) seed: u64,
     pub(crate) live: Live,
+    pub(crate) kept: Kept,
     /// The segments that are needed so soon that the origin is thought of.
     pub(crate) urgent: BTreeMap<SegmentId, Urgent>,
     /// Since when nobody is known to hold or fetch a segment of the window.
@@ -116,6 +118,7 @@ impl Peer {
             slots: Slots::default(),
             seed,
             live: Live::new(config.topology.stripes.min(wire::MAX_STRIPES)),
+            kept: Kept::default(),
             urgent: BTreeMap::new(),
             orphaned: BTreeMap::new(),
             missing: Vec::new(),
@@ -359,38 +362,6 @@ impl Peer {
         if let Some(want) = self.meet.next_announce(&self.config, now, links) {
             out.push(Output::Announce { want });
         }
-    }
-
-    /// Makes room when too much is held: what lies behind the viewer and is held by most neighbours goes first.
-    fn evict(&mut self, out: &mut Vec<Output>) {
-        while self.store.bytes > self.config.store_max {
-            let Some(film) = &self.film else { return };
-            let keep_from = self.viewer.player.position.saturating_sub(Duration::from_secs(10));
-            let window_end = self.viewer.window_end(&self.config);
-            let spare = |segment: &SegmentId| {
-                let start = film.start(*segment);
-                !self.viewer.is_wanted(*segment) && !(keep_from..window_end).contains(&start)
-            };
-            let copies = |segment: SegmentId| self.links.values().filter(|n| n.holds_any(segment)).count();
-            let Some(segment) =
-                self.store.segments().filter(spare).max_by_key(|&s| (copies(s), core::cmp::Reverse(s)))
-            else {
-                return;
-            };
-            self.evict_one(segment, out);
-        }
-    }
-
-    pub(crate) fn evict_one(&mut self, segment: SegmentId, out: &mut Vec<Output>) {
-        self.store.remove(segment);
-        self.refuse_all(segment, Refusal::Absent, out);
-        out.push(Output::Evict(segment));
-    }
-
-    /// Refuses every request for a segment that waits.
-    pub(crate) fn refuse_all(&mut self, segment: SegmentId, why: Refusal, out: &mut Vec<Output>) {
-        let waiting = self.uploads.take_segment(segment).into_iter().filter(|w| w.id != wire::PUSHED);
-        out.extend(waiting.map(|w| Output::Send(w.link, Message::Refuse { id: w.id, why })));
     }
 }
 

@@ -4,7 +4,6 @@
 //! a segment that nobody has fetches it for all; and whoever runs out of time fetches what is missing.
 
 use crate::ask::mark_asked;
-use crate::election;
 use crate::io::Output;
 use crate::neighbour::Neighbour;
 use crate::origin::Fetch;
@@ -13,7 +12,7 @@ use crate::time::Time;
 use crate::viewer::Task;
 use alloc::vec::Vec;
 use core::time::Duration;
-use manifest::{Kind, SegmentId};
+use manifest::SegmentId;
 
 /// Kept between a fetch that is expected to end and the moment the player runs dry.
 const MARGIN: Duration = Duration::from_millis(800);
@@ -68,41 +67,45 @@ enum Peers {
 impl Peer {
     /// Asks peers and origin for what is missing; says whether nothing is.
     pub(crate) fn plan(&mut self, now: Time, out: &mut Vec<Output>) -> bool {
-        let Some(film) = &self.film else { return true };
-        let film_live = film.is_live();
+        let (keeps, film_live) = (self.keeps(), self.is_live());
         let window_end = self.viewer.window_end(&self.config);
         let horizon = window_end + self.config.fetch_ahead;
-        let tasks: Vec<Task> = self
-            .viewer
-            .tasks(film, horizon)
-            .into_iter()
-            .filter(|task| !self.store.is_whole(task.segment))
-            .collect();
+        let mut tasks = if keeps { self.tasks_for_others(now) } else { Vec::new() };
+        let Some(film) = &self.film else { return true };
+        if !keeps {
+            tasks = self.viewer.tasks(film, horizon);
+        }
+        tasks.retain(|task| !self.store.is_whole(task.segment));
         self.missing.clear();
         self.missing.extend(tasks.iter().map(|task| task.segment));
         self.drop_stale_fetches(&tasks, out);
         self.yield_fetches(now, out);
         self.orphaned.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
         self.urgent.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
-        let near: Vec<Task> =
-            tasks.iter().filter(|t| t.wanted || self.start(t.segment) < window_end).copied().collect();
+        let is_near = |t: &&Task| keeps || t.wanted || self.start(t.segment) < window_end;
+        let near: Vec<Task> = tasks.iter().filter(is_near).copied().collect();
         if film_live {
             self.fetch_as_top(now, out);
         }
         if !film_live || self.config.topology.repair {
             self.ask_peers(now, &near, out);
         }
-        if near.is_empty() {
+        if near.is_empty() && !keeps {
             self.prefetch(now, out);
         }
         let asked = self.asked_pieces();
-        let mut ahead = self.under_way(now, &tasks);
+        let mut ahead = if keeps { self.origin.fetches.len() } else { self.under_way(now, &tasks) };
         for task in &tasks {
-            if task.wanted || ahead < EARLY_FETCHES {
+            if task.wanted || ahead < self.early_fetches() {
                 ahead += usize::from(self.consider_origin(now, task, ahead, &asked, out));
             }
         }
         tasks.is_empty()
+    }
+
+    /// How many fetches ahead of need are opened.
+    fn early_fetches(&self) -> usize {
+        if self.keeps() { self.config.fetches_max } else { EARLY_FETCHES }
     }
 
     /// How many of the segments this peer, or a neighbour that may be believed, is fetching.
@@ -174,7 +177,7 @@ impl Peer {
             return;
         }
         let peers = self.what_peers_will_do(now, task, missing, estimate);
-        let rank = self.rank(now, task.segment).unwrap_or(0).min(4);
+        let rank = self.rank_in_need(now, task.segment).min(4);
         // Parts are short: their last call comes sooner. Nobody calls an origin that is no faster than the film.
         let kept = if film.is_live() { self.margin(now) } else { MARGIN_AT_LAST };
         let last_call = estimate * 3 / 2 + kept;
@@ -214,13 +217,16 @@ impl Peer {
     ) -> bool {
         let Some(film) = &self.film else { return false };
         let segment = task.segment;
+        let keeps = self.keeps();
         // Beside another fetch it delays what is needed sooner: only while there is enough to play.
         let enough = self.origin.estimate(film.size(segment)) * 3 + self.margin(now);
-        if !task.wanted && !self.origin.fetches.is_empty() && self.viewer.buffered() < enough {
-            return false;
-        }
-        let beyond = !task.wanted && film.start(segment) >= self.viewer.window_end(&self.config);
-        if beyond && !self.links.values().any(|n| self.is_wanted_by(n, segment)) {
+        let delays = !keeps && !self.origin.fetches.is_empty() && self.viewer.buffered() < enough;
+        let beyond = !keeps && film.start(segment) >= self.viewer.window_end(&self.config);
+        let for_nobody = || match keeps {
+            true => !self.is_due_to_somebody(now, segment),
+            false => beyond && !self.links.values().any(|n| self.is_wanted_by(n, segment)),
+        };
+        if !task.wanted && (delays || for_nobody()) {
             return false;
         }
         if self.links.values().any(|n| n.serves() && n.promises(now, segment, lack.estimate)) {
@@ -239,7 +245,7 @@ impl Peer {
             self.orphaned.remove(&segment);
             return false;
         };
-        let in_turn = ahead < EARLY_FETCHES;
+        let in_turn = ahead < self.early_fetches();
         let since = self.orphaned.entry(segment).or_insert(now);
         if !in_turn {
             *since = now; // nobody's part yet
@@ -248,6 +254,8 @@ impl Peer {
         let step_in = match self.rank(now, segment) {
             // Elected: at once, for all, if it is its turn.
             Some(0) => in_turn,
+            // Another keeps for them too.
+            Some(rank) if keeps => in_turn && waited > PART * rank.min(4),
             // A backup, for its own viewer: when the elected one does not do its part, or time runs out.
             Some(rank) => {
                 task.wanted && in_turn && waited > PART * rank.min(4)
@@ -255,11 +263,15 @@ impl Peer {
             }
             None => task.slack < lack.in_time + self.config.step_in / 2,
         };
-        if step_in && self.origin.fetches.len() < self.config.fetches_max && self.may_call_slow(now, segment)
-        {
+        let fetches = step_in
+            && self.origin.fetches.len() < self.config.fetches_max
+            && self.may_call_slow(now, segment);
+        if fetches {
+            self.charge(now, segment);
             self.fetch(now, segment, first, last + 1, out);
         }
-        true
+        // What another keeper is to fetch keeps nobody waiting here.
+        fetches || !keeps
     }
 
     /// Whether neighbours bring what is missing of a segment that is needed now, by what they have shown.
@@ -309,45 +321,6 @@ impl Peer {
             last if last + origin < task.slack => Peers::InTime,
             _ => Peers::TooLate,
         }
-    }
-
-    /// This peer's place in the order in which the segment's candidates fetch it; `None` while it is not known who
-    /// else there is.
-    fn rank(&self, now: Time, segment: SegmentId) -> Option<u32> {
-        let mine = self.uploads.kbps();
-        // A neighbour is known once it has said where it is: what it holds has been said before.
-        let known = self.links.values().filter(|n| n.greeted && n.playing.is_some()).count();
-        if known == 0 {
-            // Until the tracker has said so nobody is alone; where it says nothing hope ends.
-            let alone = self.meet.audience == Some(0) || !self.is_hopeful(now);
-            return alone.then_some(0);
-        }
-        // The first to be met may hold nothing; the next may hold everything.
-        if self.meet.is_hopeful(now) && self.meet.expects_more_than(&self.config, known) {
-            return None;
-        }
-        let own_score = election::score(&self.me, mine, segment);
-        let rivals = self.links.values().filter(|n| n.greeted && self.is_wanted_by(n, segment));
-        Some(rivals.filter(|n| election::score(&n.peer, n.upload_kbps, segment) > own_score).count() as u32)
-    }
-
-    /// Whether a neighbour lacks a segment, and fetches it as well as we do if it is elected.
-    pub(crate) fn is_wanted_by(&self, n: &Neighbour, segment: SegmentId) -> bool {
-        let Some(kind) = self.film.as_ref().and_then(|film| film.kind(segment.rendition)) else {
-            return false;
-        };
-        !n.holds_any(segment)
-            && n.playing.is_some_and(|p| {
-                let rendition = if kind == Kind::Video { p.video } else { p.audio };
-                let from = Duration::from_millis(u64::from(p.position_ms));
-                let end = Duration::from_millis(u64::from(p.window_end_ms)) + self.config.fetch_ahead;
-                rendition == segment.rendition && (from..end).contains(&self.start(segment))
-            })
-    }
-
-    /// Whether neighbours may still be found, or one was found a moment ago.
-    fn is_hopeful(&self, now: Time) -> bool {
-        self.meet.is_hopeful(now) || self.links.values().any(|n| now.since(n.since) < Duration::from_secs(2))
     }
 
     pub(crate) fn fetch(

@@ -89,12 +89,20 @@ impl Slots {
         self.behind.remove(&link);
     }
 
-    fn place(&self, config: &Config, film: &Film, link: Link, neighbour: &Neighbour) -> Duration {
+    /// `plays`: by what is played its debt is measured.
+    fn place(
+        &self,
+        config: &Config,
+        film: &Film,
+        link: Link,
+        neighbour: &Neighbour,
+        plays: Option<Playing>,
+    ) -> Duration {
         let debt = neighbour.bytes_out.saturating_sub(neighbour.bytes_in);
         match self.held.get(&link) {
             _ if neighbour.upload_kbps == 0 || !neighbour.trust.is_fair() => config.served_last,
             Some(Slot::Lent) => Duration::ZERO,
-            Some(Slot::Earned) if debt <= worth(film, neighbour.playing, config.debt_max) => Duration::ZERO,
+            Some(Slot::Earned) if debt <= worth(film, plays, config.debt_max) => Duration::ZERO,
             _ => config.served_later,
         }
     }
@@ -116,7 +124,12 @@ impl Peer {
             let came = self.links.iter().filter(|(_, n)| n.serves() && n.since > renewed);
             came.for_each(|(&link, _)| self.slots.admit(link));
         }
-        let place = |(&link, n): (&Link, &Neighbour)| (link, self.slots.place(&self.config, film, link, n));
+        // One that keeps for others plays nothing: it may owe as much as who plays what we play.
+        let own = self.told.map(|(_, playing)| playing);
+        let place = |(&link, n): (&Link, &Neighbour)| {
+            let plays = if n.keeps { own } else { n.playing };
+            (link, self.slots.place(&self.config, film, link, n, plays))
+        };
         self.slots.behind = self.links.iter().map(place).collect();
     }
 }

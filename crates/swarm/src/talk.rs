@@ -30,7 +30,12 @@ impl Peer {
 
     pub(crate) fn hello(&self) -> Message {
         let swarm = self.film.as_ref().map_or([0; 20], |film| film.swarm);
-        Message::Hello(Hello { version: VERSION, swarm, upload_kbps: self.uploads.kbps() })
+        Message::Hello(Hello {
+            version: VERSION,
+            swarm,
+            upload_kbps: self.uploads.kbps(),
+            keeps: self.keeps(),
+        })
     }
 
     pub(crate) fn full_report(&self) -> Have {
@@ -62,6 +67,19 @@ impl Peer {
         }
     }
 
+    fn playing(&self) -> Playing {
+        // Whatever is wanted of one that keeps for others, it is nobody's rival.
+        if self.keeps() {
+            return Playing { position_ms: 0, window_end_ms: 0, video: 255, audio: 255 };
+        }
+        Playing {
+            position_ms: millis(self.viewer.player.position),
+            window_end_ms: millis(self.viewer.window_end(&self.config)),
+            video: self.viewer.rendition(Kind::Video).unwrap_or(255),
+            audio: self.viewer.rendition(Kind::Audio).unwrap_or(255),
+        }
+    }
+
     /// Tells neighbours what has changed: holdings, fetches, playhead.
     pub(crate) fn report(&mut self, now: Time, out: &mut Vec<Output>) {
         // What comes down the trees is seldom asked for.
@@ -83,12 +101,7 @@ impl Peer {
             self.fetching_changed = false;
             self.reported = now;
         }
-        let playing = Playing {
-            position_ms: millis(self.viewer.player.position),
-            window_end_ms: millis(self.viewer.window_end(&self.config)),
-            video: self.viewer.rendition(Kind::Video).unwrap_or(255),
-            audio: self.viewer.rendition(Kind::Audio).unwrap_or(255),
-        };
+        let playing = self.playing();
         let stale = match &self.told {
             None => true,
             Some((_, told)) if (told.video, told.audio) != (playing.video, playing.audio) => true,

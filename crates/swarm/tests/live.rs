@@ -187,7 +187,10 @@ impl Stage {
         for link in 1..=links {
             stage.feed(Input::LinkUp { link: Link(link), peer: peer_id(link as usize), dialled: false });
             stage.feed(Input::LinkRoom { link: Link(link), room: 128 * 1024 });
-            stage.say(link, Message::Hello(Hello { version: 1, swarm: SWARM, upload_kbps: 8000 }));
+            stage.say(
+                link,
+                Message::Hello(Hello { version: 1, swarm: SWARM, upload_kbps: 8000, keeps: false }),
+            );
             let playing = Playing { position_ms: 6000, window_end_ms: 46_000, video: 0, audio: 255 };
             stage.say(link, Message::Playing(playing));
         }
@@ -370,8 +373,8 @@ fn message() -> impl Strategy<Value = Message> {
         1 => (any::<u32>(), any::<u8>()).prop_map(|(at, video)| Message::Playing(Playing {
             position_ms: at / 2, window_end_ms: at, video: video % 2, audio: 255,
         })),
-        1 => (0..100_000u32).prop_map(|upload_kbps| {
-            Message::Hello(Hello { version: 1, swarm: SWARM, upload_kbps })
+        1 => (0..100_000u32, any::<bool>()).prop_map(|(upload_kbps, keeps)| {
+            Message::Hello(Hello { version: 1, swarm: SWARM, upload_kbps, keeps })
         }),
     ]
 }

@@ -19,7 +19,7 @@ fn recorded(config: &Config) -> Vec<u8> {
         peer.handle(Time::from_millis(at_ms), input.clone(), &mut out);
         recorder.record(Time::from_millis(at_ms), &input, &out);
     };
-    let hello = Hello { version: 1, swarm: film.swarm_id(), upload_kbps: 8000 };
+    let hello = Hello { version: 1, swarm: film.swarm_id(), upload_kbps: 8000, keeps: false };
     let whole = vec![Run { first: SegmentId::new(0, 1), count: 10 }];
     let playing = Playing { position_ms: 3000, window_end_ms: 43_000, video: 0, audio: 3 };
     step(0, Input::Film(&film));

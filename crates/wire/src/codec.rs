@@ -60,6 +60,15 @@ impl<'a> Bytes<'a> {
         Err(Malformed)
     }
 
+    /// Yes or no.
+    fn flag(&mut self) -> Result<bool, Malformed> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed),
+        }
+    }
+
     /// How many things follow, each of which takes at least one byte.
     fn count(&mut self, most: usize) -> Result<usize, Malformed> {
         let count = self.varint()? as usize;
@@ -111,6 +120,7 @@ pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) -> u8 {
             out.push(hello.version);
             out.extend_from_slice(&hello.swarm);
             put_varint(out, hello.upload_kbps);
+            out.push(u8::from(hello.keeps));
             frame::HELLO
         }
         Message::Have(have) => {
@@ -182,6 +192,7 @@ pub(crate) fn decode(kind: u8, body: &[u8]) -> Result<Option<Message>, Malformed
             version: bytes.u8()?,
             swarm: bytes.take(20)?.try_into().map_err(|_| Malformed)?,
             upload_kbps: bytes.varint()?,
+            keeps: bytes.flag()?,
         }),
         frame::HAVE => Message::Have(Have {
             whole: bytes.list(MAX_LIST, Bytes::run)?,
@@ -214,11 +225,7 @@ pub(crate) fn decode(kind: u8, body: &[u8]) -> Result<Option<Message>, Malformed
             segment: bytes.segment()?,
             piece: bytes.varint()?,
             within_ms: bytes.varint()?,
-            leaves: match bytes.u8()? {
-                0 => false,
-                1 => true,
-                _ => return Err(Malformed),
-            },
+            leaves: bytes.flag()?,
         },
         frame::CANCEL => Message::Cancel { id: bytes.varint()? },
         frame::REFUSE => Message::Refuse {

@@ -100,6 +100,8 @@ pub struct Hello {
     pub swarm: [u8; 20],
     /// What the sender is ready to upload, in kbit/s; 0 from one that does not share.
     pub upload_kbps: u32,
+    /// Whether it keeps for others: it fetches what its neighbours will want.
+    pub keeps: bool,
 }
 
 /// A run of whole segments of one rendition.
@@ -133,7 +135,7 @@ pub struct Have {
     pub fetching: Vec<SegmentId>,
 }
 
-/// Where a player is: which segments its viewer will want soon.
+/// Where a player is: which segments its viewer will want soon. One that keeps for others is nowhere: 0 to 0, and no rendition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Playing {
     /// Position in the film, milliseconds.

@@ -29,8 +29,14 @@ fn partial() -> impl Strategy<Value = Partial> {
 
 fn message() -> impl Strategy<Value = Message> {
     prop_oneof![
-        (any::<u8>(), any::<[u8; 20]>(), any::<u32>())
-            .prop_map(|(version, swarm, upload_kbps)| Message::Hello(Hello { version, swarm, upload_kbps })),
+        (any::<u8>(), any::<[u8; 20]>(), any::<u32>(), any::<bool>()).prop_map(
+            |(version, swarm, upload_kbps, keeps)| Message::Hello(Hello {
+                version,
+                swarm,
+                upload_kbps,
+                keeps
+            })
+        ),
         (vec(run(), 0..9), vec(partial(), 0..5), vec(run(), 0..9), vec(segment(), 0..9)).prop_map(
             |(whole, partial, gone, fetching)| Message::Have(Have { whole, partial, gone, fetching })
         ),

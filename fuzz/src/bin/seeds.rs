@@ -106,7 +106,12 @@ fn messages(film: &Film) -> Vec<Message> {
     let runs =
         vec![Run { first: SegmentId::new(0, 2), count: 2 }, Run { first: SegmentId::new(1, 1), count: 4 }];
     vec![
-        Message::Hello(Hello { version: VERSION, swarm: film.index.swarm_id(), upload_kbps: 5000 }),
+        Message::Hello(Hello {
+            version: VERSION,
+            swarm: film.index.swarm_id(),
+            upload_kbps: 5000,
+            keeps: true,
+        }),
         Message::Have(Have {
             whole: runs.clone(),
             partial: vec![Partial { segment, pieces }],
@@ -234,7 +239,7 @@ fn live_story() -> (Vec<u8>, Vec<u8>) {
     for (link, peer) in [(Link(0), PeerId([b'a'; 20])), (Link(1), PeerId([b'b'; 20]))] {
         tell(1, Input::LinkUp { link, peer, dialled: link == Link(0) }, true);
         tell(1, Input::LinkRoom { link, room: 128 * 1024 }, false);
-        let hello = Hello { version: VERSION, swarm: live::STREAM, upload_kbps: 9000 };
+        let hello = Hello { version: VERSION, swarm: live::STREAM, upload_kbps: 9000, keeps: false };
         let playing = Playing { position_ms: 0, window_end_ms: 40_000, video: 0, audio: 1 };
         tell(5, Input::Message(link, Message::Hello(hello)), false);
         tell(0, Input::Message(link, Message::Playing(playing)), false);

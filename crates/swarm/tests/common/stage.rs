@@ -50,9 +50,23 @@ impl Stage {
     pub fn greet(&mut self, link: u32, dialled: bool, upload_kbps: u32) {
         self.link_up(link, dialled);
         self.feed(Input::LinkRoom { link: Link(link), room: 128 * 1024 });
-        self.say(link, Message::Hello(Hello { version: 1, swarm: film(30).swarm_id(), upload_kbps }));
+        self.greeting(link, upload_kbps, false);
         let playing = Playing { position_ms: 8000, window_end_ms: 60_000, video: 2, audio: AUDIO };
         self.say(link, Message::Playing(playing));
+    }
+
+    /// One that says that it keeps for others.
+    pub fn greet_keeper(&mut self, link: u32, upload_kbps: u32) {
+        self.link_up(link, true);
+        self.feed(Input::LinkRoom { link: Link(link), room: 128 * 1024 });
+        self.greeting(link, upload_kbps, true);
+        let nowhere = Playing { position_ms: 0, window_end_ms: 0, video: 255, audio: 255 };
+        self.say(link, Message::Playing(nowhere));
+    }
+
+    fn greeting(&mut self, link: u32, upload_kbps: u32, keeps: bool) {
+        let hello = Hello { version: 1, swarm: film(30).swarm_id(), upload_kbps, keeps };
+        self.say(link, Message::Hello(hello));
     }
 
     pub fn say(&mut self, link: u32, message: Message) {
