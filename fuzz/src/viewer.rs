@@ -7,11 +7,13 @@ use std::time::Duration;
 use swarm::{Config, Input, Link, Output, Part, Peer, PeerId, Player, Source, Time, trace};
 use wire::{Bytes, MAX_PATH, Message};
 
-/// Inputs as `swarm::trace` writes them, to a peer that watches a film and has neighbours. It stays within its limits, and
+/// Inputs as `swarm::trace` writes them, to a peer that watches a film, or keeps it for others, and has neighbours. It stays within its limits, and
 /// two peers that are told the same do the same.
 pub fn swarm_operations(bytes: &[u8]) {
     let film = Film::new();
-    run_twice(&[Input::Film(&film.index)], bytes, |segment| film.segment(segment).is_some());
+    for config in [Config::default(), Config::keeper()] {
+        run_twice(&config, &[Input::Film(&film.index)], bytes, |segment| film.segment(segment).is_some());
+    }
 }
 
 /// The same for a peer that watches a live stream, of which a second has been heard.
@@ -20,7 +22,7 @@ pub fn swarm_live(bytes: &[u8]) {
     let parts = live_parts(1..=5);
     let head = Input::Head { from: Source::Origin, number: 5, parts: &parts };
     // What it has heard of is for it to say.
-    run_twice(&[begin, head], bytes, |_| true);
+    run_twice(&Config::default(), &[begin, head], bytes, |_| true);
 }
 
 /// Parts of a live stream with these numbers, pictures and sound.
@@ -35,7 +37,7 @@ pub fn live_parts(numbers: std::ops::RangeInclusive<u32>) -> Vec<Part> {
 }
 
 /// A peer with three neighbours, and whatever else it is told, two times over.
-fn run_twice(begin: &[Input<'_>], bytes: &[u8], is_known: impl Fn(SegmentId) -> bool) {
+fn run_twice(config: &Config, begin: &[Input<'_>], bytes: &[u8], is_known: impl Fn(SegmentId) -> bool) {
     let mut input = Vec::new();
     let mut tell = |what: &Input<'_>| {
         wire::put_varint(&mut input, 1);
@@ -57,7 +59,6 @@ fn run_twice(begin: &[Input<'_>], bytes: &[u8], is_known: impl Fn(SegmentId) -> 
     }
     input.extend_from_slice(bytes);
 
-    let config = Config::default();
     let run = || {
         let mut peer = Peer::new(PeerId([b'm'; 20]), config.clone(), 7);
         let mut did = Vec::new();

@@ -215,7 +215,7 @@ impl Peer {
             duplicate_bytes: self.duplicates,
             refused: self.refused,
             wants: self.viewer.wants().count(),
-            fetching: self.origin.fetches.len(),
+            fetching: self.origin.fetches.values().filter(|fetch| fetch.left > 0).count(),
             depths: self.depths(),
         }
     }
