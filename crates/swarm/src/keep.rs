@@ -2,7 +2,7 @@
 //!
 //! One that [keeps](crate::Role::Keeper) has no player: what it gets is what its neighbours play, from where each of them is, and
 //! what its driver is asked for. What neighbours say may be untrue, so that what is fetched for one of them has a pace, and
-//! what is looked at has a bound.
+//! what is looked at has a bound. And nobody waits for it: a viewer whose time runs out calls the origin.
 //!
 //! Here is also what is kept at all: what makes room for others, what a driver had before, and what it lost.
 
@@ -59,8 +59,10 @@ impl Peer {
     fn look_round(&self) -> Vec<(Duration, SegmentId)> {
         let Some(film) = &self.film else { return Vec::new() };
         let mut soonest: BTreeMap<SegmentId, Duration> = BTreeMap::new();
-        for playing in self.links.values().filter_map(plays) {
-            for segment in self.ahead_of(film, playing).filter(|&segment| !self.store.is_whole(segment)) {
+        for (n, playing) in self.links.values().filter_map(|n| Some((n, plays(n)?))) {
+            let lacks =
+                |segment: &SegmentId| !self.store.is_whole(*segment) && !has_another(film, n, *segment);
+            for segment in self.ahead_of(film, playing).filter(lacks) {
                 let slack = film.start(segment).saturating_sub(position(playing));
                 soonest.entry(segment).and_modify(|least| *least = slack.min(*least)).or_insert(slack);
             }
@@ -97,9 +99,16 @@ impl Peer {
         position(playing) + window.min(self.config.window) + self.config.fetch_ahead
     }
 
-    /// Whether a neighbour lacks a segment, and may have something fetched for it now.
-    pub(crate) fn is_due_to_somebody(&self, now: Time, segment: SegmentId) -> bool {
-        self.links.values().any(|n| n.kept_until <= now + BURST && self.is_wanted_by(n, segment))
+    /// Whether a neighbour lacks a segment, may have something fetched for it now, and would have it in time. Who needs it sooner
+    /// than that steps in and calls the origin itself: twice the same would only come later.
+    pub(crate) fn is_due_to_somebody(&self, now: Time, segment: SegmentId, in_time: Duration) -> bool {
+        let Some(film) = &self.film else { return false };
+        self.links.values().any(|n| {
+            let slack = plays(n).map(|playing| film.start(segment).saturating_sub(position(playing)));
+            slack.is_some_and(|slack| slack > in_time)
+                && n.kept_until <= now + BURST
+                && self.is_wanted_by(n, segment)
+        })
     }
 
     /// A segment is fetched for all who lack it.
@@ -192,6 +201,15 @@ impl Peer {
         }
         self.kept.looked = None;
     }
+}
+
+/// Whether a neighbour holds the same time of the film in another quality: it has just changed, and goes on from there.
+fn has_another(film: &Film, neighbour: &Neighbour, segment: SegmentId) -> bool {
+    let others = (0..u8::MAX).map_while(|rendition| Some((rendition, film.kind(rendition)?)));
+    let kind = film.kind(segment.rendition);
+    others
+        .filter(|&(rendition, other)| rendition != segment.rendition && Some(other) == kind)
+        .any(|(rendition, _)| neighbour.holds_any(SegmentId::new(rendition, segment.sequence)))
 }
 
 /// Where a neighbour is that is kept for.

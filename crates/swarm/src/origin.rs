@@ -135,6 +135,11 @@ impl Origin {
         self.brought.is_none_or(|at| now.since(at) <= SILENCE) && self.stood_still.is_none_or(|at| at < since)
     }
 
+    /// Whether a fetch has been seen.
+    pub fn is_measured(&self) -> bool {
+        self.rate.is_some()
+    }
+
     /// How long a fetch of `bytes` takes, by what has been seen.
     pub fn estimate(&self, bytes: u32) -> Duration {
         LATENCY

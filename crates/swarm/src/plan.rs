@@ -94,18 +94,26 @@ impl Peer {
             self.prefetch(now, out);
         }
         let asked = self.asked_pieces();
-        let mut ahead = if keeps { self.origin.fetches.len() } else { self.under_way(now, &tasks) };
+        let mut ahead = self.under_way(now, &tasks);
         for task in &tasks {
-            if task.wanted || ahead < self.early_fetches() {
+            if task.wanted || ahead < self.early_fetches(task.segment) {
                 ahead += usize::from(self.consider_origin(now, task, ahead, &asked, out));
             }
         }
         tasks.is_empty()
     }
 
-    /// How many fetches ahead of need are opened.
-    fn early_fetches(&self) -> usize {
-        if self.keeps() { self.config.fetches_max } else { EARLY_FETCHES }
+    /// How many fetches are opened before one ahead of need is.
+    fn early_fetches(&self, segment: SegmentId) -> usize {
+        match &self.film {
+            // As many as come while one plays: on a slow line more would only come later than neighbours wait for.
+            Some(film) if self.keeps() && self.origin.is_measured() => {
+                let plays = film.end(segment).saturating_sub(film.start(segment));
+                let each = self.origin.estimate(film.size(segment)).as_millis().max(1);
+                ((plays.as_millis() / each) as usize).max(EARLY_FETCHES).min(self.config.fetches_max)
+            }
+            _ => EARLY_FETCHES,
+        }
     }
 
     /// How many of the segments this peer, or a neighbour that may be believed, is fetching.
@@ -223,7 +231,7 @@ impl Peer {
         let delays = !keeps && !self.origin.fetches.is_empty() && self.viewer.buffered() < enough;
         let beyond = !keeps && film.start(segment) >= self.viewer.window_end(&self.config);
         let for_nobody = || match keeps {
-            true => !self.is_due_to_somebody(now, segment),
+            true => !self.is_due_to_somebody(now, segment, lack.in_time + self.config.step_in * 2),
             false => beyond && !self.links.values().any(|n| self.is_wanted_by(n, segment)),
         };
         if !task.wanted && (delays || for_nobody()) {
@@ -245,7 +253,7 @@ impl Peer {
             self.orphaned.remove(&segment);
             return false;
         };
-        let in_turn = ahead < self.early_fetches();
+        let in_turn = ahead < self.early_fetches(segment);
         let since = self.orphaned.entry(segment).or_insert(now);
         if !in_turn {
             *since = now; // nobody's part yet
