@@ -30,13 +30,14 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
     let upload = upload(args.upload.as_ref().or(file.upload.as_ref())).map_err(Wrong::wrap)?;
     let player = player(args.player.as_deref().or(file.player.as_deref())).map_err(Wrong::wrap)?;
     let base = base.parse().with_context(|| format!("{base} is no address")).map_err(Wrong::wrap)?;
-    let trackers = if args.tracker.is_empty() { vec![tracker_of(&base)] } else { args.tracker.clone() };
+    let trackers =
+        if args.tracker.is_empty() { vec![node::tracker::beside(&base)] } else { args.tracker.clone() };
     let query = args.url.split_once('?').map(|(_, query)| query.to_owned());
     let origin = Origin::new(base, query)?;
 
     let film = Film::open(&origin, key.as_ref()).await?;
     let links = reach::config(args.reach).await?;
-    let options = Options { trackers, upload: upload / 8, links };
+    let options = Options { trackers, upload: upload / 8, links, keeps: None };
     let viewer = Viewer::join(film, origin.clone(), options).await?;
     let port = args.port.or(file.gateway_port).unwrap_or(0);
     let gateway = Gateway::open(viewer.clone(), origin, port).await.map_err(Wrong::wrap)?;
@@ -70,14 +71,6 @@ fn upload(text: Option<&String>) -> Result<u32> {
         Some(text) => parse_bitrate(text)
             .with_context(|| format!("--upload {text} is no rate: say 5M, 800k, or 0 to share nothing")),
     }
-}
-
-/// The tracker that a publisher's own server has.
-fn tracker_of(base: &node::origin::Url) -> String {
-    let mut url = base.clone();
-    url.set_path("/tracker");
-    url.set_query(None);
-    url.as_str().replacen("http", "ws", 1)
 }
 
 struct Player {

@@ -64,13 +64,25 @@ impl Admin {
     where
         F: Future<Output = Vec<Figure>> + Send + 'static,
     {
+        Self::open_as(address, None, look).await
+    }
+
+    /// The same for a node at a place with a name, which stands at every figure as the label `site`.
+    pub async fn open_as<F>(
+        address: SocketAddr,
+        site: Option<String>,
+        look: impl Fn() -> F + Send + Sync + 'static,
+    ) -> std::io::Result<Self>
+    where
+        F: Future<Output = Vec<Figure>> + Send + 'static,
+    {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let look: Look = Arc::new(move || Box::pin(look()));
         let app = Router::new()
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/metrics", get(metrics))
-            .with_state(look);
+            .with_state((site, look));
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
                 tracing::error!("the admin address has ended: {error}");
@@ -91,8 +103,9 @@ impl Drop for Admin {
     }
 }
 
-async fn metrics(State(look): State<Look>) -> impl IntoResponse {
-    let mut registry = Registry::with_prefix("braidcast");
+async fn metrics(State((site, look)): State<(Option<String>, Look)>) -> impl IntoResponse {
+    let labels = site.into_iter().map(|site| ("site".into(), site.into()));
+    let mut registry = Registry::with_prefix_and_labels("braidcast", labels);
     registry.register_collector(Box::new(Figures(look().await)));
     let mut text = String::new();
     encode(&mut text, &registry).expect("a string takes all that is written");

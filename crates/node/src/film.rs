@@ -28,6 +28,8 @@ pub enum OpenFilm {
 #[derive(Clone, Debug)]
 pub struct Film {
     index: Index,
+    /// The index as it was signed.
+    sealed: Bytes,
     /// Starts of the segments of each rendition, and the end of the last.
     starts: Vec<Vec<Duration>>,
     inits: Vec<Bytes>,
@@ -36,17 +38,39 @@ pub struct Film {
 impl Film {
     /// Fetches index and initialisation segments. With `key`, only what that key signed is taken.
     pub async fn open(origin: &Origin, key: Option<&PublicKey>) -> Result<Self, OpenFilm> {
-        let sealed = origin.file("index.bci", MAX_INDEX_BYTES).await.map_err(OpenFilm::NoIndex)?;
+        let sealed = Self::sealed_index(origin).await?;
+        Self::open_sealed(sealed, origin, key).await
+    }
+
+    /// Fetches the index, as it was signed.
+    pub(crate) async fn sealed_index(origin: &Origin) -> Result<Bytes, OpenFilm> {
+        origin.file("index.bci", MAX_INDEX_BYTES).await.map_err(OpenFilm::NoIndex)
+    }
+
+    /// Checks an index that was fetched, and fetches the initialisation segments.
+    pub(crate) async fn open_sealed(
+        sealed: Bytes,
+        origin: &Origin,
+        key: Option<&PublicKey>,
+    ) -> Result<Self, OpenFilm> {
         let index = Index::open(&sealed, key)?;
         let mut inits = Vec::with_capacity(index.renditions.len());
         for rendition in &index.renditions {
-            let refused = || OpenFilm::Init(rendition.id.clone());
             let name = format!("{}/init.mp4", rendition.id);
-            let init = origin.file(&name, MAX_INIT_BYTES).await.map_err(|_| refused())?;
-            if manifest::digest::root(&init) != rendition.init {
-                return Err(refused());
+            let init = origin.file(&name, MAX_INIT_BYTES).await;
+            inits.push(init.map_err(|_| OpenFilm::Init(rendition.id.clone()))?);
+        }
+        Self::of(sealed, key, inits)
+    }
+
+    /// A film of these files, all of which are checked: the index as it was signed, and the initialisation segment of each
+    /// rendition in its order.
+    pub(crate) fn of(sealed: Bytes, key: Option<&PublicKey>, inits: Vec<Bytes>) -> Result<Self, OpenFilm> {
+        let index = Index::open(&sealed, key)?;
+        for (at, rendition) in index.renditions.iter().enumerate() {
+            if inits.get(at).is_none_or(|init| manifest::digest::root(init) != rendition.init) {
+                return Err(OpenFilm::Init(rendition.id.clone()));
             }
-            inits.push(init);
         }
         let starts = index.renditions.iter().map(|rendition| {
             let mut at = 0;
@@ -60,7 +84,12 @@ impl Film {
             starts
         });
         let starts = starts.collect();
-        Ok(Self { index, starts, inits })
+        Ok(Self { index, sealed, starts, inits })
+    }
+
+    /// The index as it was signed: `index.bci`.
+    pub fn sealed(&self) -> &Bytes {
+        &self.sealed
     }
 
     /// The index.

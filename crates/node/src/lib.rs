@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod cache;
+pub mod edge;
 pub mod film;
 pub mod gateway;
 mod letters;
@@ -14,6 +15,8 @@ pub mod origin;
 mod playback;
 pub mod pml;
 pub mod seed;
+mod serving;
+pub mod shelf;
 mod store;
 pub mod tracker;
 pub mod viewer;

@@ -31,13 +31,19 @@ impl Store {
         self.segments.get(&segment)?.pieces.get(&piece)
     }
 
-    /// The whole segment of `size` bytes, for a player; `None` if a piece is missing.
-    pub(crate) fn give(&mut self, segment: SegmentId, size: u32) -> Option<Bytes> {
-        let held = self.segments.get_mut(&segment).filter(|held| held.bytes == size as usize)?;
-        held.given = true;
+    /// The whole segment of `size` bytes; `None` if a piece is missing.
+    pub(crate) fn whole(&self, segment: SegmentId, size: u32) -> Option<Bytes> {
+        let held = self.segments.get(&segment).filter(|held| held.bytes == size as usize)?;
         let mut whole = BytesMut::with_capacity(held.bytes);
         held.pieces.values().for_each(|piece| whole.extend_from_slice(piece));
         Some(whole.freeze())
+    }
+
+    /// The same, for a player.
+    pub(crate) fn give(&mut self, segment: SegmentId, size: u32) -> Option<Bytes> {
+        let whole = self.whole(segment, size)?;
+        self.segments.get_mut(&segment)?.given = true;
+        Some(whole)
     }
 
     /// Drops a segment; says how many of its bytes no player ever got.

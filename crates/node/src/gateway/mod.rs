@@ -7,11 +7,10 @@
 mod files;
 mod guard;
 mod movie;
-mod playlist;
-mod range;
 
 use crate::origin::Origin;
-use crate::viewer::{Missing, Viewer};
+use crate::serving::{Name, failed, media_type, range, stays};
+use crate::viewer::Viewer;
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -19,7 +18,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use files::{Files, Name};
+use files::Files;
 use guard::Guard;
 use movie::Movie;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -128,7 +127,7 @@ async fn answer(
 ) -> Response {
     let film = site.viewer.film();
     match Name::parse(&path, film) {
-        None => StatusCode::NOT_FOUND.into_response(),
+        None | Some(Name::Index) => StatusCode::NOT_FOUND.into_response(),
         Some(Name::Movie) => match &site.movie {
             Some(movie) => movie.clone().respond(&site.viewer, &method, &headers),
             None => StatusCode::NOT_FOUND.into_response(),
@@ -154,39 +153,6 @@ async fn answer(
             Ok(bytes) => range::whole(&method, &headers, media_type(&path), bytes),
             Err(why) => (StatusCode::BAD_GATEWAY, format!("{why}\n")).into_response(),
         },
-    }
-}
-
-/// Whether a file, if it is a playlist, names nothing but files of the film.
-fn stays(path: &str, bytes: &[u8]) -> bool {
-    match path.rsplit('.').next() {
-        Some("m3u8") => playlist::hls_stays(bytes),
-        Some("mpd") => playlist::dash_stays(bytes),
-        _ => true,
-    }
-}
-
-fn failed(why: &Missing) -> Response {
-    let status = match why {
-        Missing::Unknown => StatusCode::NOT_FOUND,
-        Missing::Refused(status) => StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_GATEWAY),
-        Missing::Forged => StatusCode::BAD_GATEWAY,
-        Missing::Left => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    (status, format!("{why}\n")).into_response()
-}
-
-/// By the file's extension, as the origin has it.
-fn media_type(path: &str) -> &'static str {
-    match path.rsplit('.').next().unwrap_or("") {
-        "m3u8" => "application/vnd.apple.mpegurl",
-        "mpd" => "application/dash+xml",
-        "vtt" => "text/vtt; charset=utf-8",
-        "jpg" => "image/jpeg",
-        "json" => "application/json",
-        "mp4" | "m4s" if path.starts_with('a') => "audio/mp4",
-        "mp4" | "m4s" => "video/mp4",
-        _ => "application/octet-stream",
     }
 }
 

@@ -1,8 +1,9 @@
 //! The whole film as one MP4 file with ranges, for players that know neither HLS nor DASH. It is nowhere in one place: each
 //! segment is brought when its bytes are asked for.
 
-use super::{Sent, range};
+use super::Sent;
 use crate::film::Film;
+use crate::serving::range;
 use crate::viewer::Viewer;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method};

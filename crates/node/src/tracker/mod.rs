@@ -51,6 +51,14 @@ const REPORTS: usize = 64;
 /// How long a farewell may take.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
+/// The tracker that a publisher's own server has beside its films.
+pub fn beside(base: &reqwest::Url) -> String {
+    let mut url = base.clone();
+    url.set_path("/tracker");
+    url.set_query(None);
+    url.as_str().replacen("http", "ws", 1)
+}
+
 /// Which swarm, and where.
 #[derive(Clone, Debug)]
 pub struct Config {

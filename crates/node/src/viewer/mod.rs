@@ -8,6 +8,7 @@ use crate::film::Film;
 use crate::letters::letters;
 use crate::links;
 use crate::origin::Origin;
+use crate::shelf::Shelf;
 use bytes::Bytes;
 use driver::{Call, Driver};
 use manifest::SegmentId;
@@ -29,6 +30,9 @@ pub struct Options {
     pub upload: u32,
     /// Where the links live.
     pub links: links::Config,
+    /// Where segments are kept for others, instead of a player: who has this fetches each once, plays nothing, and drops nothing
+    /// by itself.
+    pub keeps: Option<Shelf>,
 }
 
 /// Why a segment does not come.
@@ -99,6 +103,12 @@ impl Viewer {
         let (answer, answered) = oneshot::channel();
         self.calls.send(Call::Segment(segment, answer)).await.map_err(|_| Missing::Left)?;
         answered.await.unwrap_or(Err(Missing::Left))
+    }
+
+    /// A segment will be asked for soon, and may be brought meanwhile. For those who keep for others; a viewer's player says
+    /// where it is.
+    pub async fn ahead(&self, segment: SegmentId) {
+        let _ = self.calls.send(Call::Ahead(segment)).await; // it may have left
     }
 
     /// Says where the player is. Without this it is guessed from what is asked for.

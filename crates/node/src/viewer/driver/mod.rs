@@ -1,5 +1,6 @@
 //! Carries out what the session wants. Its invariant: the store holds only pieces that the session has named as verified.
 
+mod disk;
 mod fetch;
 
 use super::{Missing, Options, Stats, new_peer_id};
@@ -7,9 +8,11 @@ use crate::film::Film;
 use crate::links::{self, Links};
 use crate::origin::Origin;
 use crate::playback::Playback;
+use crate::shelf::Found;
 use crate::store::Store;
 use crate::tracker::{self, Trackers};
 use bytes::{BufMut, Bytes, BytesMut};
+use disk::Disk;
 use fetch::{Fetch, Fetched};
 use manifest::SegmentId;
 use session::{Order, Place, Session};
@@ -25,7 +28,7 @@ const PLAYER_EVERY: Duration = Duration::from_millis(250);
 /// Pieces of all fetches that may wait to be checked: at 64 KiB each, 4 MiB.
 const FETCHED_MAX: usize = 64;
 /// Waiting for one segment, at most; who comes later has to ask again.
-const WAITING_MAX: usize = 64;
+const WAITING_MAX: usize = 1024;
 
 type Answer = oneshot::Sender<Result<Bytes, Missing>>;
 
@@ -33,6 +36,7 @@ type Answer = oneshot::Sender<Result<Bytes, Missing>>;
 #[derive(Debug)]
 pub(super) enum Call {
     Segment(SegmentId, Answer),
+    Ahead(SegmentId),
     Player(Player),
     Stats(oneshot::Sender<Stats>),
     Leave,
@@ -43,6 +47,10 @@ pub(super) struct Driver {
     origin: Origin,
     session: Session,
     store: Store,
+    /// Where a keeper has what it keeps.
+    disk: Option<Disk>,
+    /// What was there at the start.
+    found: Found,
     links: Links,
     trackers: Option<Trackers>,
     started: Instant,
@@ -63,6 +71,7 @@ struct Inbox {
     links: mpsc::Receiver<links::Event>,
     trackers: Option<mpsc::Receiver<tracker::Event>>,
     fetched: mpsc::Receiver<Fetched>,
+    disk: Option<mpsc::Receiver<disk::News>>,
 }
 
 impl Driver {
@@ -83,13 +92,25 @@ impl Driver {
             (Some(trackers), Some(events))
         };
         let (fetched, fetched_events) = mpsc::channel(FETCHED_MAX);
-        let config = swarm::Config { upload: options.upload, ..swarm::Config::default() };
+        let role = if options.keeps.is_some() { swarm::Config::keeper() } else { swarm::Config::default() };
+        let config = swarm::Config { upload: options.upload, ..role };
         let session = session::Options { me, seed: u64::from_le_bytes(seed), config, record: false };
+        let mut found = Found::default();
+        let (disk, disk_news) = match options.keeps {
+            Some(shelf) => {
+                found = shelf.found().await;
+                let (disk, news) = Disk::new(shelf, &found);
+                (Some(disk), Some(news))
+            }
+            None => (None, None),
+        };
         Ok(Self {
             session: Session::start(Time::default(), film.index().clone(), session),
             film,
             origin,
             store: Store::default(),
+            disk,
+            found,
             links,
             trackers,
             started: Instant::now(),
@@ -101,16 +122,24 @@ impl Driver {
             stats: Stats::default(),
             neighbours: BTreeSet::new(),
             fetched,
-            inbox: Inbox { links: link_events, trackers: tracker_events, fetched: fetched_events },
+            inbox: Inbox {
+                links: link_events,
+                trackers: tracker_events,
+                fetched: fetched_events,
+                disk: disk_news,
+            },
         })
     }
 
     /// Until it is told to leave, or nobody is there any more to tell it.
     pub(super) async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
         self.carry_out(&Bytes::new());
+        let found = std::mem::take(&mut self.found);
+        self.hold(found);
         let mut player_at = Instant::now();
         loop {
             let wake_at = self.session.wake_at().map(|at| self.started + Duration::from_micros(at.0));
+            let is_behind = self.disk.as_ref().is_some_and(Disk::is_behind);
             let inbox = &mut self.inbox;
             tokio::select! {
                 call = calls.recv() => match call {
@@ -119,11 +148,13 @@ impl Driver {
                 },
                 Some(event) = inbox.links.recv() => self.link(event),
                 Some(event) = next(&mut inbox.trackers) => self.tracker(event),
-                Some(news) = inbox.fetched.recv() => self.fetched(news),
+                Some(news) = inbox.fetched.recv(), if !is_behind => self.fetched(news),
+                Some(news) = next(&mut inbox.disk) => self.disk_news(news),
                 () = at(wake_at) => self.feed(|session, now| session.wake(now)),
                 () = sleep_until(player_at) => {
                     player_at = Instant::now() + PLAYER_EVERY;
                     self.look();
+                    self.look_at_disk().await;
                 }
             }
         }
@@ -143,6 +174,7 @@ impl Driver {
     fn call(&mut self, call: Call) {
         match call {
             Call::Segment(segment, answer) => self.want(segment, answer),
+            Call::Ahead(segment) => self.want_ahead(segment),
             Call::Player(player) => {
                 self.player = Some(player);
                 self.look();
@@ -175,14 +207,19 @@ impl Driver {
 
     /// Tells the session where the player is, and forgets those who wait no longer.
     fn look(&mut self) {
-        let now = self.now();
-        let player = self.player.unwrap_or_else(|| self.playback.player(now));
-        self.feed(|session, now| session.player(now, player));
+        // Who keeps for others has no player.
+        if self.disk.is_none() {
+            let now = self.now();
+            let player = self.player.unwrap_or_else(|| self.playback.player(now));
+            self.feed(|session, now| session.player(now, player));
+        }
         self.waiting.values_mut().for_each(|waiting| waiting.retain(|answer| !answer.is_closed()));
         let given_up = self.waiting.iter().filter(|(_, waiting)| waiting.is_empty()).map(|(s, _)| *s);
         for segment in given_up.collect::<Vec<_>>() {
             self.waiting.remove(&segment);
-            self.feed(|session, now| session.unwant(now, segment));
+            if !self.disk.as_ref().is_some_and(|disk| disk.is_ahead(segment)) {
+                self.feed(|session, now| session.unwant(now, segment));
+            }
         }
     }
 
@@ -213,7 +250,7 @@ impl Driver {
                 self.carry_out(&message);
             }
             links::Event::Room(link, _) => {
-                let room = self.links.room(link);
+                let room = self.room(link);
                 self.feed(|session, now| session.link_room(now, link, room));
             }
             links::Event::DialFailed(peer) => self.feed(|session, now| session.dial_failed(now, peer)),
@@ -240,18 +277,35 @@ impl Driver {
         self.carry_out(&Bytes::new());
     }
 
+    /// Bytes that a link takes now, without what is on its way from the disk.
+    fn room(&self, link: Link) -> u32 {
+        let due = self.disk.as_ref().map_or(0, |disk| disk.due_bytes(link));
+        self.links.room(link).saturating_sub(due)
+    }
+
     /// Does what the last call wants; `message` is what it was given.
     fn carry_out(&mut self, message: &Bytes) {
+        loop {
+            self.carry_out_once(message);
+            let Some((link, id)) = self.disk.as_mut().and_then(Disk::next_absent) else { break };
+            let now = self.now();
+            self.session.absent(now, link, id);
+        }
+    }
+
+    fn carry_out_once(&mut self, message: &Bytes) {
         for order in self.session.take_orders() {
             match order {
                 Order::Send(link, bytes) => self.links.send(link, bytes.into()),
-                Order::SendPiece { link, head, segment, piece, .. } => {
+                Order::SendPiece { link, id, head, segment, piece } => {
                     if let Some(payload) = self.store.piece(segment, piece) {
                         let mut bytes = BytesMut::with_capacity(head.len() + payload.len());
                         bytes.put_slice(&head);
                         bytes.put_slice(payload);
                         self.stats.to_peers += payload.len() as u64;
                         self.links.send(link, bytes.freeze());
+                    } else {
+                        self.send_from_disk(link, id, &head, segment, piece);
                     }
                 }
                 Order::Dial(peer) => self.links.dial(peer),
@@ -301,12 +355,15 @@ impl Driver {
             }
         };
         self.store.put(segment, piece, bytes);
+        self.shelve(segment);
     }
 
     fn deliver(&mut self, segment: SegmentId) {
         let film = self.film.clone();
         let Some(entry) = film.index().segment(segment) else { return };
-        let Some(bytes) = self.store.give(segment, entry.size) else { return };
+        let Some(bytes) = self.store.give(segment, entry.size) else {
+            return self.deliver_from_disk(segment);
+        };
         if let (Some(kind), Some((start, end))) = (film.kind(segment.rendition), film.span(segment)) {
             self.playback.given(self.now(), kind, start, end);
         }

@@ -10,7 +10,7 @@ const NAMES: &[&str] = &["media", "index", "initialization", "sourceURL", "href"
 const PLACES: &[&str] = &["BaseURL", "Location", "PatchLocation"];
 
 /// Whether all that an HLS playlist names lies beside it or below.
-pub(super) fn hls_stays(text: &[u8]) -> bool {
+pub(crate) fn hls_stays(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     text.lines().all(|line| match line.strip_prefix('#') {
         None => is_near(line),
@@ -23,7 +23,7 @@ pub(super) fn hls_stays(text: &[u8]) -> bool {
 }
 
 /// Whether all that an MPD names lies beside it or below.
-pub(super) fn dash_stays(text: &[u8]) -> bool {
+pub(crate) fn dash_stays(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let mut reader = Reader::from_str(text);
     loop {

@@ -8,14 +8,14 @@ use std::ops::Range;
 
 /// What a request wants of `len` bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     Whole,
     Part(Range<u64>),
     Beyond,
 }
 
 /// Reads the `Range` header. Several ranges at once are answered with the whole, as a server may.
-pub(super) fn wanted(headers: &HeaderMap, len: u64) -> Wanted {
+pub(crate) fn wanted(headers: &HeaderMap, len: u64) -> Wanted {
     let Some(text) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else {
         return Wanted::Whole;
     };
@@ -28,7 +28,7 @@ pub(super) fn wanted(headers: &HeaderMap, len: u64) -> Wanted {
 }
 
 /// The start of an answer to `headers`, and what its body is to hold: empty for HEAD and for what lies beyond.
-pub(super) fn answer(
+pub(crate) fn answer(
     method: &Method,
     headers: &HeaderMap,
     media_type: &'static str,
@@ -55,7 +55,7 @@ pub(super) fn answer(
 }
 
 /// An answer without a body to what is `len` bytes long.
-pub(super) fn head(media_type: &'static str, len: u64) -> Response {
+pub(crate) fn head(media_type: &'static str, len: u64) -> Response {
     let mut response = Response::new(Body::empty());
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -64,7 +64,7 @@ pub(super) fn head(media_type: &'static str, len: u64) -> Response {
 }
 
 /// An answer from `bytes`, or the part of them that is asked for.
-pub(super) fn whole(
+pub(crate) fn whole(
     method: &Method,
     headers: &HeaderMap,
     media_type: &'static str,
