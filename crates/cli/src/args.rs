@@ -13,6 +13,7 @@ Examples:
   braidcast watch http://localhost:8080/watch/film  watch it in VLC, mpv or ffplay, as one of its viewers
   braidcast seed --hls https://my.site/film/master.m3u8 --tracker wss://tracker.my.site
                                                     give it to the p2p-media-loader pages that play it
+  braidcast edge --upstream https://video.my.site/  keep what an office watches, and fetch it once
   braidcast check http://localhost:8080/watch/film  is it what players and viewers may expect?
   braidcast sim scenarios/evening.toml --html r.html  what would an audience like this save?
 
@@ -46,6 +47,8 @@ pub enum Verb {
     Watch(Watch),
     /// Give somebody else's HLS stream to the viewers of its p2p-media-loader pages, as one more of them.
     Seed(Seed),
+    /// Keep what an office, a school or a provider's customers watch: fetch it once, give it to viewers and plain players.
+    Edge(Edge),
     /// Show or make the publisher's key.
     #[command(subcommand)]
     Keys(Keys),
@@ -158,8 +161,45 @@ pub struct Seed {
     pub viewers: Option<usize>,
 }
 
-/// How other viewers reach this one.
 #[derive(Debug, Args)]
+pub struct Edge {
+    /// Where films come from; several may be given: a film (its watch page, its folder or a file in it), or the root of a
+    /// Braidcast server, whose films are all kept, new ones too.
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_UPSTREAM", value_delimiter = ',')]
+    pub upstream: Vec<String>,
+    /// Folder for what is kept [default: edge, in ./braidcast-data].
+    #[arg(long, value_name = "DIR", env = "BRAIDCAST_CACHE")]
+    pub cache: Option<PathBuf>,
+    /// Disk for segments, as 50GB or 800MB; the longest unused go first [default: 50GB].
+    #[arg(long, value_name = "SIZE", env = "BRAIDCAST_CACHE_SIZE")]
+    pub cache_size: Option<String>,
+    /// Most to upload to the viewers of a film together, as 200M or 800k bits a second [default: as much as they take].
+    #[arg(long, value_name = "RATE", env = "BRAIDCAST_UP")]
+    pub up: Option<String>,
+    /// What this node is called in its figures and its list of films, as berlin-office.
+    #[arg(long, value_name = "NAME", env = "BRAIDCAST_SITE")]
+    pub site: Option<String>,
+    /// Address and port where players ask over plain HTTP: http://HERE/s/FILM/master.m3u8 [default: 0.0.0.0:8081].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_LISTEN")]
+    pub listen: Option<String>,
+    /// Answer /healthz and /metrics (Prometheus) here, as 127.0.0.1:9464 [default: nowhere].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_ADMIN")]
+    pub admin: Option<SocketAddr>,
+    /// Tracker to meet viewers at; several may be given [default: /tracker of each film's server].
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
+    pub tracker: Vec<String>,
+    /// The publisher's public key: nothing but what it signed is kept.
+    #[arg(long, value_name = "KEY", env = "BRAIDCAST_PUBLISHER")]
+    pub key: Option<String>,
+    /// Most viewers of a film at a time [default: 500].
+    #[arg(long, value_name = "N", env = "BRAIDCAST_VIEWERS")]
+    pub viewers: Option<usize>,
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// How other viewers reach this one.
+#[derive(Debug, Default, Args)]
 pub struct Reach {
     /// Address and UDP port for other viewers [default: 0.0.0.0 and any port].
     #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_BIND")]

@@ -1,10 +1,11 @@
 //! Settings from the config file, and what they come to together with flags and environment (which clap merges).
 
-use crate::args::{LogFormat, Making};
+use crate::args::{LogFormat, Making, Reach};
 use anyhow::{Context, Result, bail};
 use origin::ladder::{Ladder, parse_bitrate};
 use origin::package::{DEFAULT_PRESET, PRESETS, Settings};
 use serde::Deserialize;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -31,6 +32,23 @@ pub struct File {
     pub player: Option<String>,
     pub gateway_port: Option<u16>,
     pub upload: Option<String>,
+    /// Several, or one.
+    #[serde(deserialize_with = "some_or_one")]
+    pub upstream: Vec<String>,
+    pub cache: Option<PathBuf>,
+    pub cache_size: Option<String>,
+    pub up: Option<String>,
+    pub site: Option<String>,
+    pub admin: Option<SocketAddr>,
+    #[serde(deserialize_with = "some_or_one")]
+    pub tracker: Vec<String>,
+    pub publisher: Option<String>,
+    pub viewers: Option<usize>,
+    pub bind: Option<SocketAddr>,
+    pub external: Vec<IpAddr>,
+    #[serde(deserialize_with = "some_or_one")]
+    pub stun: Vec<String>,
+    pub tcp: Option<SocketAddr>,
 }
 
 impl File {
@@ -76,6 +94,16 @@ impl File {
         Ok(settings)
     }
 
+    /// How other viewers reach this one.
+    pub fn reach(&self, flags: Reach) -> Reach {
+        Reach {
+            bind: flags.bind.or(self.bind),
+            external: either(flags.external, &self.external),
+            stun: either(flags.stun, &self.stun),
+            tcp: flags.tcp.or(self.tcp),
+        }
+    }
+
     /// The data folder.
     pub fn data(&self, flag: Option<&PathBuf>) -> PathBuf {
         flag.or(self.data.as_ref()).cloned().unwrap_or_else(|| DEFAULT_DATA.into())
@@ -85,6 +113,25 @@ impl File {
     pub fn key(&self, flag: Option<&PathBuf>) -> Option<PathBuf> {
         flag.or(self.key.as_ref()).cloned()
     }
+}
+
+/// What the flags say, if they say anything.
+pub fn either<T: Clone>(flags: Vec<T>, file: &[T]) -> Vec<T> {
+    if flags.is_empty() { file.to_vec() } else { flags }
+}
+
+/// A list of texts, or a single text.
+fn some_or_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Texts {
+        One(String),
+        Some(Vec<String>),
+    }
+    Ok(match Texts::deserialize(from)? {
+        Texts::One(text) => vec![text],
+        Texts::Some(texts) => texts,
+    })
 }
 
 fn usual_places() -> Vec<PathBuf> {

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod config;
+mod edge;
 mod films;
 mod keys;
 mod links;
@@ -49,6 +50,7 @@ fn run(cli: Cli, screen: &Screen) -> Result<ExitCode> {
         Verb::Package(args) => runtime()?.block_on(package::run(args, &file, screen)),
         Verb::Watch(args) => runtime()?.block_on(watch::run(args, &file, screen)),
         Verb::Seed(args) => runtime()?.block_on(seed::run(args, &file, screen)),
+        Verb::Edge(args) => runtime()?.block_on(edge::run(args, &file, screen)),
         Verb::Keys(verb) => keys::run(verb, &file, screen),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "braidcast", &mut std::io::stdout());

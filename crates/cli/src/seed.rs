@@ -125,7 +125,7 @@ fn family(named: &ReleaseFamily) -> Family {
 }
 
 /// Reads a size such as 50GB or 800 MiB.
-fn size(text: &str) -> Result<u64> {
+pub fn size(text: &str) -> Result<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     let unit = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
         "gb" | "g" => 1e9,
