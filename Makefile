@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 BIN := target/release/braidcast
-BENCHES := swarm capped hostile outage players native seed seek
+BENCHES := swarm capped hostile outage players native seed seek edge
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ test: ## Everything that is checked, here and in CI.
 
 bench: $(BENCHES:%=bench-%) ## Every measured scenario with its bounds (about half an hour).
 
-bench-%: build ## One of: swarm, capped, hostile, outage, players, native, seed, seek.
+bench-%: build ## One of: swarm, capped, hostile, outage, players, native, seed, seek, edge.
 	@scripts/setup.sh test
 	@node bench/$*.mjs
 

@@ -1,4 +1,4 @@
-// Starts and stops the real `braidcast watch` and `braidcast seed`: viewers without a browser.
+// Starts and stops the real `braidcast watch`, `braidcast seed` and `braidcast edge`: viewers without a browser.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -92,6 +92,34 @@ export async function seed({ hls, tracker, args = [] }) {
             const line = (await stop()).findLast((line) => line.includes("segments held"));
             const [, origin, others] = /held, ([\d.]+) MB from the origin, ([\d.]+) MB to/.exec(line);
             return { fromPeers: 0, fromOrigin: origin * 1e6, toPeers: others * 1e6 };
+        },
+    };
+}
+
+/**
+ * @param {{ upstream: string, key?: string, args?: string[] }} what with an empty cache
+ * @returns {Promise<{ film: string, moved: () => Promise<Moved & { toPlayers: number }>, stop: () => Promise<unknown>, pid: number }>}
+ *   once its film is there
+ */
+export async function edge({ upstream, key, args = [] }) {
+    const folder = mkdtempSync(join(tmpdir(), "braidcast-edge-"));
+    const own = ["--cache", folder, "--listen", "127.0.0.1:0", ...(key ? ["--key", key] : [])];
+    const one = start(["edge", "--upstream", upstream, ...own, ...args]);
+    const stop = async () => {
+        const lines = await one.stop();
+        rmSync(folder, { recursive: true, force: true });
+        return lines;
+    };
+    return {
+        film: await one.address("film"),
+        pid: one.pid,
+        stop,
+        /** Ends it; what it moved until then. */
+        async moved() {
+            const line = (await stop()).findLast((line) => line.includes(" MB to players"));
+            const numbers = /([\d.]+) MB from the origin, ([\d.]+) MB from viewers, ([\d.]+) MB to viewers, ([\d.]+) MB to players/.exec(line);
+            const [fromOrigin, fromPeers, toPeers, toPlayers] = numbers.slice(1).map((text) => Number(text) * 1e6);
+            return { fromOrigin, fromPeers, toPeers, toPlayers };
         },
     };
 }

@@ -1,0 +1,12 @@
+// bench/edge.mjs with fewer viewers and a shorter film.
+
+import { test } from "node:test";
+import { office } from "./scenarios/edge.mjs";
+import { Report } from "./lib/report.mjs";
+import { verdict } from "./lib/verdict.mjs";
+
+test("an office with an edge takes a film once", { timeout: 180_000 }, async () => {
+    const report = new Report("edge, short");
+    await office(report, { viewers: 2, seconds: 30, gapMs: 1500, bitsPerSecond: 6_000_000, copiesMax: 1.3, topMin: 0 });
+    verdict(report);
+});
