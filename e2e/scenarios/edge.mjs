@@ -6,12 +6,12 @@ import { LADDER, showing, stage, viewerRows } from "../lib/stage.mjs";
 
 /**
  * @param {import("../lib/report.mjs").Report} report
- * @param {{ viewers: number, seconds: number, gapMs: number, bitsPerSecond: number, copiesMax: number, topMin: number, preset?: string }} how
- *   `topMin`: of the best quality's bit rate, what viewers play on average
+ * @param {{ viewers: number, seconds: number, gapMs: number, bitsPerSecond: number, copiesMax: number, topMin: number, ladder?: string,
+ *   preset?: string }} how `topMin`: of the best quality's bit rate, what viewers play on average
  */
 export async function office(report, how) {
-    const { viewers, seconds, gapMs, bitsPerSecond, copiesMax, topMin, preset } = how;
-    const on = await stage({ seconds, ladder: LADDER, preset, bitsPerSecond });
+    const { viewers, seconds, gapMs, bitsPerSecond, copiesMax, topMin, ladder = LADDER, preset } = how;
+    const on = await stage({ seconds, ladder, preset, bitsPerSecond });
     try {
         const node = await edge({ upstream: on.at(`/watch/${on.card.slug}`), key: on.key });
         const seen = await showing(on, { mode: "braidcast", viewers, gapMs, limitMs: seconds * 3000 });
