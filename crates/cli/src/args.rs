@@ -2,6 +2,7 @@
 //! file says: defaults < file < environment < flags.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -210,9 +211,40 @@ pub struct Reach {
     /// STUN server that is asked how this machine looks from outside, as stun.my.site:3478; several may be given.
     #[arg(long, value_name = "HOST:PORT", env = "BRAIDCAST_STUN", value_delimiter = ',')]
     pub stun: Vec<String>,
+    /// TURN server that passes everything on to viewers no other way leads to, as turn:turn.my.site:3478; several may be given.
+    #[arg(long, value_name = "turn:HOST:PORT", env = "BRAIDCAST_TURN", value_delimiter = ',')]
+    pub turn: Vec<String>,
+    /// User name at the TURN servers.
+    #[arg(long, value_name = "NAME", env = "BRAIDCAST_TURN_USER")]
+    pub turn_user: Option<String>,
+    /// Password there; better set in the environment, where other users of this machine do not see it.
+    #[arg(long, value_name = "PASSWORD", env = "BRAIDCAST_TURN_PASSWORD", hide_env_values = true)]
+    pub turn_password: Option<Secret>,
+    /// Be reached through the TURN server alone, so that other viewers do not learn this machine's address.
+    #[arg(long, env = "BRAIDCAST_RELAY_ONLY", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub relay_only: Option<bool>,
+    /// Answer as ICE-lite: only where every UDP packet from anybody gets here [default: true if --external is given].
+    #[arg(long, env = "BRAIDCAST_ICE_LITE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub ice_lite: Option<bool>,
     /// Listen here for viewers whose networks let no UDP pass, as 0.0.0.0:443.
     #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_TCP")]
     pub tcp: Option<SocketAddr>,
+}
+
+/// What is not to be printed.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("...")
+    }
 }
 
 /// Whose pages are met.

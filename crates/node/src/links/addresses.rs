@@ -32,6 +32,11 @@ pub(super) fn of_interfaces(bound: SocketAddr) -> Vec<SocketAddr> {
     up
 }
 
+/// The candidate that leads here by a TURN server.
+pub(super) fn relayed((relayed, base): (SocketAddr, SocketAddr)) -> Option<Candidate> {
+    Candidate::relayed(relayed, base, "udp").ok()
+}
+
 /// The candidates of this host: its own addresses, those it is known by outside, and those where it listens for TCP.
 pub(super) fn candidates(
     udp: &[SocketAddr],

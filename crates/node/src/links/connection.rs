@@ -7,6 +7,7 @@ use super::outlet::Outlet;
 use super::queue::Queue;
 use super::stack::{Broken, Common, guard};
 use bytes::Bytes;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::channel::ChannelId;
@@ -64,6 +65,8 @@ pub(super) struct Connection {
     pub unpolled: usize,
     /// Whether it is among those to be polled.
     pub is_dirty: bool,
+    /// Where the data goes out that it sends now.
+    pub source: Option<SocketAddr>,
     rtc: Box<Rtc>,
     ufrag: String,
     channel: Option<ChannelId>,
@@ -135,6 +138,7 @@ impl Connection {
             armed: None,
             unpolled: 0,
             is_dirty: false,
+            source: None,
             rtc,
             ufrag,
             channel: None,
@@ -259,7 +263,12 @@ impl Connection {
                     self.stack_deadline = at;
                     return Ok(());
                 }
-                Output::Transmit(datagram) => out.transmit(datagram),
+                Output::Transmit(datagram) => {
+                    if datagram.contents.first().is_some_and(|first| *first >= 20) {
+                        self.source = Some(datagram.source);
+                    }
+                    out.transmit(datagram);
+                }
                 Output::Event(event) => self.handle_event(now, event, out)?,
             }
         }

@@ -22,6 +22,9 @@ mod stun;
 mod table;
 mod tcp;
 mod timers;
+mod turn;
+
+pub use turn::TurnServer;
 
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -54,6 +57,14 @@ pub struct Config {
     pub tcp: Option<SocketAddr>,
     /// STUN servers that are asked how this host looks from outside.
     pub stun: Vec<SocketAddr>,
+    /// TURN servers, for peers that no other way leads to. The first that gives an address is used.
+    pub turn: Vec<TurnServer>,
+    /// Whether nothing but the address at a TURN server is offered and used, so that peers do not learn this host's own.
+    /// Without such an address there are no links.
+    pub relay_only: bool,
+    /// Whether offers are answered as ICE-lite (RFC 8445, 2.5): this host waits for the checks of the other side and makes none.
+    /// Only right where every datagram from anybody reaches it.
+    pub lite: bool,
     /// How long a connection may take to open, from its offer on.
     pub open_within: Duration,
 }
@@ -67,6 +78,9 @@ impl Default for Config {
             send_buffer: 128 * 1024,
             tcp: None,
             stun: Vec::new(),
+            turn: Vec::new(),
+            relay_only: false,
+            lite: false,
             open_within: Duration::from_secs(15),
         }
     }
@@ -165,6 +179,8 @@ pub struct Links {
 struct Waiting {
     bytes: AtomicUsize,
     limit: usize,
+    /// Open links whose data goes by a TURN server.
+    relayed: AtomicUsize,
     rooms: Mutex<BTreeMap<Link, Room>>,
 }
 
@@ -205,12 +221,17 @@ impl Waiting {
 }
 
 impl Links {
-    /// Opens the sockets. With STUN servers it takes up to a second to learn what they say.
+    /// Opens the sockets. With STUN servers it takes up to a second to learn what they say, with TURN servers up to two.
     pub async fn open(config: Config) -> Result<(Self, mpsc::Receiver<Event>), Error> {
         let (into, commands) = mpsc::unbounded_channel();
         let (events, out) = mpsc::channel(EVENTS);
         let limit = WAITING_BYTES.max(4 * config.max_connections * config.send_buffer);
-        let waiting = Arc::new(Waiting { bytes: AtomicUsize::new(0), limit, rooms: Mutex::default() });
+        let waiting = Arc::new(Waiting {
+            bytes: AtomicUsize::new(0),
+            limit,
+            relayed: AtomicUsize::new(0),
+            rooms: Mutex::default(),
+        });
         let shard = shard::Shard::open(config, events, waiting.clone()).await?;
         let local = shard.local_addr();
         tokio::spawn(shard.run(commands));
@@ -271,6 +292,11 @@ impl Links {
     /// Closes a link; no [`Event::Down`] follows. What is still queued is sent if it takes no longer than 100 ms.
     pub fn hang_up(&self, link: Link) {
         self.tell(Command::HangUp(link));
+    }
+
+    /// Open links whose data goes by a TURN server, as of a second ago at most.
+    pub fn relayed(&self) -> usize {
+        self.waiting.relayed.load(Ordering::Relaxed)
     }
 
     /// The address of the UDP socket.

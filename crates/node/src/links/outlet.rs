@@ -1,8 +1,11 @@
-//! Where what connections have to say goes: datagrams to their transport, events to a list. Invariant: a link is named once.
+//! Where what connections have to say goes: datagrams to their transport, events to a list. Invariant: a link is named once, and
+//! what is to come from a relayed address comes from there or not at all.
 
 use super::Event;
 use super::socket::Socket;
 use super::tcp::Sockets;
+use super::turn::Turn;
+use std::time::Instant;
 use str0m::net::{Protocol, Transmit};
 use swarm::Link;
 
@@ -10,6 +13,8 @@ use swarm::Link;
 pub(super) struct Outlet<'a> {
     pub socket: &'a mut Socket,
     pub tcp: &'a mut Sockets,
+    pub turn: &'a mut Turn,
+    pub now: Instant,
     pub events: &'a mut Vec<Event>,
     pub last_link: &'a mut u32,
 }
@@ -18,9 +23,14 @@ impl Outlet<'_> {
     /// Sends a datagram, if its transport takes it now.
     pub fn transmit(&mut self, datagram: Transmit) {
         match datagram.proto {
-            Protocol::Udp => {
+            Protocol::Udp if self.turn.relayed() == Some(datagram.source) => {
+                self.turn.send(self.now, self.socket, datagram.destination, &datagram.contents);
+            }
+            Protocol::Udp if self.socket.is_own(datagram.source) => {
                 self.socket.push(datagram.source.ip(), datagram.destination, &datagram.contents);
             }
+            // From a relayed address that is gone.
+            Protocol::Udp => {}
             _ => self.tcp.send(datagram.destination, &datagram.contents),
         }
     }

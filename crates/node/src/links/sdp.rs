@@ -28,6 +28,22 @@ pub(super) fn outgoing(sdp: &str) -> String {
     keep_lines(sdp, |line| line != "a=ice-options:trickle")
 }
 
+/// Whether who describes itself so makes no checks (RFC 8839, 5.3).
+pub(super) fn is_lite(sdp: &str) -> bool {
+    sdp.lines().any(|line| line.trim_end() == "a=ice-lite")
+}
+
+/// An SDP of ours with more candidates, after those it has.
+pub(super) fn with_candidates(sdp: &str, more: impl Iterator<Item = String>) -> String {
+    let is_candidate = |line: &str| line.starts_with("a=candidate:");
+    let has = sdp.split_inclusive('\n').take_while(|line| !is_candidate(line)).map(str::len).sum::<usize>();
+    let (head, rest) = sdp.split_at(has);
+    let own = rest.split_inclusive('\n').take_while(|line| is_candidate(line)).map(str::len).sum();
+    let (own, tail) = rest.split_at(own);
+    let more: String = more.map(|candidate| format!("a={candidate}\r\n")).collect();
+    format!("{head}{own}{more}{tail}")
+}
+
 /// Whether something may be sent to this address at all.
 pub(super) fn is_plausible(addr: SocketAddr) -> bool {
     let ip = match addr.ip() {

@@ -13,10 +13,12 @@ use super::stun::{self, Stun};
 use super::table::Table;
 use super::tcp::{Arrival, Sockets};
 use super::timers::Timers;
+use super::turn::{Heard, Turn};
 use super::{Command, Config, Error, Event, Waiting, addresses};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use str0m::Candidate;
 use str0m::config::DtlsCert;
@@ -44,6 +46,7 @@ pub(super) struct Shard {
     socket: Socket,
     tcp: Sockets,
     stun: Stun,
+    turn: Turn,
     timers: Timers,
     dirty: Vec<Id>,
     /// What the connection that is being polled reports.
@@ -73,7 +76,9 @@ impl Shard {
         let cert = provider.dtls_provider.generate_certificate().ok_or(Error::Certificate)?;
         let now = Instant::now();
         let mut shard = Self {
-            stun: Stun::new(&config.stun),
+            // Nobody is to learn what it says.
+            stun: Stun::new(if config.relay_only { &[] } else { &config.stun }),
+            turn: Turn::new(now, &config.turn),
             cert,
             candidates: Vec::new(),
             table: Table::new(now),
@@ -91,6 +96,8 @@ impl Shard {
             config,
         };
         shard.stun.gather(&mut shard.socket).await;
+        shard.turn.gather(&mut shard.socket).await;
+        shard.turn.take_change();
         shard.look_up_addresses();
         Ok(shard)
     }
@@ -107,11 +114,13 @@ impl Shard {
             if self.housekeeping <= now {
                 self.keep_house(now);
             }
+            self.keep_relay(now);
             self.socket.flush();
             if !self.hand_over() {
                 break;
             }
-            let wake = self.timers.next().map_or(self.housekeeping, |at| at.min(self.housekeeping));
+            let due = [self.timers.next(), self.turn.next()];
+            let wake = due.into_iter().flatten().fold(self.housekeeping, Instant::min);
             let is_free = self.backlog.is_empty();
             tokio::select! {
                 command = commands.recv(), if self.backlog.len() < BACKLOG => match command {
@@ -137,6 +146,7 @@ impl Shard {
             self.fail(id);
         }
         self.socket.flush();
+        self.turn.release(Instant::now(), &self.socket);
     }
 
     /// Something is to be reported.
@@ -166,6 +176,8 @@ impl Shard {
         connection.say_farewell(&mut Outlet {
             socket: &mut self.socket,
             tcp: &mut self.tcp,
+            turn: &mut self.turn,
+            now: Instant::now(),
             events: &mut self.fresh,
             last_link: &mut self.last_link,
         });
@@ -211,11 +223,21 @@ impl Shard {
             }
             for datagram in self.socket.datagrams() {
                 let (source, local, bytes) = self.socket.datagram(datagram);
-                if self.stun.handle(source, local, bytes) {
-                    self.look_up_addresses();
-                } else if let Some((id, taken)) =
-                    self.table.deliver(now, (Protocol::Udp, source), local, bytes)
-                {
+                let (peer, to, bytes) = match self.turn.handle(now, source, local, bytes) {
+                    Heard::Taken => continue,
+                    Heard::From(peer, contents) => match self.turn.relayed() {
+                        Some(relayed) => (peer, relayed, contents),
+                        None => continue,
+                    },
+                    Heard::Nothing if self.stun.handle(source, local, bytes) => {
+                        self.look_up_addresses();
+                        continue;
+                    }
+                    // Whoever comes straight is not answered: that would say who is at the relayed address.
+                    Heard::Nothing if self.config.relay_only => continue,
+                    Heard::Nothing => (source, local, bytes),
+                };
+                if let Some((id, taken)) = self.table.deliver(now, (Protocol::Udp, peer), to, bytes) {
                     self.handle_taken(now, id, taken);
                 }
             }
@@ -257,6 +279,8 @@ impl Shard {
             &mut Outlet {
                 socket: &mut self.socket,
                 tcp: &mut self.tcp,
+                turn: &mut self.turn,
+                now,
                 events: &mut self.fresh,
                 last_link: &mut self.last_link,
             },
@@ -315,6 +339,8 @@ impl Shard {
         let table = &self.table;
         self.tcp.expire(now, |peer| table.is_bound(&(Protocol::Tcp, *peer)));
         self.timers.trim(table.len(), |at, id| table.get(id).is_some_and(|c| c.armed == Some(at)));
+        let relayed = self.turn.relayed().map_or(0, |relayed| table.from(relayed));
+        self.waiting.relayed.store(relayed, Ordering::Relaxed);
         if self.ask_stun <= now {
             self.ask_stun = now + stun::EVERY;
             self.stun.ask(now, &self.socket);
@@ -322,10 +348,36 @@ impl Shard {
         }
     }
 
+    /// Sees to the address at the TURN server. Links over one that is gone are gone, too.
+    fn keep_relay(&mut self, now: Instant) {
+        if self.turn.next().is_some_and(|next| next <= now) {
+            self.turn.fire(now);
+        }
+        self.turn.flush(&self.socket);
+        if self.turn.take_change() {
+            self.look_up_addresses();
+            let relayed = self.turn.relayed();
+            for id in self.table.ids() {
+                let source = self.table.get(id).and_then(|connection| connection.source);
+                if source.is_some_and(|source| !self.socket.is_own(source) && relayed != Some(source)) {
+                    self.fail(id);
+                }
+            }
+        }
+    }
+
     /// What is offered from now on.
     fn look_up_addresses(&mut self) {
+        let relayed = self.turn.candidate().and_then(addresses::relayed);
+        if self.config.relay_only {
+            self.candidates = relayed.into_iter().collect();
+            return;
+        }
         let udp = addresses::of_interfaces(self.socket.local_addr());
         let tcp = self.tcp.local_addr().map(addresses::of_interfaces).unwrap_or_default();
-        self.candidates = addresses::candidates(&udp, &self.stun.reflexive(), &self.config.external, &tcp);
+        let mut reflexive = self.stun.reflexive();
+        reflexive.extend(self.turn.reflexive().filter(|seen| !reflexive.contains(seen)));
+        self.candidates = addresses::candidates(&udp, &reflexive, &self.config.external, &tcp);
+        self.candidates.extend(relayed);
     }
 }

@@ -9,6 +9,7 @@ use super::stack::Common;
 use super::{Command, Event, sdp};
 use crate::letters::letters;
 use std::time::Instant;
+use str0m::{Candidate, CandidateKind};
 use swarm::PeerId;
 
 /// The longest name of an offer that is looked at, bytes. A tracker's have 20 code points.
@@ -60,7 +61,7 @@ impl Shard {
         let made = match (self.table.len() < self.config.max_connections, letters::<20>()) {
             (true, Some(id)) => {
                 let offer_id = String::from_iter(id.map(char::from));
-                Connection::dial(now, &self.common(), peer, offer_id).ok()
+                Connection::dial(now, &self.common(false), peer, offer_id).ok()
             }
             _ => None,
         };
@@ -88,14 +89,21 @@ impl Shard {
         if !has_place || self.table.answering() >= most {
             return;
         }
-        let made = Connection::accept(now, &self.common(), from, offer_id, &sdp::incoming(sdp));
+        // Where neither side made checks, none would ever be made.
+        let lite = self.config.lite && !self.config.relay_only && !sdp::is_lite(sdp);
+        let made = Connection::accept(now, &self.common(lite), from, offer_id, &sdp::incoming(sdp));
         let Ok((mut connection, answer)) = made else { return };
         if let Some((mut ours, _)) = ours.and_then(|id| self.table.remove(id)) {
             connection.owes_dial = std::mem::take(&mut ours.owes_dial);
         }
         let offer_id = connection.offer_id.clone();
         self.begin(now, connection);
-        self.report(Event::Answer { to: from, offer_id, sdp: sdp::outgoing(&answer) });
+        let mut sdp = sdp::outgoing(&answer);
+        if lite {
+            let outside = self.candidates.iter().filter(|c| c.kind() == CandidateKind::ServerReflexive);
+            sdp = sdp::with_candidates(&sdp, outside.map(Candidate::to_sdp_string));
+        }
+        self.report(Event::Answer { to: from, offer_id, sdp });
     }
 
     fn handle_answer(&mut self, now: Instant, from: PeerId, offer_id: &str, sdp: &str) {
@@ -116,7 +124,7 @@ impl Shard {
         id
     }
 
-    fn common(&self) -> Common<'_> {
-        Common { cert: &self.cert, candidates: &self.candidates, send_buffer: self.config.send_buffer }
+    fn common(&self, lite: bool) -> Common<'_> {
+        Common { cert: &self.cert, candidates: &self.candidates, send_buffer: self.config.send_buffer, lite }
     }
 }

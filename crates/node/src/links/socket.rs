@@ -72,6 +72,12 @@ impl Socket {
         self.local
     }
 
+    /// Whether this can be an address of the socket.
+    pub fn is_own(&self, addr: SocketAddr) -> bool {
+        let ip = self.local.ip();
+        addr.port() == self.local.port() && (ip.is_unspecified() || ip == addr.ip())
+    }
+
     /// Waits until there may be something to receive.
     pub async fn readable(&self) -> io::Result<()> {
         self.io.readable().await

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 use str0m::config::DtlsCert;
-use str0m::{Candidate, IceCreds, Rtc};
+use str0m::{Candidate, CandidateKind, IceCreds, Rtc};
 use wire::MAX_MESSAGE_BYTES;
 
 /// STUN checks without an answer until a path counts as failed: after about 18 s.
@@ -20,6 +20,8 @@ pub(super) struct Common<'a> {
     pub cert: &'a DtlsCert,
     pub candidates: &'a [Candidate],
     pub send_buffer: usize,
+    /// Whether it waits for checks and makes none.
+    pub lite: bool,
 }
 
 impl Common<'_> {
@@ -31,12 +33,15 @@ impl Common<'_> {
             let mut config = Rtc::builder()
                 .set_local_ice_credentials(creds)
                 .set_dtls_cert(self.cert.clone())
+                .set_ice_lite(self.lite)
                 .clear_codecs()
                 // One message beyond the buffer, for those that go alone.
                 .set_sctp_max_buffered_amount(self.send_buffer + MAX_MESSAGE_BYTES);
             config.set_max_stun_retransmits(STUN_RETRANSMITS);
             let mut rtc = Box::new(config.build(now));
-            for candidate in self.candidates {
+            // An agent that makes no checks has no use for others: what they lead to is an address of its own.
+            let is_fit = |candidate: &&Candidate| !self.lite || candidate.kind() == CandidateKind::Host;
+            for candidate in self.candidates.iter().filter(is_fit) {
                 rtc.add_local_candidate(candidate.clone());
             }
             Ok::<_, Broken>((rtc, ufrag))

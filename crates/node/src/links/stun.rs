@@ -101,14 +101,17 @@ impl Stun {
 }
 
 fn mapped_address(message: &[u8]) -> Option<SocketAddr> {
-    if let Some(value) = attribute(message, XOR_MAPPED_ADDRESS) {
-        let mut plain = value.get(..20.min(value.len()))?.to_vec();
-        // The port is masked by the cookie, the address by the cookie and the transaction that follows it.
-        plain.iter_mut().skip(2).take(2).zip(&COOKIE).for_each(|(byte, mask)| *byte ^= mask);
-        plain.iter_mut().skip(4).zip(&message[4..20]).for_each(|(byte, mask)| *byte ^= mask);
-        return address(&plain);
-    }
-    address(attribute(message, MAPPED_ADDRESS)?)
+    xor_address(message, XOR_MAPPED_ADDRESS).or_else(|| address(attribute(message, MAPPED_ADDRESS)?))
+}
+
+/// The first masked address of this type in a STUN message.
+pub(super) fn xor_address(message: &[u8], kind: u16) -> Option<SocketAddr> {
+    let value = attribute(message, kind)?;
+    let mut plain = value.get(..20.min(value.len()))?.to_vec();
+    // The port is masked by the cookie, the address by the cookie and the transaction that follows it.
+    plain.iter_mut().skip(2).take(2).zip(&COOKIE).for_each(|(byte, mask)| *byte ^= mask);
+    plain.iter_mut().skip(4).zip(message.get(4..20)?).for_each(|(byte, mask)| *byte ^= mask);
+    address(&plain)
 }
 
 fn address(value: &[u8]) -> Option<SocketAddr> {

@@ -59,6 +59,12 @@ impl Table {
         self.links.get(&link).copied()
     }
 
+    /// How many open connections send their data from this address.
+    pub fn from(&self, source: SocketAddr) -> usize {
+        let open = self.connections.values().filter(|c| c.link().is_some());
+        open.filter(|c| c.source == Some(source)).count()
+    }
+
     pub fn ids(&self) -> Vec<Id> {
         self.connections.keys().copied().collect()
     }

@@ -18,7 +18,7 @@ async fn related(judge: Judge) -> ((Side, Link), (Side, Link)) {
 }
 
 /// Sends numbered messages one way, as there is room, and takes them in at the other end.
-async fn stream(from: &mut (Side, Link), to: &mut (Side, Link), count: u8, length: usize) {
+pub async fn stream(from: &mut (Side, Link), to: &mut (Side, Link), count: u8, length: usize) {
     let send = async {
         let (side, link) = from;
         let mut sent = 0;
