@@ -66,7 +66,7 @@ impl Shard {
         waiting: Arc<Waiting>,
     ) -> Result<Self, Error> {
         let socket = Socket::bind(config.bind).map_err(|error| Error::Bind(config.bind, error))?;
-        let tcp = match config.tcp {
+        let tcp = match config.tcp.filter(|_| !config.relay_only) {
             Some(addr) => Sockets::listen(addr, 2 * config.max_connections)
                 .await
                 .map_err(|error| Error::Listen(addr, error))?,

@@ -88,9 +88,9 @@ pub(super) fn request(auth: &mut LongTermClientAuth, what: Request) -> Option<(T
 
 /// The request that a datagram answers, if it is an answer at all.
 pub(super) fn answers(datagram: &[u8]) -> Option<Transaction> {
-    let is_answer = datagram.first()? & 0xFE == 0 && datagram.first()? & 1 == 1;
-    let is_stun = datagram.get(4..8) == Some(&COOKIE);
-    datagram.get(8..20)?.try_into().ok().filter(|_| is_answer && is_stun)
+    // The first bits of the methods that are used are none, and an answer has this one in its class.
+    let is_answer = datagram.first() == Some(&1) && datagram.get(4..8) == Some(&COOKIE);
+    datagram.get(8..20)?.try_into().ok().filter(|_| is_answer)
 }
 
 /// Reads the answer to a request of ours. Nothing if it is none, or if it had to be signed and is not: then it is not from
