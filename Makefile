@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 BIN := target/release/braidcast
-BENCHES := swarm capped hostile outage players native seed seek edge
+BENCHES := swarm capped hostile outage players native seed seek edge links
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ test: ## Everything that is checked, here and in CI.
 
 bench: $(BENCHES:%=bench-%) ## Every measured scenario with its bounds (about half an hour).
 
+bench-links: ## What a native node's links cost beside the bare WebRTC stack.
+	@scripts/setup.sh test
+	@$(CARGO) build --release --package braidcast-node --example links
+	@node bench/links.mjs
+
 bench-%: build ## One of: swarm, capped, hostile, outage, players, native, seed, seek, edge.
 	@scripts/setup.sh test
 	@node bench/$*.mjs
@@ -47,4 +52,4 @@ fmt: ## Formats the Rust code.
 clean: ## Removes what was built, made and fetched.
 	@rm -rf target fuzz/target player/dist player/node_modules e2e/node_modules .cache .data
 
-.PHONY: help setup demo build player test bench sim soak fuzz fmt clean
+.PHONY: help setup demo build player test bench bench-links sim soak fuzz fmt clean

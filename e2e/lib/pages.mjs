@@ -12,6 +12,7 @@ const FILES = {
     "/bench/braidcast.html": ["text/html; charset=utf-8", "e2e/pages/braidcast.html"],
     "/bench/shaka.html": ["text/html; charset=utf-8", "e2e/pages/shaka.html"],
     "/bench/dash.html": ["text/html; charset=utf-8", "e2e/pages/dash.html"],
+    "/bench/links.html": ["text/html; charset=utf-8", "e2e/pages/links.html"],
     "/bench/pml.html": ["text/html; charset=utf-8", "e2e/pages/pml.html"],
     "/bench/pml/2.3.1/hlsjs.js": ["text/javascript", `${PML}/dist/p2p-media-loader-hlsjs.es.min.js`],
     "/bench/pml/2.3.1/core.js": ["text/javascript", "e2e/node_modules/p2p-media-loader-core/dist/p2p-media-loader-core.es.min.js"],
