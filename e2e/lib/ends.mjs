@@ -33,10 +33,10 @@ export function end(stack, options = {}) {
     running.add(child);
     const exit = once(child, "exit").finally(() => running.delete(child));
     const counts = [];
+    const descriptions = carrier();
     const one = {
         pids: () => [child.pid],
-        /** Where descriptions go. */
-        onDescription: () => {},
+        ...descriptions,
         tell: (line) => child.stdin.write(`${JSON.stringify(line)}\n`),
         /** @returns {Promise<Count>} */
         count: () => new Promise((resolve, reject) => {
@@ -53,7 +53,7 @@ export function end(stack, options = {}) {
     createInterface({ input: child.stdout }).on("line", (text) => {
         const line = JSON.parse(text);
         if (line.what === "count") counts.shift()(line);
-        else one.onDescription(line);
+        else descriptions.describe(line);
     });
     return one;
 }
@@ -64,23 +64,37 @@ export async function pageEnd(chromium, url, { message = 32 * 1024, buffer = 128
     const page = await context.newPage();
     await page.goto(url);
     await page.evaluate((how) => window.prepare(how), { message, buffer, ask });
-    const one = {
+    const descriptions = carrier();
+    return {
         pids: () => family(chromium.process().pid),
-        onDescription: () => {},
+        ...descriptions,
         async tell(line) {
-            if (line.what === "offer") one.onDescription({ ...line, what: "answer", sdp: await page.evaluate((sdp) => window.answer(sdp), line.sdp) });
+            const sdp = await page.evaluate((offer) => window.answer(offer), line.sdp);
+            descriptions.describe({ ...line, what: "answer", sdp });
         },
         count: () => page.evaluate(() => window.count()),
         go: () => page.evaluate(() => window.go()),
         close: () => context.close(),
     };
-    return one;
+}
+
+/** What an end describes before anybody carries it waits. */
+function carrier() {
+    const waiting = [];
+    let carry = (line) => waiting.push(line);
+    return {
+        describe: (line) => carry(line),
+        carryTo: (other) => {
+            carry = (line) => other.tell(line);
+            waiting.splice(0).forEach(carry);
+        },
+    };
 }
 
 /** Lets two ends find each other, and waits until so many links are open. */
 export async function connect(a, b, links, limitMs = 120_000) {
-    a.onDescription = (line) => b.tell(line);
-    b.onDescription = (line) => a.tell(line);
+    a.carryTo(b);
+    b.carryTo(a);
     const until = Date.now() + limitMs;
     for (;;) {
         const [one, other] = [await a.count(), await b.count()];
