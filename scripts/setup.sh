@@ -2,7 +2,7 @@
 # Installs what this machine lacks, and nothing it has. Run it as often as you like.
 #
 #   scripts/setup.sh demo    what `make demo` needs: ffmpeg, Chromium, a way to build WebAssembly, npm packages
-#   scripts/setup.sh test    that, and what `make test` needs besides: mpv, xmllint, coturn, the test packages
+#   scripts/setup.sh test    that, and what `make test` needs besides: mpv, xmllint, coturn, iproute2, the test packages
 #
 # Rust (1.95 or newer) and Node (18 or newer, with npm) must be there. Debian and Ubuntu packages are installed with apt, as
 # root or through sudo. On another system it says what to install and stops.
@@ -33,6 +33,7 @@ if [ "$what" = test ]; then
     want mpv mpv
     want xmllint libxml2-utils
     want turnserver coturn
+    want ip iproute2
 fi
 
 # The rustup tool chain gets the browser's target from rustup; where that cannot be had, Debian's compiler for it will do.

@@ -130,6 +130,7 @@ fn tools(root: &Path) -> Result<Tally> {
         ("ffprobe", "-version"),
         ("mpv", "--version"),
         ("xmllint", "--version"),
+        ("ip", "-Version"),
         ("node", "--version"),
         ("npm", "--version"),
     ] {

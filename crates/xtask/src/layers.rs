@@ -77,6 +77,8 @@ const LAYERS: &[Layer] = &[
         may_use: &["cmaf", "manifest", "node", "origin", "sim", "tracker"],
         outside: None,
     },
+    // For tests: a network to run the others on.
+    Layer { name: "netlab", purity: Driver, may_use: &[], outside: None },
     Layer { name: "xtask", purity: Driver, may_use: &[], outside: None },
 ];
 
