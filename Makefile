@@ -39,6 +39,10 @@ bench-%: build ## One of: swarm, capped, hostile, outage, players, native, seed,
 sim: ## Every scenario in virtual time with its bounds: SEEDS=5.
 	@$(CARGO) run --release --package braidcast --quiet -- sim scenarios/*.toml --seeds $(or $(SEEDS),5) --baseline scenarios/baseline.json
 
+netlab: ## Native links through NATs, and their throughput on bad lines: TIME=10 ROUNDS=5.
+	@$(CARGO) test --package braidcast-node --test nat --quiet -- --nocapture
+	@$(CARGO) run --release --package braidcast-node --example throughput --quiet -- $(or $(TIME),10) $(or $(ROUNDS),5)
+
 soak: ## Hours of faults in virtual time, for whatever must always hold: SEEDS=100.
 	@$(CARGO) run --release --package braidcast --quiet -- sim scenarios/soak.toml --seeds $(or $(SEEDS),100)
 
@@ -52,4 +56,4 @@ fmt: ## Formats the Rust code.
 clean: ## Removes what was built, made and fetched.
 	@rm -rf target fuzz/target player/dist player/node_modules e2e/node_modules .cache .data
 
-.PHONY: help setup demo build player test bench bench-links sim soak fuzz fmt clean
+.PHONY: help setup demo build player test bench bench-links sim netlab soak fuzz fmt clean

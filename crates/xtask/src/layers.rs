@@ -64,11 +64,12 @@ const LAYERS: &[Layer] = &[
     Layer { name: "tracker", purity: Driver, may_use: &["rendezvous"], outside: None },
     // Nests the tracker's routes; knows neither what it relays nor who meets whom.
     Layer { name: "origin", purity: Driver, may_use: &["cmaf", "manifest", "tracker"], outside: None },
-    // Packages nothing and serves no film of its own: it is one of the viewers.
+    // Packages nothing and serves no film of its own: it is one of the viewers. Its tests meet at a tracker, on a network of
+    // their own.
     Layer {
         name: "node",
         purity: Driver,
-        may_use: &["abr", "cmaf", "manifest", "rendezvous", "session", "swarm", "wire"],
+        may_use: &["abr", "cmaf", "manifest", "netlab", "rendezvous", "session", "swarm", "tracker", "wire"],
         outside: None,
     },
     Layer {
