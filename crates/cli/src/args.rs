@@ -229,6 +229,9 @@ pub struct Reach {
     /// Listen here for viewers whose networks let no UDP pass, as 0.0.0.0:443.
     #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_TCP")]
     pub tcp: Option<SocketAddr>,
+    /// Speak WebRTC with all, and QUIC with nobody; else with viewers that have no browser either.
+    #[arg(long, env = "BRAIDCAST_NO_QUIC", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub no_quic: Option<bool>,
 }
 
 /// What is not to be printed.

@@ -31,6 +31,7 @@ pub async fn config(reach: Reach) -> Result<Config> {
         stun,
         turn,
         relay_only: reach.relay_only.unwrap_or(false),
+        quic: !reach.no_quic.unwrap_or(!default.quic),
         ..default
     })
 }

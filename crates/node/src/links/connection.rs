@@ -1,17 +1,22 @@
-//! One connection: its WebRTC stack, and what waits to be sent. Invariant: whatever its peer sends, the worst that happens is
-//! that this connection is [`Broken`]; errors and panics of the stack end here.
+//! One connection: the transports it may have, and what waits to be sent. Invariant: whatever its peer sends, the worst that
+//! happens is that this connection is [`Broken`]; and it is open on one transport, for good, the same one on both sides.
+//!
+//! WebRTC is always there; it finds the path. If both peers speak QUIC, the side that offered dials it on that path, and
+//! decides: its first bytes on one of the two transports say that this is the link. Until then the other side waits.
 
 use super::Event;
 use super::demux::Id;
 use super::outlet::Outlet;
 use super::queue::Queue;
-use super::stack::{Broken, Common, guard};
+use super::quic::Quic;
+use super::stack::{Broken, Common};
+use super::transport::{Said, Transport};
+use super::webrtc::WebRtc;
 use bytes::Bytes;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
-use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::channel::ChannelId;
-use str0m::{IceConnectionState, Input, Output, Rtc};
+use str0m::Input;
+use str0m::change::SdpPendingOffer;
 use swarm::{Link, PeerId};
 
 /// When a message that did not fit is tried again, should nothing else happen.
@@ -22,10 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_millis(100);
 /// What a peer may send before the channel is confirmed to be open, bytes.
 const EARLY_BYTES: usize = 256 * 1024;
-/// What the stack may say after it was closed: datagrams and events.
-const FAREWELL_STEPS: usize = 256;
-/// Data channels a peer may open, although only the first is used.
-const CHANNELS: usize = 4;
+/// How long a data channel that could be the link waits for QUIC.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// How far a connection is.
 pub(super) enum Stage {
@@ -65,13 +68,13 @@ pub(super) struct Connection {
     pub unpolled: usize,
     /// Whether it is among those to be polled.
     pub is_dirty: bool,
-    /// Where the data goes out that it sends now.
-    pub source: Option<SocketAddr>,
-    rtc: Box<Rtc>,
     ufrag: String,
-    channel: Option<ChannelId>,
-    channels: usize,
-    stack_deadline: Instant,
+    webrtc: Option<WebRtc>,
+    quic: Option<Quic>,
+    /// Whether both peers said that they speak QUIC: then what carries the link is to be said.
+    is_raced: bool,
+    /// When WebRTC, which could be the link, is chosen.
+    grace: Option<Instant>,
     queue: Queue,
     early: Vec<Bytes>,
     is_over: bool,
@@ -85,42 +88,33 @@ impl Connection {
         peer: PeerId,
         offer_id: String,
     ) -> Result<(Self, String), Broken> {
-        let (mut rtc, ufrag) = common.stack(now)?;
-        let (offer, pending, channel) = guard(|| {
-            let mut api = rtc.sdp_api();
-            let channel = api.add_channel(offer_id.clone());
-            let (offer, pending) = api.apply().ok_or("no offer")?;
-            Ok::<_, &str>((offer.to_sdp_string(), pending, channel))
-        })?;
-        let mut connection = Self::new(now, common, rtc, ufrag, peer, offer_id, Stage::Offered(pending));
-        connection.channel = Some(channel);
+        let (webrtc, ufrag, offer, pending) = WebRtc::dial(now, common, offer_id.clone())?;
+        let mut connection = Self::new(now, common, webrtc, ufrag, peer, offer_id, Stage::Offered(pending));
         connection.dialled = true;
         connection.owes_dial = true;
-        connection.handle_timeout(now)?;
         Ok((connection, offer))
     }
 
-    /// A connection that begins with a stranger's offer; and the answer.
+    /// A connection that begins with a stranger's offer, and with QUIC if that peer has it; and the answer.
     pub fn accept(
         now: Instant,
         common: &Common<'_>,
         peer: PeerId,
         offer_id: String,
         sdp: &str,
+        quic: Option<Quic>,
     ) -> Result<(Self, String), Broken> {
-        let offer = guard(|| SdpOffer::from_sdp_string(sdp))?;
-        let (mut rtc, ufrag) = common.stack(now)?;
-        let answer = guard(|| Ok::<_, str0m::RtcError>(rtc.sdp_api().accept_offer(offer)?.to_sdp_string()))?;
-        let mut connection = Self::new(now, common, rtc, ufrag, peer, offer_id, Stage::Connecting);
-        // The stack has no clock before: it would not send the first check, nor ask to be woken for it.
-        connection.handle_timeout(now)?;
+        let (webrtc, ufrag, answer) = WebRtc::accept(now, common, sdp)?;
+        let mut connection = Self::new(now, common, webrtc, ufrag, peer, offer_id, Stage::Connecting);
+        connection.is_raced = quic.is_some();
+        connection.quic = quic;
         Ok((connection, answer))
     }
 
     fn new(
         now: Instant,
         common: &Common<'_>,
-        rtc: Box<Rtc>,
+        webrtc: WebRtc,
         ufrag: String,
         peer: PeerId,
         offer_id: String,
@@ -138,12 +132,11 @@ impl Connection {
             armed: None,
             unpolled: 0,
             is_dirty: false,
-            source: None,
-            rtc,
             ufrag,
-            channel: None,
-            channels: 0,
-            stack_deadline: now,
+            webrtc: Some(webrtc),
+            quic: None,
+            is_raced: false,
+            grace: None,
             queue: Queue::new(common.send_buffer),
             early: Vec::new(),
             is_over: false,
@@ -163,6 +156,16 @@ impl Connection {
         }
     }
 
+    /// What carries the link, once it is open.
+    pub fn transport(&self) -> Transport {
+        if self.webrtc.is_some() { Transport::WebRtc } else { Transport::Quic }
+    }
+
+    /// Where its data goes out by WebRTC, if any does.
+    pub fn source(&self) -> Option<SocketAddr> {
+        self.webrtc.as_ref().and_then(WebRtc::source)
+    }
+
     /// Whether it is not open yet.
     pub fn is_pending(&self) -> bool {
         matches!(self.stage, Stage::Offered(_) | Stage::Connecting)
@@ -170,28 +173,35 @@ impl Connection {
 
     /// Whether its credentials verify this input.
     pub fn accepts(&self, input: &Input<'_>) -> bool {
-        guard(|| Ok::<_, Broken>(self.rtc.accepts(input))).unwrap_or(false)
+        self.webrtc.as_ref().is_some_and(|webrtc| webrtc.accepts(input))
     }
 
-    /// The answer to the offer that began it.
-    pub fn handle_answer(&mut self, now: Instant, sdp: &str) -> Result<(), Broken> {
-        match std::mem::replace(&mut self.stage, Stage::Connecting) {
-            Stage::Offered(pending) => {
-                let answer = guard(|| SdpAnswer::from_sdp_string(sdp))?;
-                guard(|| self.rtc.sdp_api().accept_answer(pending, answer))?;
-                self.handle_timeout(now)
-            }
-            other => {
-                self.stage = other;
-                Ok(())
-            }
-        }
+    /// The answer to the offer that began it, which waits for one; and QUIC if that peer has it.
+    pub fn handle_answer(&mut self, now: Instant, sdp: &str, quic: Option<Quic>) -> Result<(), Broken> {
+        let stage = std::mem::replace(&mut self.stage, Stage::Connecting);
+        let (Stage::Offered(pending), Some(webrtc)) = (stage, &mut self.webrtc) else { return Err(Broken) };
+        self.is_raced = quic.is_some();
+        self.quic = quic;
+        webrtc.handle_answer(now, pending, sdp)
     }
 
-    /// A datagram that is its own. Poll it within a few.
+    /// A datagram of WebRTC that is its own. Poll it within a few.
     pub fn handle_input(&mut self, input: Input<'_>) -> Result<(), Broken> {
         self.unpolled += 1;
-        guard(|| self.rtc.handle_input(input))
+        self.webrtc.as_mut().map_or(Ok(()), |webrtc| webrtc.handle_input(input))
+    }
+
+    /// A datagram of QUIC that came on a path of its own. Poll it within a few.
+    pub fn handle_quic(
+        &mut self,
+        now: Instant,
+        peer: SocketAddr,
+        local: IpAddr,
+        datagram: &[u8],
+    ) -> Result<(), Broken> {
+        self.unpolled += 1;
+        let Some(quic) = &mut self.quic else { return Ok(()) };
+        quic.handle_datagram(now, peer, local, datagram).or_else(|Broken| self.lose_quic(now))
     }
 
     /// Its deadline has come.
@@ -202,7 +212,10 @@ impl Connection {
                 _ => return Err(Broken),
             }
         }
-        guard(|| self.rtc.handle_input(Input::Timeout(now)))
+        if let Some(quic) = &mut self.quic {
+            quic.handle_timeout(now).or_else(|Broken| self.lose_quic(now))?;
+        }
+        self.webrtc.as_mut().map_or(Ok(()), |webrtc| webrtc.handle_timeout(now))
     }
 
     /// Queues a message, which goes out when it is polled.
@@ -217,110 +230,117 @@ impl Connection {
         self.owes_dial = false;
     }
 
-    /// Gives out all that the stack has to send and to report.
+    /// Gives out all that the transports have to send and to report.
     pub fn poll(&mut self, now: Instant, out: &mut Outlet<'_>) -> Result<(), Broken> {
         self.unpolled = 0;
         self.drain(now, out)?;
+        if self.grace.is_some_and(|at| at <= now) {
+            // The other side waits to be told.
+            self.webrtc.as_mut().map_or(Err(Broken), WebRtc::choose)?;
+            self.open(now, Transport::WebRtc, out)?;
+            self.drain(now, out)?;
+        }
         while self.write_next()? {
             self.drain(now, out)?;
         }
         if let Stage::Open(link) = self.stage {
             let buffered = self.buffered();
-            if let Some(room) = self.queue.room_to_tell(buffered) {
-                out.event(Event::Room(link, room));
-            }
+            let room = self.queue.room_to_tell(buffered);
+            out.events.extend(room.map(|room| Event::Room(link, room)));
         }
         if matches!(self.stage, Stage::Leaving) && self.queue.is_empty() && self.buffered() == 0 {
             self.close(now)?;
             self.drain(now, out)?;
         }
         let retry = (!self.queue.is_empty()).then(|| now + RETRY);
-        self.deadline = [self.until, retry].into_iter().flatten().fold(self.stack_deadline, Instant::min);
-        let is_alive = guard(|| Ok::<_, Broken>(self.rtc.is_alive()))?;
+        let webrtc = self.webrtc.as_ref().map(WebRtc::deadline);
+        let quic = self.quic.as_mut().and_then(Quic::deadline);
+        let wishes = [self.until, self.grace, retry, webrtc, quic];
+        self.deadline = wishes.into_iter().flatten().min().unwrap_or(now + PATIENCE);
+        let is_alive = self.webrtc.as_ref().is_none_or(WebRtc::is_alive);
         if is_alive && !self.is_over { Ok(()) } else { Err(Broken) }
     }
 
-    /// Tells the other side that it is over, as far as the stack still can.
-    pub fn say_farewell(&mut self, out: &mut Outlet<'_>) {
-        let _ = guard(|| {
-            self.rtc.close()?;
-            for _ in 0..FAREWELL_STEPS {
-                match self.rtc.poll_output()? {
-                    Output::Timeout(_) => break,
-                    Output::Transmit(datagram) => out.transmit(datagram),
-                    Output::Event(_) => {}
-                }
-            }
-            Ok::<_, str0m::RtcError>(())
-        });
-    }
-
-    /// Polls the stack until it has nothing more.
-    fn drain(&mut self, now: Instant, out: &mut Outlet<'_>) -> Result<(), Broken> {
-        loop {
-            match guard(|| self.rtc.poll_output())? {
-                Output::Timeout(at) => {
-                    self.stack_deadline = at;
-                    return Ok(());
-                }
-                Output::Transmit(datagram) => {
-                    if datagram.contents.first().is_some_and(|first| *first >= 20) {
-                        self.source = Some(datagram.source);
-                    }
-                    out.transmit(datagram);
-                }
-                Output::Event(event) => self.handle_event(now, event, out)?,
-            }
+    /// Tells the other side that it is over, as far as the transports still can.
+    pub fn say_farewell(&mut self, now: Instant, out: &mut Outlet<'_>) {
+        if let Some(webrtc) = &mut self.webrtc {
+            webrtc.say_farewell(out);
+        }
+        if let Some(quic) = &mut self.quic {
+            quic.say_farewell(now, out);
         }
     }
 
-    fn handle_event(
-        &mut self,
-        now: Instant,
-        event: str0m::Event,
-        out: &mut Outlet<'_>,
-    ) -> Result<(), Broken> {
-        use str0m::Event as Stack;
-        match event {
-            Stack::ChannelOpen(id, _) => {
-                self.channels += 1;
-                if self.channels > CHANNELS {
-                    return Err(Broken);
-                }
-                if *self.channel.get_or_insert(id) == id && self.is_pending() {
-                    self.handle_open(id, out)?;
-                }
+    /// Polls the transports until they have nothing more.
+    fn drain(&mut self, now: Instant, out: &mut Outlet<'_>) -> Result<(), Broken> {
+        while let Some(webrtc) = &mut self.webrtc {
+            let Some(said) = webrtc.step(out)? else { break };
+            self.heed_webrtc(now, said, out)?;
+        }
+        while let Some(quic) = &mut self.quic {
+            match quic.step(now, out) {
+                Ok(None) => break,
+                Ok(Some(Said::Open)) => self.open(now, Transport::Quic, out)?,
+                Ok(Some(Said::Message(message))) => self.handle_message(message, out)?,
+                Ok(Some(_)) => {}
+                Err(Broken) => self.lose_quic(now)?,
             }
-            Stack::ChannelData(data) if self.channel == Some(data.id) && data.binary => {
-                self.handle_message(data.data.into(), out)?;
-            }
-            Stack::ChannelClose(id) if self.channel == Some(id) => self.is_over = true,
-            Stack::IceConnectionStateChange(state) if matches!(self.stage, Stage::Open(_)) => {
-                let is_lost = state == IceConnectionState::Disconnected;
-                self.until = is_lost.then(|| now + PATIENCE);
-            }
-            // The stack says farewell by itself: what it has to send for that, it gives out next.
-            Stack::Closed => self.is_over = true,
-            _ => {}
         }
         Ok(())
     }
 
-    fn handle_open(&mut self, channel: ChannelId, out: &mut Outlet<'_>) -> Result<(), Broken> {
-        let low = self.queue.low_water();
-        guard(|| {
-            if let Some(mut channel) = self.rtc.channel(channel) {
-                channel.set_buffered_amount_low_threshold(low);
+    fn heed_webrtc(&mut self, now: Instant, said: Said, out: &mut Outlet<'_>) -> Result<(), Broken> {
+        match said {
+            Said::Path { source, peer } if self.dialled => {
+                if let Some(quic) = &mut self.quic {
+                    quic.dial(now, source, peer).or_else(|Broken| self.lose_quic(now))?;
+                }
             }
-            Ok::<_, Broken>(())
-        })?;
+            Said::Open if self.is_pending() => match (self.is_raced, self.dialled) {
+                (false, _) => self.open(now, Transport::WebRtc, out)?,
+                (true, true) => self.grace = Some(if self.quic.is_some() { now + GRACE } else { now }),
+                (true, false) => {}
+            },
+            Said::Chosen if self.is_raced && !self.dialled && self.is_pending() => {
+                self.open(now, Transport::WebRtc, out)?
+            }
+            Said::Message(message) => self.handle_message(message, out)?,
+            Said::Lost(is_lost) if matches!(self.stage, Stage::Open(_)) => {
+                self.until = is_lost.then(|| now + PATIENCE);
+            }
+            Said::Over => self.is_over = true,
+            Said::Path { .. } | Said::Open | Said::Chosen | Said::Lost(_) => {}
+        }
+        Ok(())
+    }
+
+    /// QUIC is no good. That is the end of it if it was the link; if not, WebRTC has nothing to wait for.
+    fn lose_quic(&mut self, now: Instant) -> Result<(), Broken> {
+        self.quic = None;
+        self.grace = self.grace.map(|_| now);
+        if self.webrtc.is_some() { Ok(()) } else { Err(Broken) }
+    }
+
+    /// It is open, on this transport. Of the other nothing is left.
+    fn open(&mut self, now: Instant, on: Transport, out: &mut Outlet<'_>) -> Result<(), Broken> {
+        match on {
+            Transport::WebRtc => {
+                let low = self.queue.low_water();
+                self.webrtc.as_mut().map_or(Err(Broken), |webrtc| webrtc.tell_below(low))?;
+                if let Some(mut quic) = self.quic.take() {
+                    quic.say_farewell(now, out);
+                }
+            }
+            // Without a farewell, which could come before the news.
+            Transport::Quic => self.webrtc = None,
+        }
         let link = out.new_link();
         self.stage = Stage::Open(link);
-        self.until = None;
+        (self.until, self.grace) = (None, None);
         self.owes_dial = false;
         let offer_id = self.offer_id.clone();
         out.event(Event::Up { link, peer: self.peer, dialled: self.dialled, offer_id });
-        for message in std::mem::take(&mut self.early) {
+        for message in std::mem::take(&mut self.early).into_iter().filter(|_| on == Transport::WebRtc) {
             out.event(Event::Message(link, message));
         }
         Ok(())
@@ -340,19 +360,18 @@ impl Connection {
         Ok(())
     }
 
-    /// Gives the stack the next message, if it takes it; whether it did.
+    /// Gives the transport the next message, if it takes it; whether it did.
     fn write_next(&mut self) -> Result<bool, Broken> {
-        let Some(id) = self.channel.filter(|_| !self.is_pending() && !self.queue.is_empty()) else {
+        if self.is_pending() || self.queue.is_empty() {
             return Ok(false);
+        }
+        let buffered = self.buffered();
+        let Some(message) = self.queue.next(buffered) else { return Ok(false) };
+        let is_taken = match (&mut self.webrtc, &mut self.quic) {
+            (Some(webrtc), _) => webrtc.write(message)?,
+            (None, Some(quic)) => quic.write(message)?,
+            (None, None) => false,
         };
-        let is_taken = guard(|| match self.rtc.channel(id) {
-            // The stack is about to close.
-            None => Ok(false),
-            Some(mut channel) => match self.queue.next(channel.buffered_amount()) {
-                None => Ok(false),
-                Some(message) => channel.write(true, message),
-            },
-        })?;
         if is_taken {
             self.queue.pop();
         }
@@ -363,13 +382,18 @@ impl Connection {
         self.stage = Stage::Closing;
         self.until = Some(now + LINGER);
         self.queue.clear();
-        guard(|| self.rtc.close())
+        if let Some(quic) = &mut self.quic {
+            quic.close(now)?;
+        }
+        self.webrtc.as_mut().map_or(Ok(()), WebRtc::close)
     }
 
-    /// Bytes that the stack has and the other side has not acknowledged.
+    /// Bytes that the transport has and the other side has not acknowledged.
     fn buffered(&mut self) -> usize {
-        let Some(id) = self.channel else { return 0 };
-        guard(|| Ok::<_, Broken>(self.rtc.channel(id).map_or(0, |mut channel| channel.buffered_amount())))
-            .unwrap_or(0)
+        match (&mut self.webrtc, &self.quic) {
+            (Some(webrtc), _) => webrtc.buffered(),
+            (None, Some(quic)) => quic.buffered(),
+            (None, None) => 0,
+        }
     }
 }

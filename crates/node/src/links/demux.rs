@@ -21,8 +21,10 @@ pub(super) enum Kind<'a> {
     Request(&'a str),
     /// Any other STUN message: found by its transaction, which only its connection knows.
     Stun,
-    /// DTLS and whatever else flows once there is a path.
+    /// DTLS and whatever else of WebRTC flows once there is a path.
     Data,
+    /// QUIC: the first bit after the form is always set here, so that nothing else begins so (RFC 9443).
+    Quic,
 }
 
 /// Unknown senders whose datagrams are tried on every connection, a second.
@@ -32,7 +34,7 @@ const PATHS_PER_CONNECTION: usize = 8;
 const BINDING_REQUEST: u16 = 0x0001;
 const USERNAME: u16 = 0x0006;
 
-/// Looks at a datagram; `None` if it is nothing that WebRTC knows.
+/// Looks at a datagram; `None` if it is nothing that is spoken here.
 pub(super) fn classify(datagram: &[u8]) -> Option<Kind<'_>> {
     match *datagram.first()? {
         0..=1 if u16::from_be_bytes([datagram[0], *datagram.get(1)?]) == BINDING_REQUEST => {
@@ -41,6 +43,7 @@ pub(super) fn classify(datagram: &[u8]) -> Option<Kind<'_>> {
         }
         0..=1 => Some(Kind::Stun),
         20..=63 => Some(Kind::Data),
+        64..=127 | 192..=255 => Some(Kind::Quic),
         _ => None,
     }
 }
@@ -144,7 +147,9 @@ mod tests {
         assert_eq!(classify(&request[..25]), None);
         assert_eq!(classify(&[1, 1, 0, 0]), Some(Kind::Stun));
         assert_eq!(classify(&[22, 254, 253]), Some(Kind::Data));
-        assert_eq!(classify(&[200]), None);
+        assert_eq!(classify(&[64]), Some(Kind::Quic));
+        assert_eq!(classify(&[200]), Some(Kind::Quic));
+        assert_eq!(classify(&[130]), None);
         assert_eq!(classify(&[0]), None);
         assert_eq!(classify(&[]), None);
     }

@@ -2,6 +2,9 @@
 //! each, set up without trickle so that any WebTorrent tracker can carry the offers. The native twin of
 //! `player/src/links.ts`. It knows no tracker and decides nothing: who is dialled and what is said comes from outside.
 //!
+//! Where both peers are native, what carries a link is a QUIC stream instead, on the same socket and on the path that ICE
+//! found. Whoever has the link need not know.
+//!
 //! Invariant: everything here has a bound, and whatever does not open in time is closed. A connection whose stack fails, even
 //! by a panic, costs only itself.
 //!
@@ -11,8 +14,10 @@
 mod addresses;
 mod connection;
 mod demux;
+mod identity;
 mod outlet;
 mod queue;
+mod quic;
 mod sdp;
 mod shard;
 mod signal;
@@ -22,8 +27,11 @@ mod stun;
 mod table;
 mod tcp;
 mod timers;
+mod transport;
 mod turn;
+mod webrtc;
 
+pub use transport::{Transport, Transports};
 pub use turn::TurnServer;
 
 use bytes::Bytes;
@@ -67,6 +75,8 @@ pub struct Config {
     pub lite: bool,
     /// How long a connection may take to open, from its offer on.
     pub open_within: Duration,
+    /// Whether to speak QUIC with peers that do.
+    pub quic: bool,
 }
 
 impl Default for Config {
@@ -82,6 +92,7 @@ impl Default for Config {
             relay_only: false,
             lite: false,
             open_within: Duration::from_secs(15),
+            quic: true,
         }
     }
 }
@@ -185,8 +196,9 @@ struct Waiting {
 }
 
 /// What both sides of the commands know of a link.
-#[derive(Default)]
 struct Room {
+    /// What carries it.
+    transport: Transport,
     /// Bytes that it takes, as it was last told.
     free: usize,
     /// Bytes of messages on their way to the shard.
@@ -287,6 +299,18 @@ impl Links {
     pub fn room(&self, link: Link) -> u32 {
         let left = self.waiting.rooms().get(&link).map_or(0, |room| room.free.saturating_sub(room.coming));
         u32::try_from(left).unwrap_or(u32::MAX)
+    }
+
+    /// The links that are open, by what carries them.
+    pub fn transports(&self) -> Transports {
+        let mut open = Transports::default();
+        for room in self.waiting.rooms().values() {
+            match room.transport {
+                Transport::WebRtc => open.webrtc += 1,
+                Transport::Quic => open.quic += 1,
+            }
+        }
+        open
     }
 
     /// Closes a link; no [`Event::Down`] follows. What is still queued is sent if it takes no longer than 100 ms.

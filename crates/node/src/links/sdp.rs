@@ -1,10 +1,16 @@
 //! Session descriptions (SDP), which come from strangers and go to any tracker. Invariant: what the WebRTC stack gets to
-//! read names one data section and no address that nobody could be at.
+//! read names one data section and no address that nobody could be at, and what goes out can be read by everybody: the one
+//! line of our own is an attribute that others pass over (RFC 8866, section 5.13).
 
 use std::net::{IpAddr, SocketAddr};
 
 const MAX_SDP_BYTES: usize = 16 * 1024;
 const MAX_CANDIDATES: usize = 24;
+/// Says that the peer speaks QUIC, too, on the path that ICE finds and with the certificate it has for DTLS.
+const QUIC: &str = "a=braidcast-quic:1";
+
+/// SHA-256 of a certificate, by which it is known.
+pub(super) type Fingerprint = [u8; 32];
 
 /// Whether an SDP from a stranger is worth a look: one data section, and no more addresses to try than an honest one has.
 pub(super) fn is_sane(sdp: &str) -> bool {
@@ -23,9 +29,24 @@ pub(super) fn incoming(sdp: &str) -> String {
     })
 }
 
-/// An SDP of ours as it goes out: all candidates are in it, so nobody shall wait for more.
-pub(super) fn outgoing(sdp: &str) -> String {
-    keep_lines(sdp, |line| line != "a=ice-options:trickle")
+/// An SDP of ours as it goes out: all candidates are in it, so nobody shall wait for more. It tells whether there is QUIC.
+pub(super) fn outgoing(sdp: &str, has_quic: bool) -> String {
+    let mut out = keep_lines(sdp, |line| line != "a=ice-options:trickle");
+    if has_quic {
+        out.push_str(QUIC);
+        out.push_str("\r\n");
+    }
+    out
+}
+
+/// Of a peer that speaks QUIC, what its certificate is known by: the one fingerprint that the description has.
+pub(super) fn quic(sdp: &str) -> Option<Fingerprint> {
+    let mut prints = sdp.lines().filter_map(|line| line.strip_prefix("a=fingerprint:"));
+    let (algorithm, print) = prints.next()?.trim_end().split_once(' ')?;
+    let is_one = prints.next().is_none() && algorithm.eq_ignore_ascii_case("sha-256");
+    let is_told = sdp.lines().any(|line| line.trim_end() == QUIC);
+    let bytes: Option<Vec<u8>> = print.split(':').map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
+    bytes?.try_into().ok().filter(|_| is_one && is_told)
 }
 
 /// Whether who describes itself so makes no checks (RFC 8839, 5.3).
@@ -105,6 +126,22 @@ mod tests {
 
     #[test]
     fn nobody_is_told_to_wait_for_more_candidates() {
-        assert_eq!(outgoing("v=0\r\na=ice-options:trickle\r\na=mid:0\r\n"), "v=0\r\na=mid:0\r\n");
+        let told = outgoing("v=0\r\na=ice-options:trickle\r\na=mid:0\r\n", false);
+        assert_eq!(told, "v=0\r\na=mid:0\r\n");
+    }
+
+    #[test]
+    fn quic_needs_its_line_and_one_fingerprint() {
+        let print = |byte: &str| format!("a=fingerprint:sha-256 {}\r\n", [byte; 32].join(":"));
+        let good = format!("{HEAD}{}", print("aB"));
+        assert_eq!(quic(&good), None);
+        assert_eq!(quic(&outgoing(&good, true)), Some([0xab; 32]));
+        assert_eq!(quic(&outgoing(HEAD, true)), None);
+        assert_eq!(quic(&outgoing(&format!("{good}{}", print("00")), true)), None);
+        for bad in [print("x0"), print("100"), print(""), print("00:00"), "a=fingerprint:\r\n".into()] {
+            assert_eq!(quic(&outgoing(&format!("{HEAD}{bad}"), true)), None, "{bad}");
+        }
+        assert_eq!(quic(&outgoing(&good.replace("sha-256", "sha-1"), true)), None);
+        assert_eq!(quic(&outgoing(&good, true).replace("quic:1", "quic:2")), None);
     }
 }

@@ -5,7 +5,9 @@
 //! datagrams, room for an event, and the next deadline. While events wait to be taken nothing is received, so that what
 //! waits is bounded by what one batch can bring.
 
-use super::demux::Id;
+use super::connection::Connection;
+use super::demux::{Id, Kind, classify};
+use super::identity::Identity;
 use super::outlet::Outlet;
 use super::socket::Socket;
 use super::stack::Broken;
@@ -14,7 +16,7 @@ use super::table::Table;
 use super::tcp::{Arrival, Sockets};
 use super::timers::Timers;
 use super::turn::{Heard, Turn};
-use super::{Command, Config, Error, Event, Waiting, addresses};
+use super::{Command, Config, Error, Event, Room, Waiting, addresses};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +43,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 pub(super) struct Shard {
     pub config: Config,
     pub cert: DtlsCert,
+    /// The same for QUIC, if it is spoken.
+    pub identity: Option<Identity>,
     pub candidates: Vec<Candidate>,
     pub table: Table,
     socket: Socket,
@@ -74,8 +78,11 @@ impl Shard {
         };
         let provider = str0m::crypto::from_feature_flags();
         let cert = provider.dtls_provider.generate_certificate().ok_or(Error::Certificate)?;
+        // It goes from this host straight to the peer, never by a relay.
+        let identity = (config.quic && !config.relay_only).then(|| Identity::new(&cert)).transpose();
         let now = Instant::now();
         let mut shard = Self {
+            identity: identity.map_err(|_| Error::Certificate)?,
             // Nobody is to learn what it says.
             stun: Stun::new(if config.relay_only { &[] } else { &config.stun }),
             turn: Turn::new(now, &config.turn),
@@ -173,14 +180,15 @@ impl Shard {
     /// A connection ends, whatever it was.
     pub fn fail(&mut self, id: Id) {
         let Some((mut connection, paths)) = self.table.remove(id) else { return };
-        connection.say_farewell(&mut Outlet {
+        let mut outlet = Outlet {
             socket: &mut self.socket,
             tcp: &mut self.tcp,
             turn: &mut self.turn,
             now: Instant::now(),
             events: &mut self.fresh,
             last_link: &mut self.last_link,
-        });
+        };
+        connection.say_farewell(Instant::now(), &mut outlet);
         for (proto, peer) in paths {
             if proto == Protocol::Tcp {
                 self.tcp.close(&peer);
@@ -226,8 +234,9 @@ impl Shard {
                 let (peer, to, bytes) = match self.turn.handle(now, source, local, bytes) {
                     Heard::Taken => continue,
                     Heard::From(peer, contents) => match self.turn.relayed() {
-                        Some(relayed) => (peer, relayed, contents),
-                        None => continue,
+                        // QUIC is spoken on straight paths only.
+                        Some(relayed) if classify(contents) != Some(Kind::Quic) => (peer, relayed, contents),
+                        _ => continue,
                     },
                     Heard::Nothing if self.stun.handle(source, local, bytes) => {
                         self.look_up_addresses();
@@ -287,6 +296,7 @@ impl Shard {
         );
         self.timers.arm(id, connection.deadline, &mut connection.armed);
         connection.is_dirty = false;
+        let transport = connection.transport();
         if let Some(link) = connection.link().filter(|_| !was_open) {
             let displaced = connection.displaces.take();
             self.table.name(link, id);
@@ -297,7 +307,8 @@ impl Shard {
         }
         for event in self.fresh.drain(..) {
             if let Event::Room(link, room) = event {
-                self.waiting.rooms().entry(link).or_default().free = room as usize;
+                let fresh = || Room { transport, free: 0, coming: 0 };
+                self.waiting.rooms().entry(link).or_insert_with(fresh).free = room as usize;
             }
             self.backlog.push_back(event);
         }
@@ -358,7 +369,7 @@ impl Shard {
             self.look_up_addresses();
             let relayed = self.turn.relayed();
             for id in self.table.ids() {
-                let source = self.table.get(id).and_then(|connection| connection.source);
+                let source = self.table.get(id).and_then(Connection::source);
                 if source.is_some_and(|source| !self.socket.is_own(source) && relayed != Some(source)) {
                     self.fail(id);
                 }

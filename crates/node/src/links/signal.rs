@@ -4,8 +4,11 @@
 
 use super::connection::{Connection, Stage};
 use super::demux::Id;
+use super::identity::Identity;
+use super::quic::Quic;
+use super::sdp::Fingerprint;
 use super::shard::Shard;
-use super::stack::Common;
+use super::stack::{Broken, Common};
 use super::{Command, Event, sdp};
 use crate::letters::letters;
 use std::time::Instant;
@@ -71,7 +74,8 @@ impl Shard {
         };
         let offer_id = connection.offer_id.clone();
         self.begin(now, connection);
-        self.report(Event::Offer { to: peer, offer_id, sdp: sdp::outgoing(&offer) });
+        let sdp = sdp::outgoing(&offer, self.identity.is_some());
+        self.report(Event::Offer { to: peer, offer_id, sdp });
     }
 
     fn handle_offer(&mut self, now: Instant, from: PeerId, offer_id: String, sdp: &str) {
@@ -91,14 +95,16 @@ impl Shard {
         }
         // Where neither side made checks, none would ever be made.
         let lite = self.config.lite && !self.config.relay_only && !sdp::is_lite(sdp);
-        let made = Connection::accept(now, &self.common(lite), from, offer_id, &sdp::incoming(sdp));
+        let quic = self.quic(sdp, Quic::server);
+        let has_quic = quic.is_some();
+        let made = Connection::accept(now, &self.common(lite), from, offer_id, &sdp::incoming(sdp), quic);
         let Ok((mut connection, answer)) = made else { return };
         if let Some((mut ours, _)) = ours.and_then(|id| self.table.remove(id)) {
             connection.owes_dial = std::mem::take(&mut ours.owes_dial);
         }
         let offer_id = connection.offer_id.clone();
         self.begin(now, connection);
-        let mut sdp = sdp::outgoing(&answer);
+        let mut sdp = sdp::outgoing(&answer, has_quic);
         if lite {
             let outside = self.candidates.iter().filter(|c| c.kind() == CandidateKind::ServerReflexive);
             sdp = sdp::with_candidates(&sdp, outside.map(Candidate::to_sdp_string));
@@ -108,12 +114,13 @@ impl Shard {
 
     fn handle_answer(&mut self, now: Instant, from: PeerId, offer_id: &str, sdp: &str) {
         let Some(id) = self.table.offered(offer_id) else { return };
-        let Some(connection) = self.table.get_mut(id) else { return };
-        let is_awaited = connection.peer == from && matches!(connection.stage, Stage::Offered(_));
-        if !is_awaited || !sdp::is_sane(sdp) {
+        let is_awaited = |c: &Connection| c.peer == from && matches!(c.stage, Stage::Offered(_));
+        if !self.table.get(id).is_some_and(is_awaited) || !sdp::is_sane(sdp) {
             return;
         }
-        let taken = connection.handle_answer(now, &sdp::incoming(sdp));
+        let quic = self.quic(sdp, Quic::client);
+        let Some(connection) = self.table.get_mut(id) else { return };
+        let taken = connection.handle_answer(now, &sdp::incoming(sdp), quic);
         self.settle(id, taken);
     }
 
@@ -122,6 +129,15 @@ impl Shard {
         let id = self.table.add(connection);
         self.mark(id);
         id
+    }
+
+    /// QUIC with the peer that describes itself so, if both speak it.
+    fn quic(
+        &self,
+        sdp: &str,
+        make: impl FnOnce(&Identity, Fingerprint, usize) -> Result<Quic, Broken>,
+    ) -> Option<Quic> {
+        make(self.identity.as_ref()?, sdp::quic(sdp)?, self.config.send_buffer).ok()
     }
 
     fn common(&self, lite: bool) -> Common<'_> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 use str0m::Input;
-use str0m::net::Receive;
+use str0m::net::{Protocol, Receive};
 use swarm::{Link, PeerId};
 
 /// All connections.
@@ -62,7 +62,7 @@ impl Table {
     /// How many open connections send their data from this address.
     pub fn from(&self, source: SocketAddr) -> usize {
         let open = self.connections.values().filter(|c| c.link().is_some());
-        open.filter(|c| c.source == Some(source)).count()
+        open.filter(|c| c.source() == Some(source)).count()
     }
 
     pub fn ids(&self) -> Vec<Id> {
@@ -111,6 +111,12 @@ impl Table {
         datagram: &[u8],
     ) -> Option<(Id, Result<(), Broken>)> {
         let kind = classify(datagram)?;
+        if kind == Kind::Quic {
+            // Only where ICE has verified who is there: a stranger's costs this look-up.
+            let id = self.demux.by_path(&path).filter(|_| path.0 == Protocol::Udp)?;
+            let connection = self.connections.get_mut(&id)?;
+            return Some((id, connection.handle_quic(now, path.1, destination.ip(), datagram)));
+        }
         // From nowhere, at first: what comes from the address a connection sends to, it accepts without verifying it.
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let receive = guard(|| Receive::new(path.0, nowhere, destination, datagram)).ok()?;
@@ -131,7 +137,7 @@ impl Table {
                 }
                 id
             }
-            Kind::Data => {
+            Kind::Data | Kind::Quic => {
                 set_source(&mut input, path.1);
                 self.demux.by_path(&path).or_else(|| self.scan(now, &input))?
             }

@@ -1,6 +1,7 @@
 //! Messages arrive whole and in order, and no link takes more than it said.
 
-use crate::hub::{Hub, Side, id, local, pair};
+use super::local;
+use crate::hub::{Hub, Side, id, pair};
 use bytes::Bytes;
 use node::links::{Config, Event};
 use std::time::Instant;

@@ -1,6 +1,7 @@
 //! How links end, and how they never begin.
 
-use crate::hub::{Hub, Side, id, local, pair};
+use super::local;
+use crate::hub::{Hub, Side, id, pair};
 use bytes::Bytes;
 use node::links::{Config, Event, Links};
 use std::time::Duration;

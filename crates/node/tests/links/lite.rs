@@ -1,7 +1,7 @@
 //! Answers of a host that every datagram reaches: it waits for checks and makes none.
 
 use crate::hub::{Hub, local, pair};
-use crate::paths::stream;
+use crate::over_webrtc::paths::stream;
 use node::links::{Config, Event};
 use std::sync::{Arc, Mutex};
 

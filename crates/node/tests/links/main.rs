@@ -1,13 +1,17 @@
 //! Links on real sockets: what two or many peers in one process see of each other.
 
 mod coturn;
-mod data;
-mod ends;
 mod hidden;
 mod hostile;
 mod hub;
 mod lite;
-mod paths;
+mod measure;
+// The same stories twice.
+#[allow(clippy::duplicate_mod)]
+mod over_quic;
+#[allow(clippy::duplicate_mod)]
+mod over_webrtc;
+mod quic;
 mod relay;
 mod strangers;
 mod turn;

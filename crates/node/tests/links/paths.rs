@@ -1,6 +1,7 @@
 //! Paths: who speaks first, what a burst does, and whose an address is.
 
-use crate::hub::{Side, local};
+use super::local;
+use crate::hub::Side;
 use crate::relay::{self, Fate, Judge};
 use bytes::Bytes;
 use node::links::Event;
@@ -94,7 +95,7 @@ async fn rubbish_from_the_very_address_of_the_peer_does_no_harm() {
     let judge = move |_: bool, datagram: &[u8]| {
         n += 1;
         // What is encrypted comes after the handshake.
-        is_open |= datagram[0] == 23;
+        is_open |= matches!(datagram[0], 23 | 64..=127);
         if !is_open || datagram.len() < 20 {
             return Fate::Pass;
         }
@@ -105,9 +106,11 @@ async fn rubbish_from_the_very_address_of_the_peer_does_no_harm() {
         rubbish.insert(0, 20 + (n % 44) as u8);
         let alert = vec![21, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 2, 40];
         let hello = vec![22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 4, 0, 0, 0, 0];
+        let mut packet = rubbish.clone();
+        packet[0] = 64 + (n % 192) as u8;
         let cut = datagram[..datagram.len() / 2].to_vec();
         match n % 3 {
-            0 => Fate::After(vec![damaged, rubbish, alert]),
+            0 => Fate::After(vec![damaged, rubbish, packet, alert]),
             1 => Fate::After(vec![datagram.to_vec(), cut]),
             _ => Fate::After(vec![hello, Vec::new()]),
         }

@@ -3,9 +3,10 @@
 use crate::hub::{Hub, Side, id};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
-use tokio::time::timeout;
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout};
 
 /// What happens to a datagram.
 pub enum Fate {
@@ -27,12 +28,17 @@ const BURST: usize = 60;
 
 /// A hub whose peers 1 (or `also_first`) and 2 meet through a relay. Tell it by `ends` where they are before they dial.
 pub async fn hub(judge: Judge, also_first: u8) -> (Hub, Ends) {
+    far_hub(judge, also_first, Duration::ZERO).await
+}
+
+/// The same with a way that takes so long.
+pub async fn far_hub(judge: Judge, also_first: u8, delay: Duration) -> (Hub, Ends) {
     let near_first = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     let near_second = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     let second_seen_at = near_first.local_addr().expect("bound").port();
     let first_seen_at = near_second.local_addr().expect("bound").port();
     let ends = Ends::default();
-    tokio::spawn(run(judge, near_first, near_second, ends.clone()));
+    tokio::spawn(run(judge, near_first.into(), near_second.into(), ends.clone(), delay));
     let hub = Hub::mangling(Arc::new(move |from, sdp| {
         let is_first = from == id(1) || from == id(also_first);
         let port = if is_first { first_seen_at } else { second_seen_at };
@@ -53,7 +59,14 @@ pub fn place(ends: &Ends, first: &Side, second: &Side) {
     *ends.lock().expect("no panic") = [Some(first.links.local_addr()), Some(second.links.local_addr())];
 }
 
-async fn run(mut judge: Judge, near_first: UdpSocket, near_second: UdpSocket, ends: Ends) {
+async fn run(
+    mut judge: Judge,
+    near_first: Arc<UdpSocket>,
+    near_second: Arc<UdpSocket>,
+    ends: Ends,
+    delay: Duration,
+) {
+    let lines = [line(near_second.clone(), delay), line(near_first.clone(), delay)];
     let (mut one, mut other) = (vec![0; 2048], vec![0; 2048]);
     let mut waiting: [Vec<Vec<u8>>; 2] = Default::default();
     loop {
@@ -67,7 +80,7 @@ async fn run(mut judge: Judge, near_first: UdpSocket, near_second: UdpSocket, en
             Err(_) => {
                 for (n, from_first) in [(0, true), (1, false)] {
                     let burst = std::mem::take(&mut waiting[n]);
-                    send(from_first, &burst, &near_first, &near_second, &ends).await;
+                    send(from_first, burst, &lines, &ends);
                 }
                 continue;
             }
@@ -92,22 +105,38 @@ async fn run(mut judge: Judge, near_first: UdpSocket, near_second: UdpSocket, en
         if queue.len() >= BURST {
             out.append(queue);
         }
-        send(is_first, &out, &near_first, &near_second, &ends).await;
+        send(is_first, out, &lines, &ends);
     }
 }
 
-async fn send(
+/// A datagram on its way: when it is there, and where that is.
+type Parcel = (Instant, SocketAddr, Vec<u8>);
+
+/// One direction: what goes in comes out of the socket when it is time.
+fn line(socket: Arc<UdpSocket>, delay: Duration) -> (Duration, mpsc::UnboundedSender<Parcel>) {
+    let (into, mut out) = mpsc::unbounded_channel::<Parcel>();
+    tokio::spawn(async move {
+        while let Some((due, to, datagram)) = out.recv().await {
+            if due > Instant::now() {
+                sleep_until(due.into()).await;
+            }
+            let _ = socket.send_to(&datagram, to).await;
+        }
+    });
+    (delay, into)
+}
+
+fn send(
     from_first: bool,
-    datagrams: &[Vec<u8>],
-    near_first: &UdpSocket,
-    near_second: &UdpSocket,
+    datagrams: Vec<Vec<u8>>,
+    lines: &[(Duration, mpsc::UnboundedSender<Parcel>); 2],
     ends: &Ends,
 ) {
     let [first, second] = *ends.lock().expect("no panic");
-    let (socket, to) = if from_first { (near_second, second) } else { (near_first, first) };
+    let ((delay, line), to) = if from_first { (&lines[0], second) } else { (&lines[1], first) };
     for datagram in datagrams {
         if let Some(to) = to {
-            let _ = socket.send_to(datagram, to).await;
+            let _ = line.send((Instant::now() + *delay, to, datagram));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::coturn::{Coturn, hidden};
 use crate::hub::{Hub, Side, local, pair};
-use crate::paths::stream;
+use crate::over_webrtc::paths::stream;
 use node::links::{Config, Event, Links, TurnServer};
 use std::io::Write;
 use std::net::SocketAddr;
