@@ -3,7 +3,7 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus_client::collector::Collector;
@@ -15,6 +15,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -46,13 +47,20 @@ impl Figure {
     }
 }
 
-type Look = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<Figure>> + Send>> + Send + Sync>;
+type Look = dyn Fn() -> Pin<Box<dyn Future<Output = Vec<Figure>> + Send>> + Send + Sync;
+
+struct Page {
+    look: Box<Look>,
+    site: Option<String>,
+    is_draining: Arc<AtomicBool>,
+}
 
 /// An admin address that listens; it closes when this is dropped.
 #[derive(Debug)]
 pub struct Admin {
     address: SocketAddr,
     server: JoinHandle<()>,
+    is_draining: Arc<AtomicBool>,
 }
 
 impl Admin {
@@ -78,17 +86,24 @@ impl Admin {
     {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let look: Look = Arc::new(move || Box::pin(look()));
+        let is_draining = Arc::new(AtomicBool::new(false));
+        let look: Box<Look> = Box::new(move || Box::pin(look()));
+        let page = Page { look, site, is_draining: is_draining.clone() };
         let app = Router::new()
-            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/healthz", get(health))
             .route("/metrics", get(metrics))
-            .with_state((site, look));
+            .with_state(Arc::new(page));
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
                 tracing::error!("the admin address has ended: {error}");
             }
         });
-        Ok(Self { address, server })
+        Ok(Self { address, server, is_draining })
+    }
+
+    /// From now on it says that the node takes nobody new.
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
     }
 
     /// Where it listens.
@@ -103,10 +118,17 @@ impl Drop for Admin {
     }
 }
 
-async fn metrics(State((site, look)): State<(Option<String>, Look)>) -> impl IntoResponse {
-    let labels = site.into_iter().map(|site| ("site".into(), site.into()));
+async fn health(State(page): State<Arc<Page>>) -> impl IntoResponse {
+    match page.is_draining.load(Ordering::Relaxed) {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        false => (StatusCode::OK, "ok\n"),
+    }
+}
+
+async fn metrics(State(page): State<Arc<Page>>) -> impl IntoResponse {
+    let labels = page.site.iter().map(|site| ("site".into(), site.clone().into()));
     let mut registry = Registry::with_prefix_and_labels("braidcast", labels);
-    registry.register_collector(Box::new(Figures(look().await)));
+    registry.register_collector(Box::new(Figures((page.look)().await)));
     let mut text = String::new();
     encode(&mut text, &registry).expect("a string takes all that is written");
     ([(header::CONTENT_TYPE, OPEN_METRICS)], text)

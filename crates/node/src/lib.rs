@@ -2,7 +2,7 @@
 //!
 //! A node is one of the viewers: it knows nothing of packaging or of publishers' secrets, and every decision is the core's.
 //! [`viewer::Viewer`] is the whole of it; [`gateway::Gateway`] gives its film to players over HTTP. [`seed::Seeder`] is
-//! a viewer of another system's pages.
+//! a viewer of another system's pages. What any number of them send shares one [`uplink::Uplink`].
 
 pub mod admin;
 pub mod cache;
@@ -11,6 +11,7 @@ pub mod film;
 pub mod gateway;
 mod letters;
 pub mod links;
+mod log;
 pub mod origin;
 mod playback;
 pub mod pml;
@@ -19,4 +20,5 @@ mod serving;
 pub mod shelf;
 mod store;
 pub mod tracker;
+pub mod uplink;
 pub mod viewer;

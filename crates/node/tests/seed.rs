@@ -15,6 +15,7 @@ use node::pml::session::{Action, Config, Holdings, Input, Session, Want};
 use node::pml::wire::SegmentId;
 use node::seed::{Options, SeedStats, Seeder};
 use node::tracker::{self, Trackers};
+use node::uplink::{Cap, Uplink};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -81,13 +82,18 @@ fn local() -> links::Config {
 }
 
 async fn seeder(hls: &reqwest::Url, tracker: &Server, dir: &std::path::Path) -> Seeder {
+    capped(hls, tracker, dir, Uplink::new(Cap::Unlimited)).await
+}
+
+async fn capped(hls: &reqwest::Url, tracker: &Server, dir: &std::path::Path, uplink: Uplink) -> Seeder {
     let config = cache::Config { dir: dir.to_owned(), disk_bytes: 100 << 20, memory_bytes: 1 << 20 };
     let options = Options {
         hls: hls.clone(),
         swarm_id: None,
         families: vec![Family::A, Family::B],
         trackers: vec![tracker.url()],
-        upload: None,
+        uplink,
+        metered: false,
         links: local(),
         cache: Cache::open(config).await.unwrap(),
         names: dir.join("names"),
@@ -108,9 +114,9 @@ async fn stats(seeder: &Seeder, wanted: impl Fn(SeedStats) -> bool) -> SeedStats
 }
 
 /// Meets the seeder as a page's viewer does and asks for every segment; what came, by number.
-async fn viewer(hls: &reqwest::Url, tracker: &Server, family: Family) -> BTreeMap<i64, Vec<u8>> {
+async fn viewer(hls: &reqwest::Url, tracker: &str, family: Family) -> BTreeMap<i64, Vec<u8>> {
     let swarm = swarms(family, hls.as_str(), &[Variant::default()]).remove(0);
-    let config = tracker::Config::new(vec![tracker.url()], *swarm.info_hash.as_bytes(), peer(9));
+    let config = tracker::Config::new(vec![tracker.to_owned()], *swarm.info_hash.as_bytes(), peer(9));
     let (trackers, mut named) = Trackers::join(config);
     trackers.announce(5);
     let (links, mut events) = Links::open(local()).await.unwrap();
@@ -141,6 +147,8 @@ async fn viewer(hls: &reqwest::Url, tracker: &Server, family: Family) -> BTreeMa
                     let buffered = local().send_buffer.saturating_sub(links.room(link) as usize);
                     session.handle(begun.elapsed(), Input::Room { buffered }, &mut actions);
                 }
+                // The seeder may not take anybody just now.
+                links::Event::DialFailed(peer) => links.dial(peer),
                 _ => {}
             },
             _ = again.tick() => {}
@@ -175,7 +183,7 @@ async fn what_the_origin_damages_is_given_to_nobody() {
     let held = stats(&seeder, |stats| stats.held == GOOD.len() as u64).await;
     assert_eq!((held.listed, held.swarms), (u64::from(COUNT), 2));
     for family in [Family::A, Family::B] {
-        let got = timeout(PATIENCE, viewer(&hls, &tracker, family)).await.expect("all is answered");
+        let got = timeout(PATIENCE, viewer(&hls, &tracker.url(), family)).await.expect("all is answered");
         let expected: BTreeMap<i64, Vec<u8>> =
             GOOD.iter().map(|n| (i64::from(*n), media(*n).to_vec())).collect();
         assert_eq!(got.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
@@ -196,10 +204,10 @@ async fn what_rots_in_the_cache_is_given_to_nobody_and_fetched_again() {
     let mut bytes = std::fs::read(&file).unwrap();
     bytes[1000] ^= 1;
     std::fs::write(&file, bytes).unwrap();
-    let got = timeout(PATIENCE, viewer(&hls, &tracker, Family::B)).await.expect("all is answered");
+    let got = timeout(PATIENCE, viewer(&hls, &tracker.url(), Family::B)).await.expect("all is answered");
     assert_eq!(got.keys().copied().collect::<Vec<_>>(), [0, 5]);
     stats(&seeder, |stats| stats.held == GOOD.len() as u64).await;
-    let got = timeout(PATIENCE, viewer(&hls, &tracker, Family::B)).await.expect("all is answered");
+    let got = timeout(PATIENCE, viewer(&hls, &tracker.url(), Family::B)).await.expect("all is answered");
     assert_eq!(got.get(&3).map(Vec::as_slice), Some(&media(3)[..]));
     seeder.leave().await;
 }
@@ -215,7 +223,44 @@ async fn after_a_restart_only_what_is_missing_is_fetched() {
     let second = seeder(&hls, &tracker, dir.path()).await;
     let held = stats(&second, |stats| stats.held == GOOD.len() as u64).await;
     assert_eq!(held.from_origin, media(3).len() as u64);
-    let got = timeout(PATIENCE, viewer(&hls, &tracker, Family::A)).await.expect("all is answered");
+    let got = timeout(PATIENCE, viewer(&hls, &tracker.url(), Family::A)).await.expect("all is answered");
     assert_eq!(got.keys().copied().collect::<Vec<_>>(), [0, 3, 5]);
     second.leave().await;
+}
+
+#[tokio::test]
+async fn what_is_being_sent_is_finished_at_the_end_and_nothing_else_is_begun() {
+    let (hls, tracker, dir) = (origin().await, Server::start(0).await, tempfile::tempdir().unwrap());
+    let uplink = Uplink::new(Cap::BytesPerSecond(150_000));
+    let seeder = capped(&hls, &tracker, dir.path(), uplink.clone()).await;
+    stats(&seeder, |stats| stats.held == GOOD.len() as u64).await;
+    let viewer = tokio::spawn({
+        let (hls, tracker) = (hls.clone(), tracker.url());
+        async move { viewer(&hls, &tracker, Family::B).await }
+    });
+    stats(&seeder, |stats| stats.to_peers > 20_000).await;
+    tokio::join!(seeder.drain(PATIENCE), tracker.until(|stats| stats.members <= 1));
+    assert!(uplink.stats().waiting == 0 && uplink.stats().sent > media(0).len() as u64);
+    let got = timeout(PATIENCE, viewer).await.expect("all is answered").unwrap();
+    assert_eq!(got.get(&0).map(Vec::as_slice), Some(&media(0)[..]));
+    assert!(!got.contains_key(&5), "what was asked for afterwards is not there any more");
+    seeder.leave().await;
+}
+
+#[tokio::test]
+async fn a_cap_of_nothing_sends_viewers_away_until_there_is_another() {
+    let (hls, tracker, dir) = (origin().await, Server::start(0).await, tempfile::tempdir().unwrap());
+    let uplink = Uplink::new(Cap::Nothing);
+    let seeder = capped(&hls, &tracker, dir.path(), uplink.clone()).await;
+    stats(&seeder, |stats| stats.held == GOOD.len() as u64).await;
+    let viewer = tokio::spawn({
+        let (hls, tracker) = (hls.clone(), tracker.url());
+        async move { viewer(&hls, &tracker, Family::B).await }
+    });
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((seeder.stats().await.peers, uplink.stats().sent), (0, 0));
+    uplink.set_cap(Cap::Unlimited);
+    let got = timeout(PATIENCE, viewer).await.expect("it is asked again").unwrap();
+    assert_eq!(got.keys().copied().collect::<Vec<_>>(), [0, 3, 5]);
+    seeder.leave().await;
 }

@@ -109,7 +109,8 @@ impl Keeper {
             film.index().swarm_id()[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let options = viewer::Options {
             trackers,
-            upload: self.inner.upload,
+            uplink: self.inner.uplink.clone(),
+            metered: false,
             links: slot.links(&self.inner.links),
             keeps: Some(shelf),
         };

@@ -53,8 +53,8 @@ pub struct Options {
     pub key: Option<PublicKey>,
     /// Trackers, `ws://` or `wss://`; none: that of each film's own server.
     pub trackers: Vec<String>,
-    /// Bytes a second to the viewers of each film; 0 shares nothing.
-    pub upload: u32,
+    /// By which all that viewers are given leaves, shared alike among the films.
+    pub uplink: Uplink,
     /// Where the links of the first film live; those of the others have the ports that follow.
     pub links: links::Config,
     /// What this node is called.
@@ -91,7 +91,7 @@ struct Inner {
     dir: PathBuf,
     key: Option<PublicKey>,
     trackers: Vec<String>,
-    upload: u32,
+    uplink: Uplink,
     links: links::Config,
     site: Option<String>,
     to_players: AtomicU64,
@@ -107,7 +107,7 @@ pub struct Edge {
 impl Edge {
     /// Begins to keep what the upstreams have. Nothing is waited for: films appear as they are opened, those on disk at once.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let Options { upstreams, cache, dir, key, trackers, upload, links, site } = options;
+        let Options { upstreams, cache, dir, key, trackers, uplink, links, site } = options;
         if upstreams.is_empty() {
             return Err(Error::NoUpstream);
         }
@@ -116,7 +116,7 @@ impl Edge {
         }
         let films = Films::new(&Folder::cards(&dir).await);
         let to_players = AtomicU64::new(0);
-        let inner = Arc::new(Inner { films, cache, dir, key, trackers, upload, links, site, to_players });
+        let inner = Arc::new(Inner { films, cache, dir, key, trackers, uplink, links, site, to_players });
         let tasks = upstreams.into_iter().filter_map(|upstream| follow(&inner, upstream)).collect();
         Ok(Self { inner, tasks })
     }
@@ -143,6 +143,13 @@ impl Edge {
             trackers: sum.trackers + one.trackers,
         };
         EdgeStats { films: each.iter().fold(Stats::default(), sum), count: films.len(), to_players }
+    }
+
+    /// Takes nobody new, and returns once what is being sent to viewers has gone, or after `within`. Follow it with
+    /// [`Edge::leave`].
+    pub async fn drain(&self, within: Duration) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        join_all(self.inner.films.all().iter().map(|film| film.viewer.drain(within))).await;
     }
 
     /// Says goodbye to trackers and viewers; a second at most.

@@ -295,6 +295,11 @@ impl Links {
         }
     }
 
+    /// A message was lost before it got here: the link is not reliable any more and goes down, with [`Event::Down`].
+    pub(crate) fn lose(&self, link: Link) {
+        self.tell(Command::Lose(link));
+    }
+
     /// Bytes that a link takes now before it would queue more than it should; 0 if it is gone.
     pub fn room(&self, link: Link) -> u32 {
         let left = self.waiting.rooms().get(&link).map_or(0, |room| room.free.saturating_sub(room.coming));

@@ -4,12 +4,13 @@ use super::fetch;
 use super::hls::{self, Listing, Rendition, Segment};
 use super::names::{Known, Names};
 use crate::cache::Cache;
+use crate::uplink::Cap;
 use manifest::{Hash, digest};
 use reqwest::Client;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::sleep;
 
 /// A playlist or a segment that does not come is asked for again after this, and then after twice as long.
@@ -38,6 +39,8 @@ pub(super) struct Filler {
     /// How many segments are fetched at a time, of all renditions together.
     pub(super) turns: Arc<Semaphore>,
     pub(super) news: mpsc::Sender<(usize, News)>,
+    /// The uplink's cap, where nothing is to be fetched while nothing can be given.
+    pub(super) when: Option<watch::Receiver<Cap>>,
 }
 
 impl Filler {
@@ -46,10 +49,15 @@ impl Filler {
         let mut held: BTreeMap<u64, Hash> = BTreeMap::new();
         let mut pause = AGAIN;
         loop {
+            self.may_fetch().await;
             let listing = match hls::list(&self.client, &rendition.url).await {
                 Ok(listing) => listing,
                 Err(why) => {
-                    tracing::warn!(rendition = at, "{why}");
+                    let reason = match &why {
+                        hls::Error::Address(_) => "it names what is no web address".to_owned(),
+                        other => other.to_string(),
+                    };
+                    tracing::warn!(event = "origin_failed", rendition = at, reason, "no playlist");
                     sleep(pause).await;
                     pause = (pause * 2).min(AGAIN_MAX);
                     continue;
@@ -97,6 +105,7 @@ impl Filler {
     /// Brings one segment into the cache, unless it is there from before and the origin has no other by now. What it took
     /// from the origin, in bytes, comes last.
     async fn bring(&self, segment: &Segment) -> Option<(Hash, u64)> {
+        self.may_fetch().await;
         let _turn = self.turns.acquire().await.ok()?;
         if let Some(known) = self.names.get(segment)
             && self.cache.contains(&known.root).await
@@ -107,7 +116,7 @@ impl Filler {
         let (bytes, tag) = match fetch::segment(&self.client, segment).await {
             Ok(bytes) => bytes,
             Err(why) => {
-                tracing::warn!("not seeded: {why}");
+                tracing::warn!(event = "origin_failed", reason = %why, "not seeded");
                 return None;
             }
         };
@@ -123,6 +132,13 @@ impl Filler {
                 tracing::warn!("not kept: {why}");
                 None
             }
+        }
+    }
+
+    /// Waits until something may be fetched.
+    async fn may_fetch(&self) {
+        if let Some(mut caps) = self.when.clone() {
+            let _ = caps.wait_for(|cap| *cap != Cap::Nothing).await; // after the end nothing matters
         }
     }
 

@@ -9,16 +9,17 @@ mod fetch;
 mod filler;
 mod hls;
 mod names;
-mod pace;
 
 pub use hls::{Error as PlaylistError, Presentation};
 
 use crate::cache::Cache;
 use crate::links;
 use crate::pml::identity::Family;
+use crate::uplink::Uplink;
 use driver::Call;
 use reqwest::Url;
 use std::path::PathBuf;
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,8 +34,10 @@ pub struct Options {
     pub families: Vec<Family>,
     /// The trackers that the pages use.
     pub trackers: Vec<String>,
-    /// Bytes a second to all viewers together; `None`: as much as they take.
-    pub upload: Option<u64>,
+    /// By which all that viewers are given leaves. While its cap is nothing, there are no viewers.
+    pub uplink: Uplink,
+    /// Whether the line is paid by the byte: then segments are fetched only while they can be given to others.
+    pub metered: bool,
     /// Where the links live.
     pub links: links::Config,
     /// Where segments are kept.
@@ -94,6 +97,14 @@ impl Seeder {
         let (answer, answered) = oneshot::channel();
         let _ = self.calls.send(Call::Stats(answer)).await; // it may have ended
         answered.await.unwrap_or_default()
+    }
+
+    /// Takes nobody new, says goodbye to trackers, and finishes what is being sent, but for what takes longer than `within`.
+    /// [`Seeder::leave`] comes after it.
+    pub async fn drain(&self, within: Duration) {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.calls.send(Call::Drain(answer)).await; // it may have ended
+        let _ = tokio::time::timeout(within, answered).await; // it is dropped, not sent
     }
 
     /// Says goodbye to trackers and viewers; a second at most.

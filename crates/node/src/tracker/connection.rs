@@ -177,6 +177,11 @@ impl Connection {
         let _ = timeout(FAREWELL_WITHIN, farewell).await;
     }
 
+    /// Its address may have a secret in it: this is what logs name.
+    fn host(&self) -> &str {
+        self.address.request.uri().host().unwrap_or_default()
+    }
+
     async fn live(&mut self) {
         loop {
             let Address { request, connector } = &self.address;
@@ -186,15 +191,19 @@ impl Connection {
                 Some(Ok(Ok(socket))) => {
                     self.socket = Some(socket);
                     self.schedule.handle_open(Instant::now());
+                    tracing::info!(event = "tracker_up", tracker = self.host(), "connected");
                     self.report(Report::Up).await;
                     if let End::Unwanted = self.converse().await {
                         return;
                     }
                     self.socket = None;
+                    tracing::info!(event = "tracker_down", tracker = self.host(), "lost; it is tried again");
                     self.report(Report::Down).await;
                 }
                 Some(Ok(Err(error))) => self.note(&error),
-                Some(Err(_)) => tracing::debug!(tracker = %self.address.request.uri(), "does not answer"),
+                Some(Err(_)) => {
+                    tracing::info!(event = "tracker_unreachable", tracker = self.host(), "does not answer");
+                }
             }
             let chance = getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX));
             let wait = self.schedule.back_off(self.first_backoff, self.max_backoff, chance);
@@ -273,7 +282,12 @@ impl Connection {
             }
             Message::Refused { offer_id: None, reason } => {
                 self.schedule.handle_refusal();
-                tracing::warn!(tracker = %self.address.request.uri(), reason, "the tracker refuses us");
+                tracing::warn!(
+                    event = "tracker_refuses",
+                    tracker = self.host(),
+                    reason,
+                    "the tracker refuses us"
+                );
             }
             Message::Refused { .. } | Message::Signal(_) => {}
         }
@@ -284,13 +298,14 @@ impl Connection {
     /// would have to go out with the announces.
     fn note_classic(&mut self, is_classic: bool) {
         if is_classic && !self.is_classic {
-            tracing::info!(tracker = %self.address.request.uri(), "names no peers: only those who offer are met");
+            tracing::info!(tracker = self.host(), "names no peers: only those who offer are met");
         }
         self.is_classic = is_classic;
     }
 
     /// At the level of what happens again and again while a tracker is away.
     fn note(&self, error: &tungstenite::Error) {
+        tracing::info!(event = "tracker_unreachable", tracker = self.host(), "no connection");
         tracing::debug!(tracker = %self.address.request.uri(), %error, "no connection");
     }
 

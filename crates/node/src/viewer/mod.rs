@@ -9,10 +9,12 @@ use crate::letters::letters;
 use crate::links;
 use crate::origin::Origin;
 use crate::shelf::Shelf;
+use crate::uplink::Uplink;
 use bytes::Bytes;
 use driver::{Call, Driver};
 use manifest::SegmentId;
 use std::sync::Arc;
+use std::time::Duration;
 use swarm::{PeerId, Player};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -26,8 +28,10 @@ const CALLS_MAX: usize = 256;
 pub struct Options {
     /// Trackers, `ws://` or `wss://`. Without any the film comes from the origin alone.
     pub trackers: Vec<String>,
-    /// Bytes a second to upload; 0 shares nothing.
-    pub upload: u32,
+    /// By which all that others are given leaves.
+    pub uplink: Uplink,
+    /// Whether the line is paid by the byte: then nothing is fetched but what the player asks for.
+    pub metered: bool,
     /// Where the links live.
     pub links: links::Config,
     /// Where segments are kept for others, instead of a player: who has this fetches each once, plays nothing, and drops nothing
@@ -121,6 +125,14 @@ impl Viewer {
         let (answer, answered) = oneshot::channel();
         let _ = self.calls.send(Call::Stats(answer)).await;
         answered.await.unwrap_or_default()
+    }
+
+    /// Takes no new neighbours, says goodbye to trackers, shares nothing more, and finishes what is being sent, but for what
+    /// takes longer than `within`. Segments come all the while, until [`Viewer::leave`].
+    pub async fn drain(&self, within: Duration) {
+        let (answer, answered) = oneshot::channel();
+        let _ = self.calls.send(Call::Drain(answer)).await; // it may have ended
+        let _ = tokio::time::timeout(within, answered).await; // it is dropped, not sent
     }
 
     /// Says goodbye to tracker and neighbours; returns once that is done, a second later at most.

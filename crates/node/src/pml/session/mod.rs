@@ -249,6 +249,11 @@ impl Session {
         self.download.fetches(segment)
     }
 
+    /// Whether a segment is being sent, or read to be sent.
+    pub fn is_serving(&self) -> bool {
+        self.upload.is_serving()
+    }
+
     /// When [`Input::Tick`] is due.
     pub fn wake_at(&self) -> Option<Duration> {
         self.download.deadline()

@@ -87,6 +87,10 @@ impl Upload {
         Some(Command::Completed { segment: order.segment, request: order.request })
     }
 
+    pub(super) fn is_serving(&self) -> bool {
+        self.waiting.is_some() || self.sending.is_some()
+    }
+
     fn next_read(&mut self) -> Step {
         match self.waiting {
             Some(order) if self.reading.is_none() => {

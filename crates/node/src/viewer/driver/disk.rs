@@ -208,7 +208,7 @@ impl Driver {
         let Some(disk) = &mut self.disk else { return };
         let (before, head) = head.split_at(own_part(head));
         if !before.is_empty() {
-            self.links.send(link, Bytes::copy_from_slice(before));
+            self.stream.send(link, Bytes::copy_from_slice(before));
         }
         if disk.due >= DUE_MAX || !(disk.held.contains(&segment) || disk.reads.contains_key(&segment)) {
             disk.absent.push((link, id));
@@ -281,7 +281,7 @@ impl Driver {
             bytes.put_slice(&head);
             bytes.put_slice(payload);
             self.stats.to_peers += payload.len() as u64;
-            self.links.send(link, bytes.freeze());
+            self.stream.send(link, bytes.freeze());
         }
         self.answer(segment, &Ok(whole.clone()));
     }

@@ -111,6 +111,8 @@ impl Driver {
             }
             What::End(Outcome::Refused { .. }) => self.forged(segment),
             What::End(Outcome::Failed { status, .. }) => {
+                let SegmentId { rendition, sequence } = segment;
+                tracing::warn!(event = "origin_failed", rendition, sequence, status, "the origin failed");
                 self.cancel(segment);
                 self.feed(|session, now| session.origin_end(now, segment, false, false));
                 if let Some(status) = status.filter(|status| (400..500).contains(status)) {
@@ -125,6 +127,15 @@ impl Driver {
         let Some(fetch) = self.fetches.remove(&segment) else { return };
         fetch.task.abort();
         self.stats.refused += fetch.came - fetch.kept;
+        let SegmentId { rendition, sequence } = segment;
+        let reason = "not what was signed";
+        tracing::warn!(
+            event = "origin_failed",
+            rendition,
+            sequence,
+            reason,
+            "the origin gave something else"
+        );
         if !fetch.fresh {
             self.session.origin_again(segment);
             return self.fetch(segment, fetch.first, fetch.end, true);

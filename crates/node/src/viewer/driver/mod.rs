@@ -2,15 +2,18 @@
 
 mod disk;
 mod fetch;
+mod leave;
 
 use super::{Missing, Options, Stats, new_peer_id};
 use crate::film::Film;
 use crate::links::{self, Links};
+use crate::log::Short;
 use crate::origin::Origin;
 use crate::playback::Playback;
 use crate::shelf::Found;
 use crate::store::Store;
 use crate::tracker::{self, Trackers};
+use crate::uplink::{Cap, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use disk::Disk;
 use fetch::{Fetch, Fetched};
@@ -19,8 +22,8 @@ use session::{Order, Place, Session};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use swarm::{Link, Player, Source, Time};
-use tokio::sync::{mpsc, oneshot};
+use swarm::{Config, Link, Player, Source, Time};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 /// How often the session hears where the player is.
@@ -39,6 +42,8 @@ pub(super) enum Call {
     Ahead(SegmentId),
     Player(Player),
     Stats(oneshot::Sender<Stats>),
+    /// To be answered when nothing is being sent any more.
+    Drain(oneshot::Sender<()>),
     Leave,
 }
 
@@ -52,6 +57,8 @@ pub(super) struct Driver {
     /// What was there at the start.
     found: Found,
     links: Links,
+    stream: Stream,
+    send_buffer: usize,
     trackers: Option<Trackers>,
     started: Instant,
     playback: Playback,
@@ -62,6 +69,9 @@ pub(super) struct Driver {
     fetch_number: u64,
     stats: Stats,
     neighbours: BTreeSet<Link>,
+    /// Who waits for all to be sent, once nobody new is taken.
+    draining: Option<oneshot::Sender<()>>,
+    is_leaving: bool,
     fetched: mpsc::Sender<Fetched>,
     inbox: Inbox,
 }
@@ -72,6 +82,7 @@ struct Inbox {
     trackers: Option<mpsc::Receiver<tracker::Event>>,
     fetched: mpsc::Receiver<Fetched>,
     disk: Option<mpsc::Receiver<disk::News>>,
+    caps: watch::Receiver<Cap>,
 }
 
 impl Driver {
@@ -83,6 +94,7 @@ impl Driver {
         let me = new_peer_id();
         let mut seed = [0; 8];
         getrandom::fill(&mut seed).expect("the system has randomness");
+        let send_buffer = options.links.send_buffer;
         let (links, link_events) = Links::open(options.links).await?;
         let (trackers, tracker_events) = if options.trackers.is_empty() {
             (None, None)
@@ -92,8 +104,13 @@ impl Driver {
             (Some(trackers), Some(events))
         };
         let (fetched, fetched_events) = mpsc::channel(FETCHED_MAX);
-        let role = if options.keeps.is_some() { swarm::Config::keeper() } else { swarm::Config::default() };
-        let config = swarm::Config { upload: options.upload, ..role };
+        let caps = options.uplink.caps();
+        let role = match (&options.keeps, options.metered) {
+            (Some(_), _) => Config::keeper(),
+            (None, true) => metered(),
+            (None, false) => Config::default(),
+        };
+        let config = Config { upload: caps.borrow().core(), ..role };
         let session = session::Options { me, seed: u64::from_le_bytes(seed), config, record: false };
         let mut found = Found::default();
         let (disk, disk_news) = match options.keeps {
@@ -111,7 +128,9 @@ impl Driver {
             store: Store::default(),
             disk,
             found,
+            stream: options.uplink.stream(links.clone()),
             links,
+            send_buffer,
             trackers,
             started: Instant::now(),
             playback: Playback::default(),
@@ -121,12 +140,15 @@ impl Driver {
             fetch_number: 0,
             stats: Stats::default(),
             neighbours: BTreeSet::new(),
+            draining: None,
+            is_leaving: false,
             fetched,
             inbox: Inbox {
                 links: link_events,
                 trackers: tracker_events,
                 fetched: fetched_events,
                 disk: disk_news,
+                caps,
             },
         })
     }
@@ -150,6 +172,7 @@ impl Driver {
                 Some(event) = next(&mut inbox.trackers) => self.tracker(event),
                 Some(news) = inbox.fetched.recv(), if !is_behind => self.fetched(news),
                 Some(news) = next(&mut inbox.disk) => self.disk_news(news),
+                Ok(()) = inbox.caps.changed() => self.share(),
                 () = at(wake_at) => self.feed(|session, now| session.wake(now)),
                 () = sleep_until(player_at) => {
                     player_at = Instant::now() + PLAYER_EVERY;
@@ -159,12 +182,7 @@ impl Driver {
             }
         }
         self.fetches.values().for_each(|fetch| fetch.task.abort());
-        for link in &self.neighbours {
-            self.links.hang_up(*link);
-        }
-        if let Some(trackers) = self.trackers.take() {
-            trackers.leave().await;
-        }
+        self.say_goodbye().await;
     }
 
     fn now(&self) -> Time {
@@ -186,6 +204,7 @@ impl Driver {
                     Stats { held: snapshot.held_bytes, peers: snapshot.links.len(), trackers, ..self.stats };
                 let _ = answer.send(now); // who asked may have gone
             }
+            Call::Drain(told) => self.drain(told),
             Call::Leave => {}
         }
     }
@@ -207,6 +226,9 @@ impl Driver {
 
     /// Tells the session where the player is, and forgets those who wait no longer.
     fn look(&mut self) {
+        if self.draining.is_some() && self.is_sent() {
+            self.draining = None;
+        }
         // Who keeps for others has no player.
         if self.disk.is_none() {
             let now = self.now();
@@ -236,12 +258,16 @@ impl Driver {
                     trackers.answer(to, &offer_id, &sdp);
                 }
             }
+            links::Event::Up { link, .. } if self.is_leaving => self.links.hang_up(link),
             links::Event::Up { link, peer, dialled, .. } => {
+                tracing::info!(event = "link_up", link = link.0, peer = %Short(peer), dialled, "a neighbour has come");
                 self.neighbours.insert(link);
                 self.feed(|session, now| session.link_up(now, link, peer, dialled));
             }
             links::Event::Down(link) => {
+                tracing::info!(event = "link_down", link = link.0, "a neighbour has gone");
                 self.neighbours.remove(&link);
+                self.stream.forget(link);
                 self.feed(|session, now| session.link_down(now, link));
             }
             links::Event::Message(link, message) => {
@@ -280,7 +306,7 @@ impl Driver {
     /// Bytes that a link takes now, without what is on its way from the disk.
     fn room(&self, link: Link) -> u32 {
         let due = self.disk.as_ref().map_or(0, |disk| disk.due_bytes(link));
-        self.links.room(link).saturating_sub(due)
+        self.stream.room(link).saturating_sub(due)
     }
 
     /// Does what the last call wants; `message` is what it was given.
@@ -296,23 +322,25 @@ impl Driver {
     fn carry_out_once(&mut self, message: &Bytes) {
         for order in self.session.take_orders() {
             match order {
-                Order::Send(link, bytes) => self.links.send(link, bytes.into()),
+                // The wire wants no order between pieces and what else is said.
+                Order::Send(link, bytes) => self.stream.send_first(link, bytes.into()),
                 Order::SendPiece { link, id, head, segment, piece } => {
                     if let Some(payload) = self.store.piece(segment, piece) {
                         let mut bytes = BytesMut::with_capacity(head.len() + payload.len());
                         bytes.put_slice(&head);
                         bytes.put_slice(payload);
                         self.stats.to_peers += payload.len() as u64;
-                        self.links.send(link, bytes.freeze());
+                        self.stream.send(link, bytes.freeze());
                     } else {
                         self.send_from_disk(link, id, &head, segment, piece);
                     }
                 }
+                Order::Dial(_) if self.is_leaving => {}
                 Order::Dial(peer) => self.links.dial(peer),
                 Order::Hangup(link, why) => {
-                    tracing::debug!(?link, ?why, "hanging up");
+                    tracing::info!(event = "link_down", link = link.0, ?why, "hanging up");
                     self.neighbours.remove(&link);
-                    self.links.hang_up(link);
+                    self.stream.hang_up(link);
                 }
                 Order::Fetch { segment, first, end } => self.fetch(segment, first, end, false),
                 Order::CancelFetch(segment) => self.cancel(segment),
@@ -375,6 +403,12 @@ impl Driver {
             let _ = answer.send(result.clone()); // who asked may have gone
         }
     }
+}
+
+/// How a viewer behaves whose line is paid by the byte: it gets what its player asks for and nothing else.
+fn metered() -> Config {
+    let none = Duration::ZERO;
+    Config { window: none, prefetch: none, fetch_ahead: none, ..Config::default() }
 }
 
 async fn next<T>(events: &mut Option<mpsc::Receiver<T>>) -> Option<T> {

@@ -1,24 +1,27 @@
 //! The seeder's task: viewers of every swarm on one socket, each with its conversation. Its invariant: a conversation is told
 //! only of segments of its own swarm.
 
+mod leave;
+
 use super::filler::{Filler, News};
 use super::names::Names;
-use super::pace::Pace;
 use super::{Error, Options, SeedStats, fetch, hls};
 use crate::cache::Cache;
 use crate::links::{self, Links};
+use crate::log::Short;
 use crate::pml::identity::{self, Family, Variant};
 use crate::pml::peer_id;
 use crate::pml::session::{Action, Config, Holdings, Input, Session};
-use crate::pml::wire::SegmentId;
+use crate::pml::wire::{SegmentId, is_framed};
 use crate::tracker::{self, Trackers};
+use crate::uplink::{Cap, Stream};
 use bytes::Bytes;
 use manifest::Hash;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use swarm::{Link, PeerId};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// News that may wait.
@@ -27,13 +30,15 @@ const NEWS_MAX: usize = 256;
 const FETCHES: usize = 2;
 /// Offers whose swarm is remembered.
 const OFFERS_MAX: usize = 4096;
-/// How often those wait-listed by the pace get their turn.
-const TURN: Duration = Duration::from_millis(20);
+/// How often it is looked whether all is sent, while it drains.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What the handle asks for.
 #[derive(Debug)]
 pub(super) enum Call {
     Stats(oneshot::Sender<SeedStats>),
+    /// To be answered when nothing is being sent any more.
+    Drain(oneshot::Sender<()>),
     /// To be answered when all goodbyes are said.
     Leave(oneshot::Sender<()>),
 }
@@ -77,7 +82,9 @@ pub(super) async fn start(options: Options) -> Result<mpsc::Sender<Call>, Error>
     let (told, news) = mpsc::channel(NEWS_MAX);
     let turns = Arc::new(Semaphore::new(FETCHES));
     let names = Arc::new(Names::open(&options.names).map_err(Error::Names)?);
-    let filler = Filler { client, cache: options.cache.clone(), names, turns, news: told };
+    let caps = options.uplink.caps();
+    let when = options.metered.then(|| caps.clone());
+    let filler = Filler { client, cache: options.cache.clone(), names, turns, news: told, when };
     let count = presentation.renditions.len();
     let mut losses = Vec::with_capacity(count);
     let fillers: Vec<_> = presentation
@@ -92,9 +99,10 @@ pub(super) async fn start(options: Options) -> Result<mpsc::Sender<Call>, Error>
         .collect();
     let (read, reads) = mpsc::channel(NEWS_MAX);
     let driver = Driver {
+        stream: options.uplink.stream(links.clone()),
+        cap: *caps.borrow(),
         links,
         cache: options.cache,
-        pace: Pace::new(options.upload),
         started: Instant::now(),
         send_buffer,
         swarms,
@@ -102,12 +110,13 @@ pub(super) async fn start(options: Options) -> Result<mpsc::Sender<Call>, Error>
         losses,
         peers: BTreeMap::new(),
         offers: VecDeque::new(),
-        waiting: VecDeque::new(),
+        draining: None,
+        is_leaving: false,
         read,
         stats: SeedStats::default(),
     };
     let (calls, asked) = mpsc::channel(16);
-    let inbox = Inbox { calls: asked, links: link_events, trackers: heard, news, reads };
+    let inbox = Inbox { calls: asked, links: link_events, trackers: heard, news, reads, caps };
     tokio::spawn(async move {
         let told = driver.run(inbox).await;
         fillers.iter().for_each(tokio::task::JoinHandle::abort);
@@ -122,6 +131,7 @@ struct Inbox {
     trackers: mpsc::Receiver<(usize, tracker::Event)>,
     news: mpsc::Receiver<(usize, News)>,
     reads: mpsc::Receiver<Read>,
+    caps: watch::Receiver<Cap>,
 }
 
 /// A segment for a conversation.
@@ -143,8 +153,6 @@ struct Swarm {
 struct Peer {
     swarm: usize,
     session: Session,
-    /// Whether it is among those who wait to be told of room.
-    is_waiting: bool,
 }
 
 /// What a rendition's playlist says: whether it has ended, its first sequence number, how many segments it lists.
@@ -152,8 +160,9 @@ type Listed = Option<(bool, u64, u64)>;
 
 struct Driver {
     links: Links,
+    stream: Stream,
+    cap: Cap,
     cache: Cache,
-    pace: Pace,
     started: Instant,
     send_buffer: usize,
     swarms: Vec<Swarm>,
@@ -163,8 +172,9 @@ struct Driver {
     peers: BTreeMap<Link, Peer>,
     /// The swarm of each offer that is being answered, the oldest first.
     offers: VecDeque<((PeerId, String), usize)>,
-    /// Conversations that may not send for now, in order.
-    waiting: VecDeque<Link>,
+    /// Who waits for all to be sent, once nobody new is taken.
+    draining: Option<oneshot::Sender<()>>,
+    is_leaving: bool,
     read: mpsc::Sender<Read>,
     stats: SeedStats,
 }
@@ -172,13 +182,14 @@ struct Driver {
 impl Driver {
     /// Until it is told to leave, or nobody is there any more to tell it; who told it waits for what is returned to be dropped.
     async fn run(mut self, mut inbox: Inbox) -> Option<oneshot::Sender<()>> {
-        let mut turn = tokio::time::interval(TURN);
-        turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let told = loop {
             tokio::select! {
                 call = inbox.calls.recv() => match call {
                     None => break None,
                     Some(Call::Leave(told)) => break Some(told),
+                    Some(Call::Drain(told)) => self.drain(told),
                     Some(Call::Stats(answer)) => {
                         let _ = answer.send(self.stats()); // who asked may have gone
                     }
@@ -195,12 +206,20 @@ impl Driver {
                     }
                     self.handle(link, Input::Read { segment, bytes });
                 }
-                _ = turn.tick(), if !self.waiting.is_empty() => self.take_turns(),
+                Ok(()) = inbox.caps.changed() => {
+                    self.cap = *inbox.caps.borrow_and_update();
+                    if self.cap == Cap::Nothing {
+                        self.hang_up_all();
+                    }
+                }
+                _ = look.tick(), if self.draining.is_some() => {
+                    if self.peers.iter().all(|(link, peer)| self.is_idle(*link, peer)) {
+                        self.draining = None;
+                    }
+                }
             }
         };
-        for link in self.peers.keys() {
-            self.links.hang_up(*link);
-        }
+        self.hang_up_all();
         let goodbyes = self.swarms.into_iter().map(|swarm| swarm.trackers.leave());
         futures_util::future::join_all(goodbyes).await;
         told
@@ -212,7 +231,9 @@ impl Driver {
     }
 
     fn tracker(&mut self, swarm: usize, event: tracker::Event) {
-        if let tracker::Event::Offer { from, offer_id, sdp } = event {
+        if let tracker::Event::Offer { from, offer_id, sdp } = event
+            && self.is_open()
+        {
             self.offers.push_back(((from, offer_id.clone()), swarm));
             if self.offers.len() > OFFERS_MAX {
                 self.offers.pop_front();
@@ -237,47 +258,34 @@ impl Driver {
                     self.swarms[swarm].trackers.answer(to, &offer_id, &sdp);
                 }
             }
+            links::Event::Up { link, .. } if !self.is_open() => self.links.hang_up(link),
             links::Event::Up { link, peer, offer_id, .. } => {
                 let Some(swarm) = self.swarm_of(peer, &offer_id) else { return self.links.hang_up(link) };
+                tracing::info!(event = "link_up", link = link.0, peer = %Short(peer), "a viewer has come");
                 let mut actions = Vec::new();
                 let holdings = self.swarms[swarm].holdings.clone();
                 let session = Session::open(Config::default(), holdings, &mut actions);
-                self.peers.insert(link, Peer { swarm, session, is_waiting: false });
+                self.peers.insert(link, Peer { swarm, session });
                 self.carry_out(link, actions);
             }
             links::Event::Down(link) => {
+                tracing::info!(event = "link_down", link = link.0, "a viewer has gone");
+                self.stream.forget(link);
                 self.peers.remove(&link);
             }
             links::Event::Message(link, message) => self.handle(link, Input::Message(message)),
             links::Event::Room(link, _) => {
-                if let Some(peer) = self.peers.get_mut(&link).filter(|peer| !peer.is_waiting) {
-                    peer.is_waiting = true;
-                    self.waiting.push_back(link);
-                    self.take_turns();
-                }
+                let buffered = self.send_buffer.saturating_sub(self.stream.room(link) as usize);
+                self.handle(link, Input::Room { buffered });
             }
             // A seeder dials nobody.
             links::Event::Offer { .. } | links::Event::DialFailed(_) => {}
         }
     }
 
-    /// Tells those who wait that there is room, one after the other, while the pace allows.
-    fn take_turns(&mut self) {
-        for _ in 0..self.waiting.len() {
-            if !self.pace.is_open(self.started.elapsed()) {
-                return;
-            }
-            let Some(link) = self.waiting.pop_front() else { return };
-            if let Some(peer) = self.peers.get_mut(&link) {
-                peer.is_waiting = false;
-                let buffered = self.send_buffer.saturating_sub(self.links.room(link) as usize);
-                self.handle(link, Input::Room { buffered });
-            }
-        }
-    }
-
     fn news(&mut self, rendition: usize, news: News) {
         match news {
+            _ if self.is_leaving => {}
             News::Listed { ended, sequence, count } => {
                 self.listings[rendition] = Some((ended, sequence, count));
             }
@@ -329,15 +337,19 @@ impl Driver {
         for action in actions {
             match action {
                 Action::Send(message) => {
-                    self.pace.spend(message.len());
                     self.stats.to_peers += message.len() as u64;
-                    self.links.send(link, message);
+                    // The end of a segment must not come before its last chunk.
+                    if is_framed(&message) {
+                        self.stream.send_behind(link, message);
+                    } else {
+                        self.stream.send(link, message);
+                    }
                 }
                 Action::Read(segment) => self.bring(link, segment),
                 Action::Close(why) => {
-                    tracing::debug!(?link, "hanging up: {why}");
+                    tracing::info!(event = "link_down", link = link.0, why = %why, "hanging up");
                     self.peers.remove(&link);
-                    self.links.hang_up(link);
+                    self.stream.hang_up(link);
                 }
                 // It asks for nothing.
                 Action::Announced | Action::Received { .. } | Action::Missed { .. } => {}
@@ -351,6 +363,9 @@ impl Driver {
         let swarm = &self.swarms[peer.swarm];
         let Some((number, _)) = swarm.roots.get(&segment).copied() else { return };
         let rendition = swarm.rendition;
+        if self.is_leaving {
+            return;
+        }
         tracing::warn!(rendition, number, "damaged in the cache; it is fetched again");
         // Where the filler is too busy to hear it, the segment stays out.
         let _ = self.losses[rendition].try_send(number);
