@@ -107,38 +107,45 @@ pub struct Watch {
     /// Port of this machine for the player; nobody else can reach it [default: any that is free].
     #[arg(long, value_name = "PORT", env = "BRAIDCAST_GATEWAY_PORT")]
     pub port: Option<u16>,
-    /// Most to upload to other viewers, as 5M or 800k bits a second; 0 shares nothing [default: 20M].
-    #[arg(long, value_name = "RATE", env = "BRAIDCAST_UPLOAD")]
-    pub upload: Option<String>,
-    /// The publisher's public key: nothing but what it signed is played.
-    #[arg(long, value_name = "KEY")]
+    /// Most to upload to other viewers, as 5M or 800k bits a second, unlimited, or 0 to share nothing; with hours of the day
+    /// where it is to be another, as 22:00-06:00=unlimited. Several may be given; the first whose hours it is holds [default: 20M].
+    #[arg(
+        long,
+        visible_alias = "up",
+        value_name = "[HH:MM-HH:MM=]RATE",
+        env = "BRAIDCAST_UPLOAD",
+        value_delimiter = ','
+    )]
+    pub upload: Vec<String>,
+    /// The line is paid by the byte: nothing is fetched that the player has not asked for, and nothing is shared but in hours
+    /// that --upload names.
+    #[arg(long, env = "BRAIDCAST_METERED", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub metered: Option<bool>,
+    /// The publisher's public key: nothing but what it signed is played. In the config file: public-key.
+    #[arg(long, value_name = "KEY", env = "BRAIDCAST_PUBLIC_KEY")]
     pub key: Option<String>,
     /// Tracker to meet the others at; several may be given [default: /tracker of the film's server].
     #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
     pub tracker: Vec<String>,
     #[command(flatten)]
     pub reach: Reach,
+    #[command(flatten)]
+    pub running: Running,
 }
 
 #[derive(Debug, Args)]
 pub struct Seed {
     /// The playlist that the pages play, by the same address.
     #[arg(long, value_name = "URL", env = "BRAIDCAST_HLS")]
-    pub hls: String,
-    /// What the pages run.
-    #[arg(long, value_name = "SYSTEM", default_value = "p2p-media-loader")]
-    pub compat: Compat,
+    pub hls: Option<String>,
+    /// What the pages run [default: p2p-media-loader].
+    #[arg(long, value_name = "SYSTEM", env = "BRAIDCAST_COMPAT")]
+    pub compat: Option<Compat>,
     /// Tracker that the pages use; several may be given. It must be one that may know of this stream: some block who guesses.
-    #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
     pub tracker: Vec<String>,
-    /// Releases to meet: a is 2.0 to 2.2, b 2.3 to 4, c 5.
-    #[arg(
-        long,
-        value_name = "FAMILY",
-        env = "BRAIDCAST_FAMILY",
-        value_delimiter = ',',
-        default_value = "a,b,c"
-    )]
+    /// Releases to meet: a is 2.0 to 2.2, b 2.3 to 4, c 5 [default: a,b,c].
+    #[arg(long, value_name = "FAMILY", env = "BRAIDCAST_FAMILY", value_delimiter = ',')]
     pub family: Vec<ReleaseFamily>,
     /// What the pages call the stream, if they set swarmId [default: the address of the playlist].
     #[arg(long, value_name = "ID", env = "BRAIDCAST_SWARM_ID")]
@@ -149,17 +156,31 @@ pub struct Seed {
     /// Disk for them, as 50GB or 800MB [default: 10GB].
     #[arg(long, value_name = "SIZE", env = "BRAIDCAST_CACHE_SIZE")]
     pub cache_size: Option<String>,
-    /// Most to upload to all viewers together, as 200M or 800k bits a second [default: as much as they take].
-    #[arg(long, value_name = "RATE", env = "BRAIDCAST_UP")]
-    pub up: Option<String>,
+    /// Most to upload to all viewers together, as 200M or 800k bits a second, unlimited, or 0; with hours of the day where it is
+    /// to be another, as 22:00-06:00=20M. Several may be given; the first whose hours it is holds [default: unlimited].
+    #[arg(long, value_name = "[HH:MM-HH:MM=]RATE", env = "BRAIDCAST_UP", value_delimiter = ',')]
+    pub up: Vec<String>,
+    /// The line is paid by the byte: nothing is fetched or given but in hours that --up names.
+    #[arg(long, env = "BRAIDCAST_METERED", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub metered: Option<bool>,
     #[command(flatten)]
     pub reach: Reach,
-    /// Answer /healthz and /metrics (Prometheus) here, as 127.0.0.1:9464 [default: nowhere].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_ADMIN")]
-    pub admin: Option<SocketAddr>,
+    #[command(flatten)]
+    pub running: Running,
     /// Most viewers at a time [default: 500].
     #[arg(long, value_name = "N", env = "BRAIDCAST_VIEWERS")]
     pub viewers: Option<usize>,
+}
+
+/// How it is looked after.
+#[derive(Debug, Args)]
+pub struct Running {
+    /// Answer /healthz and /metrics (Prometheus) here, as 127.0.0.1:9464 [default: nowhere].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_ADMIN")]
+    pub admin: Option<SocketAddr>,
+    /// After SIGTERM, finish what is being sent for so long at most, as 10s or 2m; a second signal ends it at once [default: 10s].
+    #[arg(long, value_name = "TIME", env = "BRAIDCAST_DRAIN")]
+    pub drain: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -174,18 +195,16 @@ pub struct Edge {
     /// Disk for segments, as 50GB or 800MB; the longest unused go first [default: 50GB].
     #[arg(long, value_name = "SIZE", env = "BRAIDCAST_CACHE_SIZE")]
     pub cache_size: Option<String>,
-    /// Most to upload to the viewers of a film together, as 200M or 800k bits a second [default: as much as they take].
-    #[arg(long, value_name = "RATE", env = "BRAIDCAST_UP")]
-    pub up: Option<String>,
+    /// Most to upload to all viewers together, as 200M or 800k bits a second, unlimited, or 0; with hours of the day where it is
+    /// to be another, as 22:00-06:00=20M. Several may be given; the first whose hours it is holds [default: unlimited].
+    #[arg(long, value_name = "[HH:MM-HH:MM=]RATE", env = "BRAIDCAST_UP", value_delimiter = ',')]
+    pub up: Vec<String>,
     /// What this node is called in its figures and its list of films, as berlin-office.
     #[arg(long, value_name = "NAME", env = "BRAIDCAST_SITE")]
     pub site: Option<String>,
     /// Address and port where players ask over plain HTTP: http://HERE/s/FILM/master.m3u8 [default: 0.0.0.0:8081].
     #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_LISTEN")]
     pub listen: Option<String>,
-    /// Answer /healthz and /metrics (Prometheus) here, as 127.0.0.1:9464 [default: nowhere].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_ADMIN")]
-    pub admin: Option<SocketAddr>,
     /// Tracker to meet viewers at; several may be given [default: /tracker of each film's server].
     #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
     pub tracker: Vec<String>,
@@ -197,6 +216,8 @@ pub struct Edge {
     pub viewers: Option<usize>,
     #[command(flatten)]
     pub reach: Reach,
+    #[command(flatten)]
+    pub running: Running,
 }
 
 /// How other viewers reach this one.
@@ -235,7 +256,7 @@ pub struct Reach {
 }
 
 /// What is not to be printed.
-#[derive(Clone)]
+#[derive(Clone, serde::Deserialize)]
 pub struct Secret(pub String);
 
 impl From<String> for Secret {
@@ -251,14 +272,16 @@ impl fmt::Debug for Secret {
 }
 
 /// Whose pages are met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Compat {
     /// Pages that run p2p-media-loader 2.0 or later.
     P2pMediaLoader,
 }
 
 /// Releases that name their swarms alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ReleaseFamily {
     /// 2.0 to 2.2.
     A,

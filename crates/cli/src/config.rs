@@ -1,6 +1,6 @@
 //! Settings from the config file, and what they come to together with flags and environment (which clap merges).
 
-use crate::args::{LogFormat, Making, Reach};
+use crate::args::{Compat, LogFormat, Making, ReleaseFamily, Secret};
 use anyhow::{Context, Result, bail};
 use origin::ladder::{Ladder, parse_bitrate};
 use origin::package::{DEFAULT_PRESET, PRESETS, Settings};
@@ -31,24 +31,55 @@ pub struct File {
     pub key: Option<PathBuf>,
     pub player: Option<String>,
     pub gateway_port: Option<u16>,
-    pub upload: Option<String>,
-    /// Several, or one.
-    #[serde(deserialize_with = "some_or_one")]
-    pub upstream: Vec<String>,
+    pub upload: Option<OneOrMany<String>>,
+    pub public_key: Option<String>,
+    pub tracker: Option<OneOrMany<String>>,
+    pub bind: Option<SocketAddr>,
+    pub external: Option<OneOrMany<IpAddr>>,
+    pub stun: Option<OneOrMany<String>>,
+    pub tcp: Option<SocketAddr>,
+    pub turn: Option<OneOrMany<String>>,
+    pub turn_user: Option<String>,
+    pub turn_password: Option<Secret>,
+    pub relay_only: Option<bool>,
+    pub ice_lite: Option<bool>,
+    pub no_quic: Option<bool>,
+    pub metered: Option<bool>,
+    pub admin: Option<SocketAddr>,
+    pub drain: Option<String>,
+    pub hls: Option<String>,
+    pub compat: Option<Compat>,
+    pub family: Option<OneOrMany<ReleaseFamily>>,
+    pub swarm_id: Option<String>,
+    pub upstream: Option<OneOrMany<String>>,
+    pub site: Option<String>,
     pub cache: Option<PathBuf>,
     pub cache_size: Option<String>,
-    pub up: Option<String>,
-    pub site: Option<String>,
-    pub admin: Option<SocketAddr>,
-    #[serde(deserialize_with = "some_or_one")]
-    pub tracker: Vec<String>,
-    pub publisher: Option<String>,
+    pub up: Option<OneOrMany<String>>,
     pub viewers: Option<usize>,
-    pub bind: Option<SocketAddr>,
-    pub external: Vec<IpAddr>,
-    #[serde(deserialize_with = "some_or_one")]
-    pub stun: Vec<String>,
-    pub tcp: Option<SocketAddr>,
+}
+
+/// What may be said once or several times.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "neither such a value nor a list of them")]
+pub enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T: Clone> OneOrMany<T> {
+    /// All of them.
+    pub fn list(&self) -> Vec<T> {
+        match self {
+            Self::One(one) => vec![one.clone()],
+            Self::Many(many) => many.clone(),
+        }
+    }
+
+    /// What the flags say, or else the file.
+    pub fn under(flags: Vec<T>, file: Option<&Self>) -> Vec<T> {
+        if flags.is_empty() { file.map(Self::list).unwrap_or_default() } else { flags }
+    }
 }
 
 impl File {
@@ -94,16 +125,6 @@ impl File {
         Ok(settings)
     }
 
-    /// How other viewers reach this one.
-    pub fn reach(&self, flags: Reach) -> Reach {
-        Reach {
-            bind: flags.bind.or(self.bind),
-            external: either(flags.external, &self.external),
-            stun: either(flags.stun, &self.stun),
-            tcp: flags.tcp.or(self.tcp),
-        }
-    }
-
     /// The data folder.
     pub fn data(&self, flag: Option<&PathBuf>) -> PathBuf {
         flag.or(self.data.as_ref()).cloned().unwrap_or_else(|| DEFAULT_DATA.into())
@@ -113,25 +134,6 @@ impl File {
     pub fn key(&self, flag: Option<&PathBuf>) -> Option<PathBuf> {
         flag.or(self.key.as_ref()).cloned()
     }
-}
-
-/// What the flags say, if they say anything.
-pub fn either<T: Clone>(flags: Vec<T>, file: &[T]) -> Vec<T> {
-    if flags.is_empty() { file.to_vec() } else { flags }
-}
-
-/// A list of texts, or a single text.
-fn some_or_one<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Texts {
-        One(String),
-        Some(Vec<String>),
-    }
-    Ok(match Texts::deserialize(from)? {
-        Texts::One(text) => vec![text],
-        Texts::Some(texts) => texts,
-    })
 }
 
 fn usual_places() -> Vec<PathBuf> {

@@ -1,10 +1,11 @@
 //! `braidcast edge`: a node for an office, a school, a provider.
 
 use crate::args::Edge as Args;
-use crate::config::{File, either};
+use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
 use crate::seed::size;
-use crate::{Wrong, links as addresses, reach, say, stop};
+use crate::stop::Asked;
+use crate::{Wrong, links as addresses, reach, say, stop, uplink};
 use anyhow::{Context, Result, anyhow};
 use manifest::PublicKey;
 use node::admin::{Admin, Figure};
@@ -12,8 +13,8 @@ use node::cache::{self, Cache};
 use node::edge::{Edge, EdgeStats, Lan, Options, Upstream};
 use node::links;
 use node::origin::Url;
+use node::uplink::{Cap, Uplink};
 use origin::check::Target;
-use origin::ladder::parse_bitrate;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -27,11 +28,9 @@ const DEFAULT_DISK_BYTES: u64 = 50_000_000_000;
 const MEMORY_BYTES: u64 = 256 << 20;
 /// Viewers of a film until something else is said.
 const DEFAULT_VIEWERS: usize = 500;
-/// What "as much as they take" is, bytes a second: ten gigabits.
-const ALL: u32 = 1_250_000_000;
 
 pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
-    let upstreams = either(args.upstream, &file.upstream);
+    let upstreams = OneOrMany::under(args.upstream, file.upstream.as_ref());
     if upstreams.is_empty() {
         return Err(Wrong::wrap(anyhow!(
             "nothing to keep: name a film or a Braidcast server with --upstream URL"
@@ -39,17 +38,11 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     }
     let upstreams =
         upstreams.iter().map(|text| upstream(text)).collect::<Result<_>>().map_err(Wrong::wrap)?;
-    let key = args.key.as_ref().or(file.publisher.as_ref());
+    let key = args.key.as_ref().or(file.public_key.as_ref());
     let key = key.map(|text| PublicKey::parse(text)).transpose().context("--key").map_err(Wrong::wrap)?;
-    let upload = match args.up.as_ref().or(file.up.as_ref()).map(String::as_str) {
-        None => ALL,
-        Some("0") => 0,
-        Some(text) => {
-            let bps = parse_bitrate(text)
-                .with_context(|| format!("--up {text} is no rate: say 200M, 800k, or 0 to share nothing"));
-            bps.map_err(Wrong::wrap)? / 8
-        }
-    };
+    let plan = uplink::plan("up", &args.up, file.up.as_ref(), Cap::Unlimited, false)?;
+    let drain = uplink::drain(args.running.drain.as_ref(), file.drain.as_ref())?;
+    let uplink = Uplink::new(plan);
     let listen = args.listen.as_ref().or(file.listen.as_ref()).map_or(DEFAULT_LISTEN, String::as_str);
     let listen: SocketAddr = listen
         .parse()
@@ -66,15 +59,15 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     })
     .await
     .map_err(Wrong::wrap)?;
-    let reached = reach::config(file.reach(args.reach)).await?;
+    let reached = reach::config(args.reach, file).await?;
     let max_connections = args.viewers.or(file.viewers).unwrap_or(DEFAULT_VIEWERS).max(1);
     let edge = Edge::start(Options {
         upstreams,
         cache: cache.clone(),
         dir,
         key,
-        trackers: either(args.tracker, &file.tracker),
-        upload,
+        trackers: OneOrMany::under(args.tracker, file.tracker.as_ref()),
+        uplink: uplink.clone(),
         links: links::Config { max_connections, ..reached },
         site: site.clone(),
     })
@@ -83,8 +76,8 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let edge = Arc::new(edge);
     let lan = Lan::open(&edge, listen).await.map_err(Wrong::wrap)?;
     let base = addresses::bases(lan.address(), None).into_iter().next_back().unwrap_or_default();
-    let admin = match args.admin.or(file.admin) {
-        Some(address) => Some(admin(address, site.clone(), &edge, &cache).await?),
+    let admin = match args.running.admin.or(file.admin) {
+        Some(address) => Some(admin(address, site.clone(), &edge, &cache, &uplink).await?),
         None => None,
     };
     say!("keeping    {} for {base}/", site.as_deref().unwrap_or("films"));
@@ -97,16 +90,17 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         }
         line(&edge.stats().await)
     };
-    let code = tokio::select! {
-        code = stop::requested() => code,
-        () = screen.follow(look) => ExitCode::SUCCESS,
+    let asked = tokio::select! {
+        asked = stop::asked() => Some(asked),
+        () = screen.follow(look) => None,
     };
+    let asked = stop::drained(asked, admin.as_ref(), edge.drain(drain)).await;
     let stats = edge.stats().await;
     drop((admin, lan));
     edge.leave().await;
     cache.close().await;
     say!("{}", line(&stats));
-    Ok(code)
+    Ok(asked.map_or(ExitCode::SUCCESS, Asked::code))
 }
 
 /// A film's address as `watch` takes it, or a server's root.
@@ -125,16 +119,24 @@ fn upstream(text: &str) -> Result<Upstream> {
     Ok(Upstream::Film(base))
 }
 
-async fn admin(address: SocketAddr, site: Option<String>, edge: &Arc<Edge>, cache: &Cache) -> Result<Admin> {
-    let (edge, cache) = (Arc::downgrade(edge), cache.clone());
+async fn admin(
+    address: SocketAddr,
+    site: Option<String>,
+    edge: &Arc<Edge>,
+    cache: &Cache,
+    uplink: &Uplink,
+) -> Result<Admin> {
+    let (edge, cache, uplink) = (Arc::downgrade(edge), cache.clone(), uplink.clone());
     let look = move || {
-        let (edge, kept) = (edge.upgrade(), cache.stats());
+        let (edge, kept, sent) = (edge.upgrade(), cache.stats(), uplink.stats());
         async move {
             let stats = match edge {
                 Some(edge) => edge.stats().await,
                 None => EdgeStats::default(),
             };
-            figures(&stats, &kept)
+            let mut figures = figures(&stats, &kept);
+            figures.extend(uplink::figures(&sent));
+            figures
         }
     };
     let admin = Admin::open_as(address, site, look)

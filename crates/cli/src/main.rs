@@ -1,7 +1,8 @@
 //! The command `braidcast`: one verb a job. It reads arguments, config file and environment, and leaves the work to the
 //! libraries. Its invariant: whatever ends it, ctrl-C included, no unfinished package and no encoder is left behind.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong arguments or unreadable input, 130 stopped by ctrl-C, 143 stopped by SIGTERM.
+//! Exit codes: 0 done, 1 failed, 2 wrong arguments or unreadable input, 130 stopped by ctrl-C, 143 stopped by SIGTERM; of two signals the
+//! last one counts.
 
 mod args;
 mod check;
@@ -18,6 +19,7 @@ mod seed;
 mod serve;
 mod simulate;
 mod stop;
+mod uplink;
 mod watch;
 
 use anyhow::{Context, Result};

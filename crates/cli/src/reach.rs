@@ -2,7 +2,8 @@
 
 use crate::Wrong;
 use crate::args::{Reach, Secret};
-use anyhow::{Context, Result, bail};
+use crate::config::{File, OneOrMany};
+use anyhow::{Context, Result, anyhow, bail};
 use node::links::{Config, TurnServer};
 use std::net::SocketAddr;
 use tokio::net::lookup_host;
@@ -12,41 +13,46 @@ const TURN_PORT: &str = "3478";
 /// The longest user name, bytes (RFC 8489, 14.3).
 const USER_BYTES: usize = 508;
 
-/// What the flags come to. Names of STUN and TURN servers are looked up now; each must have an address.
-pub async fn config(reach: Reach) -> Result<Config> {
+/// What flags and config file come to. Names of STUN and TURN servers are looked up now; each must have an address.
+pub async fn config(reach: Reach, file: &File) -> Result<Config> {
     let default = Config::default();
-    let bind = reach.bind.unwrap_or(default.bind);
-    let mut stun = Vec::with_capacity(reach.stun.len());
-    for server in &reach.stun {
+    let bind = reach.bind.or(file.bind).unwrap_or(default.bind);
+    let servers = OneOrMany::under(reach.stun.clone(), file.stun.as_ref());
+    let mut stun = Vec::with_capacity(servers.len());
+    for server in &servers {
         let help = || format!("--stun {server} has no address; it is to be HOST:PORT, as stun.my.site:3478");
         stun.push(resolve(server, bind).await.with_context(help).map_err(Wrong::wrap)?);
     }
-    let turn = turn(&reach, bind).await.map_err(Wrong::wrap)?;
+    let relay_only = reach.relay_only.or(file.relay_only).unwrap_or(false);
+    let turn = turn(&reach, file, bind).await.map_err(Wrong::wrap)?;
+    if relay_only && turn.is_empty() {
+        return Err(Wrong::wrap(anyhow!("--relay-only needs a relay: --turn turn:HOST:PORT")));
+    }
+    let external = OneOrMany::under(reach.external, file.external.as_ref());
     Ok(Config {
         bind,
         // Whoever says that a public address leads here says that everything sent there arrives.
-        lite: reach.ice_lite.unwrap_or(!reach.external.is_empty()),
-        external: reach.external,
-        tcp: reach.tcp,
+        lite: reach.ice_lite.or(file.ice_lite).unwrap_or(!external.is_empty()),
+        external,
+        tcp: reach.tcp.or(file.tcp),
         stun,
         turn,
-        relay_only: reach.relay_only.unwrap_or(false),
-        quic: !reach.no_quic.unwrap_or(!default.quic),
+        relay_only,
+        quic: !reach.no_quic.or(file.no_quic).unwrap_or(!default.quic),
         ..default
     })
 }
 
-async fn turn(reach: &Reach, bind: SocketAddr) -> Result<Vec<TurnServer>> {
-    if reach.relay_only == Some(true) && reach.turn.is_empty() {
-        bail!("--relay-only needs a relay: --turn turn:HOST:PORT");
-    }
-    let user = reach.turn_user.clone().unwrap_or_default();
+async fn turn(reach: &Reach, file: &File, bind: SocketAddr) -> Result<Vec<TurnServer>> {
+    let named = OneOrMany::under(reach.turn.clone(), file.turn.as_ref());
+    let user = reach.turn_user.clone().or(file.turn_user.clone()).unwrap_or_default();
     if user.len() > USER_BYTES {
         bail!("--turn-user is longer than {USER_BYTES} bytes");
     }
-    let password = reach.turn_password.as_ref().map(|Secret(text)| text.clone()).unwrap_or_default();
-    let mut servers = Vec::with_capacity(reach.turn.len());
-    for text in &reach.turn {
+    let password = reach.turn_password.as_ref().or(file.turn_password.as_ref());
+    let password = password.map(|Secret(text)| text.clone()).unwrap_or_default();
+    let mut servers = Vec::with_capacity(named.len());
+    for text in &named {
         let help =
             || format!("--turn {text} has no address; it is to be turn:HOST:PORT, as turn:turn.my.site:3478");
         let address = resolve(&turn_host(text)?, bind).await.with_context(help)?;

@@ -1,17 +1,17 @@
 //! `braidcast seed`: a seeder for pages of another system.
 
-use crate::args::{ReleaseFamily, Seed};
-use crate::config::File;
+use crate::args::{Compat, ReleaseFamily, Seed};
+use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
-use crate::{Wrong, reach, say, stop};
-use anyhow::{Context, Result};
-use node::admin::{Admin, Figure};
+use crate::stop::Asked;
+use crate::{Wrong, reach, say, stop, uplink};
+use anyhow::{Context, Result, anyhow};
+use node::admin::Figure;
 use node::cache::{self, Cache};
 use node::links;
 use node::pml::identity::Family;
 use node::seed::{Options, SeedStats, Seeder};
-use origin::ladder::parse_bitrate;
-use std::net::SocketAddr;
+use node::uplink::{Cap, Uplink};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,15 +23,38 @@ const MEMORY_BYTES: u64 = 128 << 20;
 const DEFAULT_VIEWERS: usize = 500;
 
 pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
-    let hls =
-        args.hls.parse().with_context(|| format!("--hls {} is no address", args.hls)).map_err(Wrong::wrap)?;
-    let up = args
-        .up
+    let named = args.hls.or(file.hls.clone()).context("--hls URL: which playlist?").map_err(Wrong::wrap)?;
+    let hls = named.parse().with_context(|| format!("--hls {named} is no address")).map_err(Wrong::wrap)?;
+    let trackers = OneOrMany::under(args.tracker, file.tracker.as_ref());
+    if trackers.is_empty() {
+        return Err(Wrong::wrap(anyhow!("--tracker URL: which tracker do the pages use?")));
+    }
+    // There is one so far.
+    let Compat::P2pMediaLoader = args.compat.or(file.compat).unwrap_or(Compat::P2pMediaLoader);
+    let mut families = OneOrMany::under(args.family, file.family.as_ref());
+    if families.is_empty() {
+        families = vec![ReleaseFamily::A, ReleaseFamily::B, ReleaseFamily::C];
+    }
+    let metered = args.metered.or(file.metered).unwrap_or(false);
+    let plan = uplink::plan("up", &args.up, file.up.as_ref(), Cap::Unlimited, metered)?;
+    if !plan.is_ever_open() {
+        let help = match metered {
+            true => {
+                "--metered leaves a seeder nothing to do: name the hours in which it may give, as --up 22:00-06:00=20M"
+            }
+            false => "--up 0 leaves a seeder nothing to do",
+        };
+        return Err(Wrong::wrap(anyhow!(help)));
+    }
+    let drain = uplink::drain(args.running.drain.as_ref(), file.drain.as_ref())?;
+    let disk_bytes = args
+        .cache_size
         .as_deref()
-        .map(|text| parse_bitrate(text).with_context(|| format!("--up {text} is no rate: say 200M or 800k")));
-    let up = up.transpose().map_err(Wrong::wrap)?;
-    let disk_bytes = args.cache_size.as_deref().map(size).transpose().map_err(Wrong::wrap)?;
-    let dir = args.cache.unwrap_or_else(|| file.data(None).join("seed"));
+        .or(file.cache_size.as_deref())
+        .map(size)
+        .transpose()
+        .map_err(Wrong::wrap)?;
+    let dir = args.cache.or(file.cache.clone()).unwrap_or_else(|| file.data(None).join("seed"));
     let cache = Cache::open(cache::Config {
         dir: dir.clone(),
         disk_bytes: disk_bytes.unwrap_or(DEFAULT_DISK_BYTES),
@@ -39,25 +62,34 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
     })
     .await
     .map_err(Wrong::wrap)?;
-    let links = reach::config(args.reach).await?;
-    let max_connections = args.viewers.unwrap_or(DEFAULT_VIEWERS).max(1);
+    let links = reach::config(args.reach, file).await?;
+    let max_connections = args.viewers.or(file.viewers).unwrap_or(DEFAULT_VIEWERS).max(1);
+    let uplink = Uplink::new(plan);
     let seeder = Seeder::start(Options {
         hls,
-        swarm_id: args.swarm_id,
-        families: args.family.iter().map(family).collect(),
-        trackers: args.tracker,
-        upload: up.map(|bps| u64::from(bps) / 8),
+        swarm_id: args.swarm_id.or(file.swarm_id.clone()),
+        families: families.iter().map(family).collect(),
+        trackers,
+        uplink: uplink.clone(),
+        metered,
         links: links::Config { max_connections, ..links },
         cache: cache.clone(),
         names: dir.join("names"),
     })
     .await?;
     let seeder = Arc::new(seeder);
-    let admin = match args.admin {
-        Some(address) => Some(admin(address, &seeder, &cache).await?),
+    let admin = match args.running.admin.or(file.admin) {
+        Some(address) => {
+            let (seeder, cache) = (seeder.clone(), cache.clone());
+            let figures = move || {
+                let (seeder, cache, uplink) = (seeder.clone(), cache.clone(), uplink.clone());
+                async move { figures(&seeder.stats().await, &cache.stats(), &uplink.stats()) }
+            };
+            Some(uplink::admin(address, figures).await?)
+        }
         None => None,
     };
-    say!("seeding    {} in {} swarms", args.hls, seeder.stats().await.swarms);
+    say!("seeding    {named} in {} swarms", seeder.stats().await.swarms);
     let mut is_full = false;
     let look = async || {
         let stats = seeder.stats().await;
@@ -67,40 +99,21 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
         }
         line(&stats)
     };
-    let code = tokio::select! {
-        code = stop::requested() => code,
-        () = screen.follow(look) => ExitCode::SUCCESS,
+    let asked = tokio::select! {
+        asked = stop::asked() => Some(asked),
+        () = screen.follow(look) => None,
     };
+    let asked = stop::drained(asked, admin.as_ref(), seeder.drain(drain)).await;
     let stats = seeder.stats().await;
     drop(admin);
     seeder.leave().await;
     cache.close().await;
     say!("{}", line(&stats));
-    Ok(code)
+    Ok(asked.map_or(ExitCode::SUCCESS, Asked::code))
 }
 
-async fn admin(address: SocketAddr, seeder: &Arc<Seeder>, cache: &Cache) -> Result<Admin> {
-    let (seeder, cache) = (Arc::downgrade(seeder), cache.clone());
-    let look = move || {
-        let (seeder, kept) = (seeder.upgrade(), cache.stats());
-        async move {
-            let stats = match seeder {
-                Some(seeder) => seeder.stats().await,
-                None => SeedStats::default(),
-            };
-            figures(&stats, &kept)
-        }
-    };
-    let admin = Admin::open(address, look)
-        .await
-        .with_context(|| format!("cannot listen on {address}; choose another with --admin ADDRESS:PORT"))
-        .map_err(Wrong::wrap)?;
-    say!("admin      http://{}/metrics", admin.address());
-    Ok(admin)
-}
-
-fn figures(stats: &SeedStats, kept: &cache::Stats) -> Vec<Figure> {
-    vec![
+fn figures(stats: &SeedStats, kept: &cache::Stats, uplink: &node::uplink::Stats) -> Vec<Figure> {
+    let mut figures = vec![
         Figure::level("seed_segments_held", "Segments held", stats.held),
         Figure::level("seed_segments_listed", "Segments that the playlists list", stats.listed),
         Figure::sum("seed_origin_bytes", "Bytes that came from the origin", stats.from_origin),
@@ -113,7 +126,9 @@ fn figures(stats: &SeedStats, kept: &cache::Stats) -> Vec<Figure> {
         Figure::sum("cache_misses", "Files not found", kept.misses),
         Figure::sum("cache_rotten", "Files found damaged, and dropped", kept.rotten),
         Figure::sum("cache_evicted", "Files dropped to make room", kept.evicted),
-    ]
+    ];
+    figures.extend(uplink::figures(uplink));
+    figures
 }
 
 fn family(named: &ReleaseFamily) -> Family {

@@ -1,23 +1,25 @@
 //! `braidcast watch`: a viewer without a browser, and a gateway for the player.
 
 use crate::args::Watch;
-use crate::config::File;
+use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
-use crate::{Wrong, reach, say, stop};
+use crate::stop::Asked;
+use crate::{Wrong, reach, say, stop, uplink};
 use anyhow::{Context, Result, anyhow, bail};
 use manifest::PublicKey;
+use node::admin::Figure;
 use node::film::Film;
 use node::gateway::Gateway;
 use node::origin::Origin;
+use node::uplink::{Cap, Uplink};
 use node::viewer::{Options, Stats, Viewer};
 use origin::check::Target;
-use origin::ladder::parse_bitrate;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::process::{Child, Command};
 
-/// Upload until something else is said, bits a second.
-const DEFAULT_UPLOAD_BPS: u32 = 20_000_000;
+/// Upload until something else is said: 20 Mbit/s.
+const DEFAULT_UPLOAD: Cap = Cap::BytesPerSecond(2_500_000);
 /// Players that are tried, and what makes them end with the film.
 const PLAYERS: [(&str, &[&str]); 3] =
     [("mpv", &[]), ("vlc", &["--play-and-exit"]), ("ffplay", &["-autoexit", "-loglevel", "error"])];
@@ -26,51 +28,81 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
     let Target::Url(base) = Target::parse(&args.url).map_err(Wrong::wrap)? else {
         return Err(Wrong::wrap(anyhow!("{} is no web address of a film", args.url)));
     };
-    let key = args.key.as_deref().map(PublicKey::parse).transpose().context("--key").map_err(Wrong::wrap)?;
-    let upload = upload(args.upload.as_ref().or(file.upload.as_ref())).map_err(Wrong::wrap)?;
+    let key = args
+        .key
+        .as_deref()
+        .or(file.public_key.as_deref())
+        .map(PublicKey::parse)
+        .transpose()
+        .context("--key")
+        .map_err(Wrong::wrap)?;
+    let metered = args.metered.or(file.metered).unwrap_or(false);
+    let plan = uplink::plan("upload", &args.upload, file.upload.as_ref(), DEFAULT_UPLOAD, metered)?;
+    let drain = uplink::drain(args.running.drain.as_ref(), file.drain.as_ref())?;
     let player = player(args.player.as_deref().or(file.player.as_deref())).map_err(Wrong::wrap)?;
     let base = base.parse().with_context(|| format!("{base} is no address")).map_err(Wrong::wrap)?;
-    let trackers =
-        if args.tracker.is_empty() { vec![node::tracker::beside(&base)] } else { args.tracker.clone() };
+    let mut trackers = OneOrMany::under(args.tracker, file.tracker.as_ref());
+    if trackers.is_empty() {
+        trackers.push(node::tracker::beside(&base));
+    }
     let query = args.url.split_once('?').map(|(_, query)| query.to_owned());
     let origin = Origin::new(base, query)?;
 
     let film = Film::open(&origin, key.as_ref()).await?;
-    let links = reach::config(args.reach).await?;
-    let options = Options { trackers, upload: upload / 8, links, keeps: None };
+    let links = reach::config(args.reach, file).await?;
+    let uplink = Uplink::new(plan);
+    let options = Options { trackers, uplink: uplink.clone(), metered, links, keeps: None };
     let viewer = Viewer::join(film, origin.clone(), options).await?;
     let port = args.port.or(file.gateway_port).unwrap_or(0);
     let gateway = Gateway::open(viewer.clone(), origin, port).await.map_err(Wrong::wrap)?;
+    let admin = match args.running.admin.or(file.admin) {
+        Some(address) => {
+            let viewer = viewer.clone();
+            let figures = move || {
+                let (viewer, uplink) = (viewer.clone(), uplink.clone());
+                async move { figures(&viewer.stats().await, &uplink.stats()) }
+            };
+            Some(uplink::admin(address, figures).await?)
+        }
+        None => None,
+    };
     say!("HLS   {}", gateway.hls());
     say!("DASH  {}", gateway.dash());
     if let Some(movie) = gateway.movie() {
         say!("MP4   {movie}");
     }
     let mut child = player.map(|player| player.start(&gateway.hls())).transpose()?;
-    let code = tokio::select! {
-        code = stop::requested() => code,
+    let asked = tokio::select! {
+        asked = stop::asked() => Some(asked),
         ended = ended(child.as_mut()) => match ended?.code() {
-            Some(0) => ExitCode::SUCCESS,
+            Some(0) => None,
             code => bail!("the player ended with {code:?}"),
         },
-        () = screen.follow(async || line(&viewer.stats().await)) => ExitCode::SUCCESS,
+        () = screen.follow(async || line(&viewer.stats().await)) => None,
     };
+    let asked = stop::drained(asked, admin.as_ref(), viewer.drain(drain)).await;
     if let Some(mut child) = child {
         let _ = child.kill().await; // it may have ended
     }
     let stats = viewer.stats().await;
     viewer.leave().await;
     say!("{}", line(&stats));
-    Ok(code)
+    Ok(asked.map_or(ExitCode::SUCCESS, Asked::code))
 }
 
-fn upload(text: Option<&String>) -> Result<u32> {
-    match text.map(String::as_str) {
-        None => Ok(DEFAULT_UPLOAD_BPS),
-        Some("0") => Ok(0),
-        Some(text) => parse_bitrate(text)
-            .with_context(|| format!("--upload {text} is no rate: say 5M, 800k, or 0 to share nothing")),
-    }
+fn figures(stats: &Stats, uplink: &node::uplink::Stats) -> Vec<Figure> {
+    let mut figures = vec![
+        Figure::sum("watch_origin_bytes", "Bytes of media that came from the origin", stats.from_origin),
+        Figure::sum("watch_from_peers_bytes", "Bytes of media that came from neighbours", stats.from_peers),
+        Figure::sum("watch_to_peers_bytes", "Bytes of media handed to neighbours", stats.to_peers),
+        Figure::sum("watch_refused_bytes", "Bytes of media that failed the check", stats.refused),
+        Figure::sum("watch_wasted_bytes", "Bytes of media that came for nothing", stats.wasted),
+        Figure::level("watch_held_bytes", "Bytes of media held", stats.held),
+        Figure::level("watch_peers", "Neighbours connected", stats.peers as u64),
+        Figure::level("watch_trackers", "Trackers connected", stats.trackers as u64),
+    ];
+    figures.extend(uplink::figures(uplink));
+    figures
 }
 
 struct Player {

@@ -57,7 +57,7 @@ fn wrong_settings_are_told_with_a_word_of_help() {
     for (args, code, help) in [
         ("seed --hls http://127.0.0.1:9/x.m3u8".to_owned(), 2, "--tracker"),
         (format!("seed {hls} --cache-size lots"), 2, "say 50GB"),
-        (format!("seed {hls} --up fast"), 2, "say 200M"),
+        (format!("seed {hls} --up fast"), 2, "is no rate"),
         (format!("seed {hls} --cache-size 1MB"), 2, "64"),
         (format!("seed {hls}"), 1, "the playlist does not come"),
     ] {

@@ -66,3 +66,89 @@ fn a_misspelt_setting_is_named() {
     let told = text(&output.stderr);
     assert!(told.contains("braidcast.toml") && told.contains("listne"), "{told}");
 }
+
+/// A figure of a running program, if it has it.
+fn figure(metrics: &str, name: &str) -> Option<u64> {
+    let text = text(&common::get(metrics).1);
+    let line = text.lines().find(|line| line.starts_with(&format!("{name} ")))?.to_owned();
+    Some(line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+#[test]
+fn a_viewer_and_a_seeder_take_all_settings_from_the_file() {
+    let place = Place::new();
+    place.clip("f.mp4", 5);
+    let mut serve = place.start("serve f.mp4 --listen 127.0.0.1:0 --no-transcode");
+    let base = serve.base();
+    serve.wait_for("ready");
+    let tracker = base.replacen("http", "ws", 1) + "/tracker";
+    let common = format!(
+        "bind = \"127.0.0.1:0\"\nexternal = \"127.0.0.9\"\nstun = []\ntcp = \"127.0.0.1:0\"\n\
+         tracker = [\"{tracker}\"]\nadmin = \"127.0.0.1:0\"\ndrain = \"3s\"\nmetered = false\n"
+    );
+    let config = place.path("braidcast.toml");
+    let watch =
+        "player = \"none\"\ngateway-port = 0\nupload = [\"8M\", \"00:00-12:00=8M\", \"12:00-24:00=8M\"]\n";
+    fs::write(&config, format!("{common}{watch}")).unwrap();
+    let mut watch = place.start(&format!("watch {base}/s/f/"));
+    let metrics = watch.wait_for("admin").split_whitespace().last().unwrap().to_owned();
+    assert_eq!(figure(&metrics, "braidcast_uplink_cap_bytes_per_second"), Some(1_000_000));
+    common::eventually("a tracker", || figure(&metrics, "braidcast_watch_trackers") == Some(1));
+    drop(watch);
+
+    let seed = format!(
+        "hls = \"{base}/s/f/master.m3u8\"\ncompat = \"p2p-media-loader\"\nfamily = [\"a\", \"b\"]\nswarm-id = \"f\"\n\
+         cache = \"kept\"\ncache-size = \"100MB\"\nup = \"16M\"\nviewers = 5\n"
+    );
+    fs::write(&config, format!("{common}{seed}")).unwrap();
+    let mut one = place.start("seed");
+    let metrics = one.wait_for("admin").split_whitespace().last().unwrap().to_owned();
+    one.wait_for("in 4 swarms");
+    assert_eq!(figure(&metrics, "braidcast_uplink_cap_bytes_per_second"), Some(2_000_000));
+    assert!(place.path("kept").is_dir());
+    drop(one);
+    // The environment wins over the file, the flag over both.
+    let mut command = place.command("seed");
+    command.env("BRAIDCAST_UP", "24M,00:00-12:00=24M,12:00-24:00=24M").env("BRAIDCAST_FAMILY", "c");
+    let mut two = Running::new(command);
+    let metrics = two.wait_for("admin").split_whitespace().last().unwrap().to_owned();
+    two.wait_for("in 2 swarms");
+    assert_eq!(figure(&metrics, "braidcast_uplink_cap_bytes_per_second"), Some(3_000_000));
+    drop(two);
+    let mut three = place.start("seed --up unlimited --family a,b,c");
+    let metrics = three.wait_for("admin").split_whitespace().last().unwrap().to_owned();
+    three.wait_for("in 6 swarms");
+    assert_eq!(figure(&metrics, "braidcast_uplink_cap_bytes_per_second"), None);
+}
+
+#[test]
+fn rates_and_hours_that_make_no_sense_are_told() {
+    let place = Place::new();
+    let seed = "seed --hls http://127.0.0.1:9/x.m3u8 --tracker ws://127.0.0.1:9";
+    let watch = "watch http://127.0.0.1:9/s/f/ --player none";
+    for (args, help) in [
+        (format!("{seed} --up fast"), "say 5M"),
+        (format!("{seed} --up 5"), "bits a second"),
+        (format!("{seed} --up 22:00=1M"), "say 22:00-06:00=1M"),
+        (format!("{seed} --up 5M --up 6M"), "both"),
+        (format!("{seed} --up 0"), "nothing to do"),
+        (format!("{seed} --metered"), "--up 22:00-06:00=20M"),
+        (format!("{seed} --metered --up 5M"), "--up 22:00-06:00=20M"),
+        (format!("{seed} --drain soon"), "say 10s"),
+        (format!("{watch} --upload 5M --upload 25:00-26:00=1M"), "--upload"),
+        (format!("{watch} --upload 5M,1M"), "both"),
+        (format!("{watch} --drain 2h"), "up to an hour"),
+    ] {
+        let output = place.run(&args);
+        let error = text(&output.stderr);
+        assert!(error.contains(help), "{args}: {error}");
+        assert_eq!(output.status.code(), Some(2), "{args}: {error}");
+    }
+    // A schedule says otherwise: it goes on, and finds no playlist.
+    let output = place.run(&format!("{seed} --metered --up 22:00-06:00=unlimited"));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    fs::write(place.path("braidcast.toml"), "up = 5\n").unwrap();
+    let output = place.run(seed);
+    let error = text(&output.stderr);
+    assert!(output.status.code() == Some(2) && error.contains("list of them"), "{error}");
+}

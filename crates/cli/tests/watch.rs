@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{Place, Running, get, text};
+use common::{Place, Running, eventually, get, text};
 use std::process::Command;
+use std::time::Duration;
 
 const SMALL: &str = "--listen 127.0.0.1:0 --ladder 90:150k,180:300k --preset ultrafast";
 
@@ -129,4 +130,126 @@ fn what_is_no_film_is_refused_with_a_word_of_help() {
         assert!(error.contains(help), "{args}: {error}");
         assert_eq!(output.status.code(), Some(code), "{args}: {error}");
     }
+}
+
+/// A figure of a running program.
+fn figure(admin: &str, name: &str) -> u64 {
+    let text = text(&get(&format!("{admin}/metrics")).1);
+    let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).map(str::to_owned);
+    line.unwrap_or_else(|| panic!("{name}: {text}")).rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// The address of `/healthz` and `/metrics`.
+fn admin(watch: &mut Running) -> String {
+    watch.wait_for("admin").split_whitespace().last().unwrap().strip_suffix("/metrics").unwrap().to_owned()
+}
+
+/// Two viewers, one of which is giving to the other, which has been stopped meanwhile: what is under way does not arrive.
+fn in_the_middle(place: &Place, film: &str) -> (Running, String, Running, String) {
+    let (mut giver, hls, _) = watching(place, film, "--admin 127.0.0.1:0 --upload 1M --drain 50s");
+    let gives = admin(&mut giver);
+    let given = || figure(&gives, "braidcast_watch_to_peers_bytes_total");
+    for number in 1..=10 {
+        assert_eq!(get(&hls.replace("master.m3u8", &format!("v1/{number}.m4s"))).0, 200);
+    }
+    let (mut taker, hls, _) = watching(place, film, "--admin 127.0.0.1:0");
+    let takes = admin(&mut taker);
+    eventually("a neighbour", || figure(&takes, "braidcast_watch_peers") == 1);
+    // After the second of them the others are asked for ahead.
+    for number in 1..=2 {
+        assert_eq!(get(&hls.replace("master.m3u8", &format!("v1/{number}.m4s"))).0, 200);
+    }
+    for _ in 0..20 {
+        let before = given();
+        eventually("a gift", || given() > before);
+        taker.signal("STOP");
+        // At this rate requests wait: another one is answered, whoever asked hears it or not.
+        let before = given();
+        for _ in 0..40 {
+            std::thread::sleep(Duration::from_millis(50));
+            if given() > before {
+                return (giver, gives, taker, takes);
+            }
+        }
+        taker.signal("CONT");
+    }
+    panic!("nothing is ever on its way");
+}
+
+#[test]
+fn told_to_end_it_finishes_what_it_is_sending() {
+    let place = Place::new();
+    let (_serve, film) = served(&place, 60);
+    let (mut giver, gives, taker, takes) = in_the_middle(&place, &film);
+    assert_eq!(get(&format!("{gives}/healthz")).0, 200);
+    giver.signal("TERM");
+    eventually("the end begins", || get(&format!("{gives}/healthz")).0 == 503);
+    assert_eq!(text(&get(&format!("{gives}/healthz")).1), "draining\n");
+    assert!(giver.child.try_wait().unwrap().is_none(), "it waits for what is on its way");
+    taker.signal("CONT");
+    assert_eq!(giver.ended().code(), Some(143));
+    giver.wait_for("MB to viewers");
+    eventually("the neighbour is gone", || figure(&takes, "braidcast_watch_peers") == 0);
+    assert_eq!(figure(&takes, "braidcast_watch_refused_bytes_total"), 0);
+}
+
+#[test]
+fn told_again_it_ends_at_once() {
+    let place = Place::new();
+    let (_serve, film) = served(&place, 60);
+    let (mut giver, gives, taker, _) = in_the_middle(&place, &film);
+    giver.signal("TERM");
+    eventually("the end begins", || get(&format!("{gives}/healthz")).0 == 503);
+    giver.signal("INT");
+    assert_eq!(giver.ended().code(), Some(130));
+    taker.signal("CONT");
+}
+
+#[test]
+fn on_a_metered_line_nothing_comes_that_the_player_has_not_asked_for() {
+    let place = Place::new();
+    let (_serve, film) = served(&place, 60);
+    let fetched = |more: &str| {
+        let (mut watch, hls, _) = watching(&place, &film, &format!("--admin 127.0.0.1:0 {more}"));
+        let admin = admin(&mut watch);
+        let mut asked = 0;
+        for number in 1..=2 {
+            asked += get(&hls.replace("master.m3u8", &format!("v1/{number}.m4s"))).1.len() as u64;
+        }
+        // As long as it takes another to get much more.
+        std::thread::sleep(Duration::from_secs(3));
+        (figure(&admin, "braidcast_watch_origin_bytes_total"), asked, watch)
+    };
+    let (bytes, asked, alone) = fetched("");
+    assert!(bytes > 2 * asked, "{bytes} where {asked} were asked for");
+    drop(alone);
+    let (bytes, asked, mut metered) = fetched("--metered");
+    assert_eq!(bytes, asked);
+    // Nor is anything given.
+    let (mut other, hls, _) = watching(&place, &film, "--admin 127.0.0.1:0");
+    let other_admin = admin(&mut other);
+    eventually("a neighbour", || figure(&other_admin, "braidcast_watch_peers") == 1);
+    assert_eq!(get(&hls.replace("master.m3u8", "v1/1.m4s")).0, 200);
+    assert_eq!(figure(&other_admin, "braidcast_watch_from_peers_bytes_total"), 0);
+    metered.signal("INT");
+    metered.wait_for("0.0 MB to viewers");
+}
+
+#[test]
+fn logs_for_machines_say_what_happens_and_name_nobody() {
+    let place = Place::new();
+    let (_serve, film) = served(&place, 20);
+    let (mut watch, _, _) = watching(&place, &film, "--log info --log-format json --admin 127.0.0.1:0");
+    let (other, _, _) = watching(&place, &film, "");
+    let up = watch.wait_for("\"link_up\"");
+    let up: serde_json::Value = serde_json::from_str(&up).unwrap();
+    let peer = up["fields"]["peer"].as_str().unwrap();
+    assert!(peer.len() == 8 && peer.bytes().all(|byte| byte.is_ascii_hexdigit()), "{up}");
+    other.signal("INT");
+    watch.wait_for("\"link_down\"");
+    let tracker = watch.wait_for("\"tracker_up\"");
+    assert!(tracker.contains("\"tracker\":\"127.0.0.1\"") && !tracker.contains("ws://"), "{tracker}");
+    watch.signal("TERM");
+    watch.wait_for("\"draining\"");
+    assert_eq!(watch.ended().code(), Some(143));
 }

@@ -17,6 +17,7 @@ pub use lan::{Error as ListenError, Lan};
 
 use crate::cache::Cache;
 use crate::links;
+use crate::uplink::Uplink;
 use crate::viewer::Stats;
 use catalogue::Catalogue;
 use films::Films;
@@ -28,6 +29,7 @@ use reqwest::Url;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 

@@ -36,9 +36,8 @@ impl Driver {
     pub(super) fn is_sent(&self) -> bool {
         let waits = |link: Link| self.send_buffer.saturating_sub(self.links.room(link) as usize);
         let is_read = |link: Link| self.disk.as_ref().is_none_or(|disk| disk.due_bytes(link) == 0);
-        let is_sent = |&link: &Link| {
-            self.stream.waiting_for(link) == 0 && waits(link) < NO_PIECE && is_read(link)
-        };
+        let is_sent =
+            |&link: &Link| self.stream.waiting_for(link) == 0 && waits(link) < NO_PIECE && is_read(link);
         self.neighbours.iter().all(is_sent)
     }
 
