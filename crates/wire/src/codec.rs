@@ -1,7 +1,12 @@
 //! Bodies of frames: varints and the messages made of them.
 
-use crate::message::{Have, Hello, MAX_PATH, MAX_STRIPES, Message, Partial, Playing, Refusal, Run, Seat};
+use crate::message::{
+    Have, Hello, MAX_NAMED, MAX_PATH, MAX_SDP_BYTES, MAX_STRIPES, Message, Partial, Playing, Refusal, Run,
+    Said, Seat, Signal,
+};
 use crate::{Bits, frame};
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec::Vec;
 use manifest::{MAX_PIECES, SegmentId};
 
@@ -75,6 +80,28 @@ impl<'a> Bytes<'a> {
         if count > most || count > self.0.len() { Err(Malformed) } else { Ok(count) }
     }
 
+    /// The next 20 bytes: the name of a peer, a swarm or an offer.
+    fn name(&mut self) -> Result<[u8; 20], Malformed> {
+        self.take(20)?.try_into().map_err(|_| Malformed)
+    }
+
+    /// All that is left, as a session description.
+    fn sdp(&mut self) -> Result<String, Malformed> {
+        let text = core::str::from_utf8(core::mem::take(&mut self.0)).map_err(|_| Malformed)?;
+        if (1..=MAX_SDP_BYTES).contains(&text.len()) { Ok(text.to_owned()) } else { Err(Malformed) }
+    }
+
+    fn signal(&mut self) -> Result<Signal, Malformed> {
+        let (kind, peer, offer_id) = (self.u8()?, self.name()?, self.name()?);
+        let what = match kind {
+            0 => Said::Offer(self.sdp()?),
+            1 => Said::Answer(self.sdp()?),
+            2 => Said::Nobody,
+            _ => return Err(Malformed),
+        };
+        Ok(Signal { peer, offer_id, what })
+    }
+
     /// The next segment id.
     pub fn segment(&mut self) -> Result<SegmentId, Malformed> {
         Ok(SegmentId::new(self.u8()?, self.varint()?))
@@ -111,6 +138,18 @@ fn put_list<T>(out: &mut Vec<u8>, items: &[T], mut put: impl FnMut(&mut Vec<u8>,
 fn put_run(out: &mut Vec<u8>, run: &Run) {
     put_segment(out, run.first);
     put_varint(out, run.count);
+}
+
+fn put_signal(out: &mut Vec<u8>, signal: &Signal) {
+    let (kind, sdp) = match &signal.what {
+        Said::Offer(sdp) => (0, &sdp[..]),
+        Said::Answer(sdp) => (1, &sdp[..]),
+        Said::Nobody => (2, ""),
+    };
+    out.push(kind);
+    out.extend_from_slice(&signal.peer);
+    out.extend_from_slice(&signal.offer_id);
+    out.extend_from_slice(sdp.as_bytes());
 }
 
 /// The kind byte and the body of `message`.
@@ -180,6 +219,22 @@ pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) -> u8 {
             put_varint(out, *head);
             frame::BEHIND
         }
+        Message::Meet { want } => {
+            out.push(*want);
+            frame::MEET
+        }
+        Message::Peers(peers) => {
+            put_list(out, peers, |out, peer| out.extend_from_slice(peer));
+            frame::PEERS
+        }
+        Message::Carry(signal) => {
+            put_signal(out, signal);
+            frame::CARRY
+        }
+        Message::Carried(signal) => {
+            put_signal(out, signal);
+            frame::CARRIED
+        }
         Message::Goodbye => frame::GOODBYE,
     }
 }
@@ -190,7 +245,7 @@ pub(crate) fn decode(kind: u8, body: &[u8]) -> Result<Option<Message>, Malformed
     let message = match kind {
         frame::HELLO => Message::Hello(Hello {
             version: bytes.u8()?,
-            swarm: bytes.take(20)?.try_into().map_err(|_| Malformed)?,
+            swarm: bytes.name()?,
             upload_kbps: bytes.varint()?,
             keeps: bytes.flag()?,
         }),
@@ -247,6 +302,10 @@ pub(crate) fn decode(kind: u8, body: &[u8]) -> Result<Option<Message>, Malformed
         frame::FOLLOW => Message::Follow { stripes: bytes.u8()? },
         frame::FEED => Message::Feed { stripes: bytes.u8()? },
         frame::BEHIND => Message::Behind { head: bytes.varint()? },
+        frame::MEET => Message::Meet { want: bytes.u8()? },
+        frame::PEERS => Message::Peers(bytes.list(MAX_NAMED, Bytes::name)?),
+        frame::CARRY => Message::Carry(bytes.signal()?),
+        frame::CARRIED => Message::Carried(bytes.signal()?),
         frame::GOODBYE => Message::Goodbye,
         _ => return Ok(None),
     };

@@ -19,6 +19,10 @@ pub(crate) const FOLLOW: u8 = 11;
 pub(crate) const FEED: u8 = 12;
 pub(crate) const BEHIND: u8 = 13;
 const HEAD: u8 = 14;
+pub(crate) const MEET: u8 = 15;
+pub(crate) const PEERS: u8 = 16;
+pub(crate) const CARRY: u8 = 17;
+pub(crate) const CARRIED: u8 = 18;
 
 /// Longest data-channel message that is read or written: leaves of the largest segment and the largest piece fit.
 pub const MAX_MESSAGE_BYTES: usize = 160 * 1024;

@@ -17,5 +17,6 @@ pub use bits::Bits;
 pub use codec::{Bytes, Malformed, put_varint};
 pub use frame::{Frame, Frames, MAX_MESSAGE_BYTES, PUSHED, put_head, put_leaves, put_message, put_piece};
 pub use message::{
-    Have, Hello, MAX_PATH, MAX_STRIPES, Message, Partial, Playing, Refusal, Run, Seat, VERSION,
+    Have, Hello, MAX_NAMED, MAX_PATH, MAX_SDP_BYTES, MAX_STRIPES, Message, Partial, Playing, Refusal, Run,
+    Said, Seat, Signal, VERSION,
 };

@@ -1,6 +1,7 @@
 //! The messages that carry no media: what the swarm core reads and writes.
 
 use crate::Bits;
+use alloc::string::String;
 use alloc::vec::Vec;
 use manifest::SegmentId;
 
@@ -59,8 +60,46 @@ pub enum Message {
         /// The last head that the sender has; 0: none.
         head: u32,
     },
+    /// Asks for peers to connect to.
+    Meet {
+        /// How many would be welcome; at most [`MAX_NAMED`] are named.
+        want: u8,
+    },
+    /// The answer: ids of peers that the sender is linked to. At most [`MAX_NAMED`].
+    Peers(Vec<[u8; 20]>),
+    /// To be passed on to the peer that it names.
+    Carry(Signal),
+    /// Passed on, from the peer that it names.
+    Carried(Signal),
     /// The sender is about to close the link.
     Goodbye,
+}
+
+/// Most peers named at a time.
+pub const MAX_NAMED: usize = 32;
+/// Longest session description that neighbours carry, in bytes.
+pub const MAX_SDP_BYTES: usize = 8 * 1024;
+
+/// A session description on its way between two peers that both know the one between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Whom it is for, or whom it is from.
+    pub peer: [u8; 20],
+    /// The offer that it is, or that it is about.
+    pub offer_id: [u8; 20],
+    /// What it says.
+    pub what: Said,
+}
+
+/// What is said about a connection to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// The description of who offers it: never empty, at most [`MAX_SDP_BYTES`].
+    Offer(String),
+    /// The description of who takes the offer; the same bounds.
+    Answer(String),
+    /// Nobody takes the offer.
+    Nobody,
 }
 
 /// Most stripes of a stream.

@@ -4,8 +4,8 @@ use manifest::{Hash, SegmentId};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use wire::{
-    Bits, Frame, Frames, Have, Hello, MAX_PATH, MAX_STRIPES, Message, PUSHED, Partial, Playing, Refusal, Run,
-    Seat, put_head, put_leaves, put_message, put_piece,
+    Bits, Frame, Frames, Have, Hello, MAX_NAMED, MAX_PATH, MAX_SDP_BYTES, MAX_STRIPES, Message, PUSHED,
+    Partial, Playing, Refusal, Run, Said, Seat, Signal, put_head, put_leaves, put_message, put_piece,
 };
 
 fn segment() -> impl Strategy<Value = SegmentId> {
@@ -25,6 +25,19 @@ fn partial() -> impl Strategy<Value = Partial> {
         });
         Partial { segment, pieces }
     })
+}
+
+fn signal() -> impl Strategy<Value = Signal> {
+    (any::<[u8; 20]>(), any::<[u8; 20]>(), "[\\PC\r\n]{1,200}", 0..3).prop_map(
+        |(peer, offer_id, sdp, kind)| {
+            let what = match kind {
+                0 => Said::Offer(sdp),
+                1 => Said::Answer(sdp),
+                _ => Said::Nobody,
+            };
+            Signal { peer, offer_id, what }
+        },
+    )
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -65,6 +78,10 @@ fn message() -> impl Strategy<Value = Message> {
         any::<u8>().prop_map(|stripes| Message::Follow { stripes }),
         any::<u8>().prop_map(|stripes| Message::Feed { stripes }),
         any::<u32>().prop_map(|head| Message::Behind { head }),
+        any::<u8>().prop_map(|want| Message::Meet { want }),
+        vec(any::<[u8; 20]>(), 0..=MAX_NAMED).prop_map(Message::Peers),
+        signal().prop_map(Message::Carry),
+        signal().prop_map(Message::Carried),
         Just(Message::Goodbye),
     ]
 }
@@ -105,7 +122,7 @@ proptest! {
             }
         }
         // Frames of unknown kind are passed over, so only a prefix of known frames can be compared.
-        if whole && bytes.first().is_some_and(|kind| (1..=14).contains(kind)) && again.len() == bytes.len() {
+        if whole && bytes.first().is_some_and(|kind| (1..=18).contains(kind)) && again.len() == bytes.len() {
             prop_assert_eq!(again, bytes);
         }
     }
@@ -129,6 +146,40 @@ fn no_request_has_the_id_of_what_is_pushed() {
         let mut bytes = Vec::new();
         put_message(&mut bytes, &Message::Request { id, segment, piece: 0, within_ms: 0, leaves: false });
         assert_eq!(Frames::new(&bytes).next().is_some_and(|frame| frame.is_err()), id == PUSHED);
+    }
+}
+
+#[test]
+fn descriptions_and_lists_of_peers_have_bounds() {
+    let is_read = |message: Message| {
+        let mut bytes = Vec::new();
+        put_message(&mut bytes, &message);
+        Frames::new(&bytes).next() == Some(Ok(Frame::Message(message)))
+    };
+    let with = |sdp: String| Signal { peer: [1; 20], offer_id: [2; 20], what: Said::Offer(sdp) };
+    for (len, good) in [(0, false), (1, true), (MAX_SDP_BYTES, true), (MAX_SDP_BYTES + 1, false)] {
+        assert_eq!(is_read(Message::Carry(with("x".repeat(len)))), good, "{len}");
+    }
+    assert!(is_read(Message::Peers(vec![[3; 20]; MAX_NAMED])));
+    assert!(!is_read(Message::Peers(vec![[3; 20]; MAX_NAMED + 1])));
+}
+
+#[test]
+fn the_bytes_of_an_exchange_are_these() {
+    let mut bytes = Vec::new();
+    let signal = |what| Signal { peer: [b'p'; 20], offer_id: [b'o'; 20], what };
+    put_message(&mut bytes, &Message::Meet { want: 6 });
+    put_message(&mut bytes, &Message::Peers(vec![[b'a'; 20], [b'b'; 20]]));
+    put_message(&mut bytes, &Message::Carry(signal(Said::Offer("v=0".into()))));
+    put_message(&mut bytes, &Message::Carried(signal(Said::Nobody)));
+    let (p, o, a, b) = ("p".repeat(20), "o".repeat(20), "a".repeat(20), "b".repeat(20));
+    let expected = format!("\x0f\x01\x06\x10\x29\x02{a}{b}\x11\x2c\x00{p}{o}v=0\x12\x29\x02{p}{o}");
+    assert_eq!(bytes, expected.as_bytes());
+    // Kinds that there are not, text that is none, and words after nobody's.
+    for (place, byte, more) in [(48, 3, &[][..]), (89, 0xff, &[]), (93, 0x2a, &[0])] {
+        let mut wrong = [&bytes, more].concat();
+        wrong[place] = byte;
+        assert!(Frames::new(&wrong).any(|frame| frame.is_err()), "{place}");
     }
 }
 
