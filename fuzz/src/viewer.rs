@@ -2,7 +2,7 @@
 
 use crate::{Film, live};
 use manifest::{Kind, SegmentId};
-use session::{Options, Order, Place, Session};
+use session::{Options, Order, Place, Said, Session, Signal};
 use std::time::Duration;
 use swarm::{Config, Input, Link, Output, Part, Peer, PeerId, Player, Source, Time, trace};
 use wire::{Bytes, MAX_PATH, Message};
@@ -107,6 +107,13 @@ fn call(film: &Film, session: &mut Session, now: &mut Time, bytes: &mut Bytes<'_
     let link = |bytes: &mut Bytes<'_>| Some(Link(u32::from(bytes.u8().ok()? % 8)));
     let segment = |bytes: &mut Bytes<'_>| Some(SegmentId::new(bytes.u8().ok()?, u32::from(bytes.u8().ok()?)));
     match what % 15 {
+        // What a neighbour may be asked to carry.
+        _ if what >= 240 => {
+            let (peer, sdp) = (bytes.u8().ok()?, usize::from(bytes.u8().ok()?) * 64);
+            let sdp = "s".repeat(sdp);
+            let what = if what & 1 == 0 { Said::Offer(sdp) } else { Said::Answer(sdp) };
+            let _ = session.signal(now, Signal { peer: [peer; 20], offer_id: [bytes.u8().ok()?; 20], what });
+        }
         0 => session.wake(now),
         1 => {
             let link = link(bytes)?;

@@ -8,9 +8,11 @@
 
 mod asked;
 mod keep;
+mod meet;
 mod order;
 mod pieces;
 mod session;
 
 pub use order::{Order, Place};
 pub use session::{Options, Session};
+pub use wire::{Said, Signal};

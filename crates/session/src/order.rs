@@ -4,7 +4,7 @@
 use manifest::{Hash, SegmentId};
 use std::collections::BTreeMap;
 use swarm::{Hangup, Link, PeerId, Source};
-use wire::{MAX_MESSAGE_BYTES, Message};
+use wire::{MAX_MESSAGE_BYTES, Message, Signal};
 
 /// One thing to do, at once and without waiting. They are given in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub enum Order {
     },
     /// Open a connection.
     Dial(PeerId),
+    /// A neighbour has carried this, in the name of the peer that it names: an offer to be answered by
+    /// [`Session::signal`](crate::Session::signal), an answer to an offer of ours, or the word that nobody takes it.
+    Signal(Signal),
     /// Close a connection.
     Hangup(Link, Hangup),
     /// Fetch pieces `first..end` from the origin; 0 and the number of pieces ask for all of the segment.

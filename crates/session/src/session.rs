@@ -29,7 +29,7 @@ pub struct Options {
 /// in [`Session::orders`], which the next call overwrites.
 #[derive(Debug)]
 pub struct Session {
-    peer: Peer,
+    pub(crate) peer: Peer,
     pub(crate) pieces: Pieces,
     pub(crate) asked: Asked,
     /// Chaining values of whole-segment fetches whose leaves are not known yet.
@@ -359,6 +359,7 @@ impl Session {
         match output {
             Output::Announce { want } => orders.push(Order::Announce(want)),
             Output::Dial(peer) => orders.push(Order::Dial(peer)),
+            Output::Signal(signal) => orders.push(Order::Signal(signal)),
             Output::Hangup(link, why) => {
                 orders.flush(link);
                 orders.push(Order::Hangup(link, why));

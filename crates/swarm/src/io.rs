@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use manifest::{Index, Kind, SegmentId};
-use wire::Message;
+use wire::{Message, Signal};
 
 /// A peer's identity in the swarm: the tracker's `peer_id`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,6 +125,9 @@ pub enum Input<'a> {
     LinkDown(Link),
     /// A message came, decoded.
     Message(Link, Message),
+    /// To be carried by a neighbour: an offer of ours to a peer that a neighbour named, or the answer to an offer that came by
+    /// [`Output::Signal`]. Nothing happens unless [`Peer::carries`](crate::Peer::carries) it.
+    Signal(Signal),
     /// Bytes came that are no message, or data nobody could verify.
     Garbage(Link),
     /// A piece came and was checked. A piece that is already held is reported like any other.
@@ -166,6 +169,9 @@ pub enum Output {
     Hangup(Link, Hangup),
     /// Send a message.
     Send(Link, Message),
+    /// A neighbour has carried this to us, in the name of the peer that it names: an offer to be answered by [`Input::Signal`],
+    /// the answer to an offer of ours, or the word that nobody takes it.
+    Signal(Signal),
     /// Send a piece from the store as the answer to a request. If it is gone after all, do nothing.
     SendPiece {
         /// On which connection.

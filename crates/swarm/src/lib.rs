@@ -16,6 +16,7 @@ mod ask;
 mod config;
 mod crowded;
 mod election;
+mod exchange;
 mod film;
 mod follow;
 mod holdings;

@@ -29,7 +29,7 @@ impl Peer {
         dialled: bool,
         out: &mut Vec<Output>,
     ) {
-        self.meet.dial_ended(&peer);
+        let by = self.meet.dial_ended(&peer).or_else(|| self.brought_by(&peer).filter(|_| !dialled));
         let twin = self.links.iter().find(|(_, n)| n.peer == peer).map(|(&link, n)| (link, n.dialled));
         if let Some((other, other_dialled)) = twin {
             // Both dialled: both sides keep the connection that the smaller id began.
@@ -54,7 +54,10 @@ impl Peer {
             return;
         }
         let trust = Trust::new(now, self.meet.has_failed(&peer));
-        self.links.insert(link, Neighbour::new(now, peer, dialled, self.config.credit_start, trust));
+        let mut neighbour = Neighbour::new(now, peer, dialled, self.config.credit_start, trust);
+        neighbour.dealings.by = by;
+        self.links.insert(link, neighbour);
+        self.meet.met(&peer);
         out.push(Output::Send(link, self.hello()));
         if self.uploads.is_sharing() {
             out.push(Output::Send(link, Message::Have(self.full_report())));
@@ -67,7 +70,7 @@ impl Peer {
         }
     }
 
-    fn places(&self, dialled: bool) -> usize {
+    pub(crate) fn places(&self, dialled: bool) -> usize {
         let kept = if dialled { 0 } else { self.config.links_kept };
         self.config.links_max.saturating_sub(kept).max(1)
     }
@@ -110,6 +113,7 @@ impl Peer {
             self.live
                 .trees
                 .lose(now, link, |stripe| gone.standing.path(stripe, stripes::short(&gone.peer), me));
+            self.exchange.drop_link(link);
             self.uploads.drop_link(link);
             self.slots.drop_link(link);
         }
@@ -122,8 +126,10 @@ impl Peer {
 
     pub(crate) fn drop_forger(&mut self, now: Time, link: Link, out: &mut Vec<Output>) {
         if let Some(neighbour) = self.links.get(&link) {
+            let by = neighbour.dealings.by;
             self.meet.shun(neighbour.peer, None);
             self.hang_up(now, link, Hangup::Forger, out);
+            by.into_iter().for_each(|by| self.blame(now, by));
         }
     }
 
@@ -200,6 +206,10 @@ impl Peer {
                 }
                 self.drop_if_useless(now, link, out);
             }
+            Message::Meet { want } => self.asked_for_peers(now, link, want, out),
+            Message::Peers(peers) => self.named(now, link, peers, out),
+            Message::Carry(signal) => self.to_carry(now, link, signal, out),
+            Message::Carried(signal) => self.carried(now, link, signal, out),
             Message::Goodbye => self.hang_up(now, link, Hangup::Full, out),
         }
     }

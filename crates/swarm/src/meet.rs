@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::election::mix;
+use crate::exchange::may_lead_further;
 use crate::io::{Hangup, PeerId};
 use crate::time::Time;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -10,11 +11,16 @@ use core::time::Duration;
 
 #[derive(Debug, Default)]
 pub(crate) struct Meet {
-    strangers: Vec<PeerId>,
+    strangers: Vec<Stranger>,
     dice: u64,
-    dials: BTreeMap<PeerId, Time>,
+    dials: BTreeMap<PeerId, (Time, Option<PeerId>)>,
+    /// When peers that neighbours named were last dialled.
+    tried: BTreeMap<PeerId, Time>,
     shunned: BTreeMap<PeerId, Option<Time>>,
     announced: Option<Time>,
+    /// When the tracker last said anything, and when it last named peers.
+    answered: Option<Time>,
+    named: Option<Time>,
     /// When the tracker was first asked.
     begun: Option<Time>,
     asked_for: usize,
@@ -26,6 +32,19 @@ pub(crate) struct Meet {
     pub audience: Option<u32>,
 }
 
+/// A peer that might be dialled.
+#[derive(Debug)]
+struct Stranger {
+    peer: PeerId,
+    /// The neighbour that named it; `None`: the tracker did.
+    by: Option<PeerId>,
+}
+
+/// Peers named by one neighbour that are remembered.
+const NAMED_BY_ONE: usize = 32;
+/// A peer that a neighbour named is not dialled again before.
+const TRY_AGAIN: Duration = Duration::from_secs(120);
+const TRIED_MAX: usize = 256;
 const DIAL_PATIENCE: Duration = Duration::from_secs(20);
 /// In this time after the first announce most links that come at all have come.
 const HOPE: Duration = Duration::from_secs(4);
@@ -35,16 +54,66 @@ const REFRESH_MOST: Duration = Duration::from_secs(120);
 const SHUNNED_MAX: usize = 1000;
 
 impl Meet {
-    pub fn heard(&mut self, config: &Config, me: &PeerId, peers: &[PeerId], linked: &BTreeSet<PeerId>) {
+    /// The tracker says how many others there are.
+    pub fn counted(&mut self, now: Time, others: u32) {
+        self.audience = Some(others);
+        self.answered = Some(now);
+    }
+
+    /// The tracker names peers.
+    pub fn heard(
+        &mut self,
+        config: &Config,
+        now: Time,
+        me: &PeerId,
+        peers: &[PeerId],
+        linked: &BTreeSet<PeerId>,
+    ) {
+        if !peers.is_empty() {
+            self.named = Some(now);
+        }
         for peer in peers {
-            let known = peer == me
-                || linked.contains(peer)
-                || self.dials.contains_key(peer)
-                || self.strangers.contains(peer);
+            if let Some(stranger) = self.strangers.iter_mut().find(|s| s.peer == *peer) {
+                stranger.by = None;
+                continue;
+            }
+            let known = peer == me || linked.contains(peer) || self.dials.contains_key(peer);
             if !known && self.strangers.len() < config.strangers_max {
-                self.strangers.push(*peer);
+                self.strangers.push(Stranger { peer: *peer, by: None });
             }
         }
+    }
+
+    /// A neighbour names a peer; whether it is one to be met.
+    pub fn named(&mut self, config: &Config, now: Time, peer: PeerId, by: PeerId) -> bool {
+        let tried = self.tried.get(&peer).is_some_and(|at| now.since(*at) < TRY_AGAIN);
+        if tried || self.dials.contains_key(&peer) || self.shunned(now, &peer).is_some() {
+            return false;
+        }
+        if self.strangers.iter().any(|s| s.peer == peer) {
+            return true;
+        }
+        let named = self.strangers.iter().filter(|s| s.by == Some(by)).count();
+        let takes = named < NAMED_BY_ONE && self.strangers.len() < config.strangers_max;
+        if takes {
+            self.strangers.push(Stranger { peer, by: Some(by) });
+        }
+        takes
+    }
+
+    /// How many more are to be met than are linked, dialled, or named by the tracker: whom a neighbour names keeps nobody from
+    /// asking others.
+    pub fn lacks(&self, config: &Config, links: usize) -> usize {
+        let strangers = self.strangers.iter().filter(|s| s.by.is_none()).count();
+        config.links_wanted.saturating_sub(links + self.dials.len() + strangers)
+    }
+
+    /// Whether the tracker was asked and names nobody, though there are more than those `known`, or does not answer at all.
+    pub fn is_forsaken(&self, config: &Config, now: Time, known: usize) -> bool {
+        let Some(asked) = self.announced else { return false };
+        now.since(asked) >= config.announce_every / 4
+            && self.named.is_none_or(|at| at < asked)
+            && (self.answered.is_none_or(|at| at < asked) || self.expects_more_than(config, known))
     }
 
     /// Never again (`None`), or not before a time.
@@ -54,7 +123,7 @@ impl Meet {
         }
         self.shunned.insert(peer, until);
         self.let_down += 1;
-        self.strangers.retain(|p| *p != peer);
+        self.strangers.retain(|s| s.peer != peer);
     }
 
     /// Why a peer is not to be met, if it is not: for ever as a forger, for a while as no help.
@@ -70,8 +139,14 @@ impl Meet {
         self.shunned.contains_key(peer)
     }
 
-    pub fn dial_ended(&mut self, peer: &PeerId) {
-        self.dials.remove(peer);
+    /// A dial has led to something or to nothing. Who named the peer, if a neighbour did.
+    pub fn dial_ended(&mut self, peer: &PeerId) -> Option<PeerId> {
+        self.dials.remove(peer)?.1
+    }
+
+    /// A peer is met: when it is gone, it may be met again.
+    pub fn met(&mut self, peer: &PeerId) {
+        self.tried.remove(peer);
     }
 
     /// Whether the first links may still come: peers that cannot be reached are not waited for again and again.
@@ -89,25 +164,55 @@ impl Meet {
         known < config.links_wanted && self.audience.is_none_or(|others| known < others as usize)
     }
 
-    /// The next peer to dial.
-    pub fn next_dial(&mut self, config: &Config, now: Time, links: usize) -> Option<PeerId> {
-        self.dials.retain(|_, at| now.since(*at) < DIAL_PATIENCE);
-        while links + self.dials.len() < config.links_wanted && self.dials.len() < config.dials_max {
+    /// The next peer to dial; `links_by`: the connections that each neighbour's names have led to.
+    pub fn next_dial(
+        &mut self,
+        config: &Config,
+        now: Time,
+        links: usize,
+        links_by: &BTreeMap<PeerId, usize>,
+    ) -> Option<PeerId> {
+        self.dials.retain(|_, (at, _)| now.since(*at) < DIAL_PATIENCE);
+        let mut later = Vec::new();
+        let mut next = None;
+        while next.is_none()
+            && !self.strangers.is_empty()
+            && links + self.dials.len() < config.links_wanted
+            && self.dials.len() < config.dials_max
+        {
             // At random: who names many cannot put them all before the others.
             self.dice = mix(self.dice ^ now.0);
-            let last = self.strangers.len().checked_sub(1)?;
-            let peer = self.strangers.swap_remove((self.dice % (last as u64 + 1)) as usize);
-            if self.shunned(now, &peer).is_none() {
-                self.dials.insert(peer, now);
-                return Some(peer);
+            let place = (self.dice % self.strangers.len() as u64) as usize;
+            let stranger = self.strangers.swap_remove(place);
+            if self.shunned(now, &stranger.peer).is_some() {
+                continue;
             }
+            if let Some(by) = stranger.by {
+                let dials = self.dials.values().filter(|(_, other)| *other == Some(by)).count();
+                let has_room = self.make_room_to_try(now);
+                if !has_room || !may_lead_further(config, links_by.get(&by).copied().unwrap_or(0), dials) {
+                    later.push(stranger);
+                    continue;
+                }
+                self.tried.insert(stranger.peer, now);
+            }
+            self.dials.insert(stranger.peer, (now, stranger.by));
+            next = Some(stranger.peer);
         }
-        None
+        self.strangers.append(&mut later);
+        next
+    }
+
+    fn make_room_to_try(&mut self, now: Time) -> bool {
+        if self.tried.len() >= TRIED_MAX {
+            self.tried.retain(|_, at| now.since(*at) < TRY_AGAIN);
+        }
+        self.tried.len() < TRIED_MAX
     }
 
     /// How many peers to ask the tracker for, if it is time to ask.
     pub fn next_announce(&mut self, config: &Config, now: Time, links: usize) -> Option<u32> {
-        let want = config.links_wanted.saturating_sub(links + self.dials.len() + self.strangers.len());
+        let want = self.lacks(config, links);
         let due = match self.announced {
             None => true,
             // A swarm that has lost links asks sooner than one that never found any.

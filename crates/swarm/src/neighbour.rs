@@ -2,6 +2,7 @@
 //!
 //! Its invariant: `asked_bytes` is the sum over `asked`, and never above `credit` but for one piece.
 
+use crate::exchange::Dealings;
 use crate::film::Film;
 use crate::holdings::{Held, Holdings, Span};
 use crate::io::PeerId;
@@ -86,6 +87,7 @@ pub(crate) struct Neighbour {
     pub gave: Recent,
     pub trust: Trust,
     pub standing: Standing,
+    pub dealings: Dealings,
 }
 
 const FIRST_RESPONSE: Duration = Duration::from_millis(150);
@@ -132,6 +134,7 @@ impl Neighbour {
             gave: Recent::default(),
             trust,
             standing: Standing::default(),
+            dealings: Dealings::default(),
         }
     }
 

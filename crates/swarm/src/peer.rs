@@ -1,6 +1,7 @@
 //! The state machine: takes inputs in, lets the parts decide, and translates what they decide into outputs.
 
 use crate::config::Config;
+use crate::exchange::Exchange;
 use crate::film::Film;
 use crate::hurry::Hurry;
 use crate::io::{Input, Link, Output, PeerId, Source, Verdict};
@@ -33,6 +34,7 @@ pub struct Peer {
     pub(crate) path: Path,
     pub(crate) links: BTreeMap<Link, Neighbour>,
     pub(crate) meet: Meet,
+    pub(crate) exchange: Exchange,
     pub(crate) uploads: Uploads,
     pub(crate) slots: Slots,
     pub(crate) seed: u64,
@@ -114,6 +116,7 @@ impl Peer {
             path: Path::default(),
             links: BTreeMap::new(),
             meet: Meet::default(),
+            exchange: Exchange::default(),
             uploads: Uploads::new(&config),
             slots: Slots::default(),
             seed,
@@ -151,14 +154,17 @@ impl Peer {
             Input::Want(segment) => self.want(segment, out),
             Input::Unwant(segment) => self.viewer.unwant(segment),
             Input::Sharing(limit) => self.set_sharing(limit, out),
-            Input::Audience(others) => self.meet.audience = Some(others),
+            Input::Audience(others) => self.meet.counted(now, others),
             Input::OriginRate(rate) => self.origin.seen(u64::from(rate)),
             Input::Strangers(peers) => {
                 let linked: BTreeSet<PeerId> = self.links.values().map(|n| n.peer).collect();
-                self.meet.heard(&self.config, &self.me, peers, &linked);
+                self.meet.heard(&self.config, now, &self.me, peers, &linked);
+                self.exchange.drop_ways(peers);
             }
             Input::LinkUp { link, peer, dialled } => self.link_up(now, link, peer, dialled, out),
-            Input::DialFailed(peer) => self.meet.dial_ended(&peer),
+            Input::DialFailed(peer) => {
+                self.meet.dial_ended(&peer);
+            }
             Input::LinkRoom { link, room } => {
                 if let Some(neighbour) = self.links.get_mut(&link) {
                     neighbour.drained(now, room);
@@ -166,6 +172,7 @@ impl Peer {
             }
             Input::LinkDown(link) => self.link_down(now, link),
             Input::Message(link, message) => self.message(now, link, message, out),
+            Input::Signal(signal) => self.signal(now, signal, out),
             Input::Garbage(link) => self.drop_forger(now, link, out),
             Input::Arrived { segment, piece, from, verdict } => {
                 self.arrived(now, segment, piece, from, verdict, out);
@@ -356,12 +363,14 @@ impl Peer {
     fn gather(&mut self, now: Time, out: &mut Vec<Output>) {
         self.make_room(now, out);
         let links = self.useful_links(now);
-        while let Some(peer) = self.meet.next_dial(&self.config, now, links) {
+        let links_by = self.links_by();
+        while let Some(peer) = self.meet.next_dial(&self.config, now, links, &links_by) {
             out.push(Output::Dial(peer));
         }
         if let Some(want) = self.meet.next_announce(&self.config, now, links) {
             out.push(Output::Announce { want });
         }
+        self.ask_neighbours(now, links, out);
     }
 }
 

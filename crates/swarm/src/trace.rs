@@ -7,7 +7,7 @@ use crate::{Config, Hangup, Input, Link, Output, Part, Peer, PeerId, Player, Rol
 use alloc::vec::Vec;
 use core::time::Duration;
 use manifest::{Index, Kind, SegmentId};
-use wire::{Bytes, Frame, Frames, Malformed, put_message, put_varint};
+use wire::{Bytes, Frame, Frames, Malformed, Message, Signal, put_message, put_varint};
 
 /// Writes down one peer's run.
 #[derive(Debug)]
@@ -167,7 +167,11 @@ fn blob<'a>(bytes: &mut Bytes<'a>) -> Result<&'a [u8], Malformed> {
     bytes.take(len)
 }
 
-fn put_wire(out: &mut Vec<u8>, message: &wire::Message) {
+fn put_signal(out: &mut Vec<u8>, signal: &Signal) {
+    put_wire(out, &Message::Carry(signal.clone()));
+}
+
+fn put_wire(out: &mut Vec<u8>, message: &Message) {
     let mut frame = Vec::new();
     put_message(&mut frame, message);
     put_blob(out, &frame);
@@ -274,6 +278,10 @@ pub fn put_input(out: &mut Vec<u8>, input: &Input<'_>) {
             out.push(20);
             put_segment(out, *segment);
         }
+        Input::Signal(signal) => {
+            out.push(21);
+            put_signal(out, signal);
+        }
         Input::FetchEnded { segment, complete } => {
             out.push(15);
             put_segment(out, *segment);
@@ -349,6 +357,10 @@ fn feed(bytes: &mut Bytes<'_>, then: impl FnOnce(Input<'_>)) -> Result<(), Malfo
         }
         19 => then(Input::Held(bytes.segment()?)),
         20 => then(Input::Lost(bytes.segment()?)),
+        21 => match Frames::new(blob(bytes)?).next() {
+            Some(Ok(Frame::Message(Message::Carry(signal)))) => then(Input::Signal(signal)),
+            _ => return Err(Malformed),
+        },
         15 => then(Input::FetchEnded { segment: bytes.segment()?, complete: flag(bytes)? }),
         _ => return Err(Malformed),
     }
@@ -412,6 +424,10 @@ pub fn put_output(out: &mut Vec<u8>, output: &Output) {
         Output::AskHeads { after } => {
             out.push(10);
             put_varint(out, *after);
+        }
+        Output::Signal(signal) => {
+            out.push(11);
+            put_signal(out, signal);
         }
         Output::Evict(segment) => {
             out.push(8);

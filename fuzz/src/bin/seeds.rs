@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use swarm::{Config, Input, Link, Output, Peer, PeerId, Player, Source, Time, Verdict, trace};
-use wire::{Bits, Have, Hello, Message, Partial, Playing, Refusal, Run, Seat, VERSION};
+use wire::{Bits, Have, Hello, Message, Partial, Playing, Refusal, Run, Said, Seat, Signal, VERSION};
 
 fn main() {
     let film = Film::new();
@@ -126,8 +126,17 @@ fn messages(film: &Film) -> Vec<Message> {
         Message::Follow { stripes: 9 },
         Message::Feed { stripes: 1 },
         Message::Behind { head: 300 },
+        Message::Meet { want: 6 },
+        Message::Peers(vec![[b'b'; 20], [b'c'; 20]]),
+        Message::Carry(signal(Said::Offer("v=0".into()))),
+        Message::Carried(signal(Said::Answer("v=0".into()))),
+        Message::Carried(signal(Said::Nobody)),
         Message::Goodbye,
     ]
+}
+
+fn signal(what: Said) -> Signal {
+    Signal { peer: [b'a'; 20], offer_id: [b'o'; 20], what }
 }
 
 fn frames(film: &Film) {

@@ -3,7 +3,7 @@
 
 use manifest::digest::root;
 use manifest::{Index, Kind, Rendition, Segment, SegmentId};
-use session::{Options, Order, Place, Session};
+use session::{Options, Order, Place, Session, Signal};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use swarm::{Config, Hangup, Link, PeerId, Player, Time};
 
@@ -41,6 +41,7 @@ pub struct Page {
     pub staged: BTreeMap<(SegmentId, u32), Vec<u8>>,
     pub delivered: BTreeSet<SegmentId>,
     pub hangups: Vec<Hangup>,
+    pub signals: Vec<Signal>,
     pub refused: usize,
     pub dropped: u32,
 }
@@ -63,6 +64,7 @@ impl Page {
             staged: BTreeMap::new(),
             delivered: BTreeSet::new(),
             hangups: Vec::new(),
+            signals: Vec::new(),
             refused: 0,
             dropped: 0,
         };
@@ -89,6 +91,7 @@ impl Page {
                     self.delivered.insert(segment);
                 }
                 Order::Evict(segment) => self.store.retain(|(s, _), _| *s != segment),
+                Order::Signal(signal) => self.signals.push(signal),
                 Order::Dial(_) | Order::Announce(_) => {}
                 Order::Keep { segment, piece, place, len } => {
                     let bytes = match place {

@@ -61,6 +61,8 @@ impl World<'_> {
             Output::Deliver(segment) => self.deliver(at, segment),
             Output::SendHeads { link, after } => self.send_heads(at, link, after),
             Output::AskHeads { .. } => self.ask_heads(at),
+            // Dials are modelled as a whole.
+            Output::Signal(_) => {}
             Output::Evict(segment) => {
                 self.viewers[at as usize].held.remove(&segment);
             }
@@ -70,8 +72,9 @@ impl World<'_> {
     fn dial(&mut self, at: u32, peer: PeerId) {
         let other = self.number_of(&peer);
         let (mine, theirs) = (self.host(at), self.host(other));
-        if !self.tracker_is_up() {
-            // The offer goes by the tracker.
+        let between = |far: &Far| self.viewers[far.peer as usize].links.values().any(|f| f.peer == other);
+        if !self.tracker_is_up() && !self.viewers[at as usize].links.values().any(between) {
+            // The offer goes by the tracker, or by somebody who is linked to both.
             return self.after(Duration::ZERO, Event::DialFailed { at, peer });
         }
         let there = &self.viewers[other as usize];

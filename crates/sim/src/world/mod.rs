@@ -413,5 +413,6 @@ fn tag(output: &Output) -> u64 {
         Output::Evict(segment) => 0x9000_0000 | of(segment),
         Output::SendHeads { link, after } => 0xa000_0000 | u64::from(link.0) ^ u64::from(*after) << 8,
         Output::AskHeads { after } => 0xb000_0000 | u64::from(*after),
+        Output::Signal(signal) => 0xc000_0000 | u64::from(signal.offer_id[0]),
     }
 }

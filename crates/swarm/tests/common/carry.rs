@@ -105,6 +105,8 @@ impl World {
                 self.viewers[at].delivered.insert(segment);
                 self.give_player(at, segment);
             }
+            // Dials are modelled as a whole.
+            Output::Signal(_) => {}
             Output::SendHeads { .. } | Output::AskHeads { .. } => panic!("a film has no heads"),
             Output::Evict(segment) => self.viewers[at].held.retain(|(s, _)| *s != segment),
         }

@@ -64,7 +64,7 @@ impl Stage {
         self.say(link, Message::Playing(nowhere));
     }
 
-    fn greeting(&mut self, link: u32, upload_kbps: u32, keeps: bool) {
+    pub fn greeting(&mut self, link: u32, upload_kbps: u32, keeps: bool) {
         let hello = Hello { version: 1, swarm: film(30).swarm_id(), upload_kbps, keeps };
         self.say(link, Message::Hello(hello));
     }
