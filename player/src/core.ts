@@ -2,7 +2,7 @@
  * The Rust core in its WASM module. The module imports nothing, so whatever it knows it was told here: it gets the time,
  * and gives back what is to be done, which is carried out before the call returns.
  */
-import { carryOut, renditionOf, sequenceOf, type Carrier, type SegmentKey } from "./ops.js";
+import { SIGNALS, carryOut, renditionOf, sequenceOf, type Carrier, type SegmentKey } from "./ops.js";
 
 interface Exports {
   memory: WebAssembly.Memory;
@@ -20,6 +20,7 @@ interface Exports {
   braidcast_link_down(now: number, link: number): void;
   braidcast_link_room(now: number, link: number, room: number): void;
   braidcast_dial_failed(now: number): void;
+  braidcast_signal(now: number, kind: number, length: number): number;
   braidcast_message(now: number, link: number, length: number): void;
   braidcast_origin_piece(now: number, rendition: number, sequence: number, piece: number, length: number): number;
   braidcast_origin_again(rendition: number, sequence: number): void;
@@ -217,6 +218,19 @@ export class Core {
     this.#input(20, (input) => input.set(peer));
     this.#wasm.braidcast_dial_failed(performance.now());
     this.flush();
+  }
+
+  /** Has a neighbour carry an offer of ours or an answer to one of theirs; `false` if none does: it is for the tracker. */
+  signal(kind: "offer" | "answer", peer: Uint8Array, offerId: Uint8Array, sdp: string): boolean {
+    const text = new TextEncoder().encode(sdp);
+    this.#input(40 + text.length, (input) => {
+      input.set(peer);
+      input.set(offerId, 20);
+      input.set(text, 40);
+    });
+    const carried = this.#wasm.braidcast_signal(performance.now(), SIGNALS.indexOf(kind), 40 + text.length) !== 0;
+    this.flush();
+    return carried;
   }
 
   message(link: number, message: Uint8Array): void {

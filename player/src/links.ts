@@ -94,7 +94,7 @@ export class Links {
   }
 
   /** Somebody offers a connection; `answer` sends the answer back. */
-  async handleOffer(peer: string, offerId: string, sdp: string, answer: (sdp: string) => void): Promise<void> {
+  async handleOffer(peer: string, offerId: string, sdp: string, answer: (sdp: string) => unknown): Promise<void> {
     const id = `${peer} ${offerId}`;
     const answering = [...this.#pending.values()].filter((pending) => !pending.dialled).length;
     if (answering >= MAX_ANSWERING || this.#pending.has(id) || !isSane(sdp)) return;

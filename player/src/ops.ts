@@ -18,6 +18,11 @@ export const HANGUPS = ["duplicate", "stranger", "forger", "unresponsive", "full
 /** See {@link HANGUPS}. */
 export type Hangup = (typeof HANGUPS)[number];
 
+/** What neighbours carry to and from others, by its number on the wire between the core and the page. */
+export const SIGNALS = ["offer", "answer", "nobody"] as const;
+/** See {@link SIGNALS}. */
+export type SignalKind = (typeof SIGNALS)[number];
+
 /** Carries out what the core wants, as the Rust side's `op` describes it. Nothing here may wait. */
 export interface Carrier {
   send(link: number, bytes: Uint8Array): void;
@@ -34,6 +39,8 @@ export interface Carrier {
   /** `link` is `null` for the origin. */
   refused(link: number | null, segment: SegmentKey, piece: number, length: number): void;
   dropped(link: number | null, length: number): void;
+  /** `bytes`: 20 of the peer in whose name it comes, 20 of the offer's id, and the description. */
+  signal(kind: SignalKind, bytes: Uint8Array): void;
 }
 
 const NONE = 0xffff_ffff;
@@ -96,6 +103,9 @@ export function carryOut(words: Uint32Array, bytes: Uint8Array, to: Carrier): vo
         break;
       case 12:
         to.dropped(link(), word());
+        break;
+      case 13:
+        to.signal(SIGNALS[word()] ?? "nobody", slice());
         break;
       default:
         throw new RangeError(`the core and the page are of different versions (operation ${op})`);

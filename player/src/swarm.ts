@@ -5,7 +5,7 @@
 import { binaryBytes, binaryString, randomText } from "./binary.js";
 import { Core, type Film, type Opening, type Snapshot } from "./core.js";
 import { Links } from "./links.js";
-import { renditionOf, sequenceOf, type Carrier, type Hangup, type SegmentKey } from "./ops.js";
+import { renditionOf, sequenceOf, type Carrier, type Hangup, type SegmentKey, type SignalKind } from "./ops.js";
 import { ForgedError, OriginError, fetchPieces } from "./origin.js";
 import { SLOW_MS } from "./rate.js";
 import type { Counters, Meter } from "./stats.js";
@@ -128,8 +128,7 @@ export class Swarm implements Carrier {
         candidates: (peers) => this.#run((core) => core.strangers(peers.map(binaryBytes).filter((id) => id !== null))),
         classic: () =>
           void this.#links.openOffers(5).then((offers) => offers.length && this.#tracker.announceOffers(offers)),
-        offer: (peer, offerId, sdp) =>
-          void this.#links.handleOffer(peer, offerId, sdp, (answer) => this.#tracker.answer(peer, offerId, answer)),
+        offer: (peer, offerId, sdp) => this.#offered(peer, offerId, sdp),
         answer: (peer, offerId, sdp) => void this.#links.handleAnswer(peer, offerId, sdp),
         undeliverable: (offerId) => this.#links.handleUndeliverable(offerId),
       },
@@ -257,6 +256,21 @@ export class Swarm implements Carrier {
     }
   }
 
+  /** Somebody offers a connection: the answer goes the way that the offer came. */
+  #offered(peer: string, offerId: string, sdp: string): void {
+    const answer = (text: string) =>
+      this.#carry("answer", peer, offerId, text) || this.#tracker.answer(peer, offerId, text);
+    void this.#links.handleOffer(peer, offerId, sdp, answer);
+  }
+
+  /** Has a neighbour carry a description; `false`: it is for the tracker. */
+  #carry(kind: "offer" | "answer", peer: string, offerId: string, sdp: string): boolean {
+    const [to, id] = [binaryBytes(peer), binaryBytes(offerId)];
+    let carried = false;
+    if (to && id) this.#run((core) => (carried = core.signal(kind, to, id, sdp)));
+    return carried;
+  }
+
   #linkUp(link: number, peer: string, dialled: boolean): void {
     const id = binaryBytes(peer);
     if (!id) return this.#links.hangUp(link);
@@ -358,12 +372,26 @@ export class Swarm implements Carrier {
 
   dial(peer: Uint8Array): void {
     const id = binaryString(peer);
-    void this.#links.dial(id, (offerId, sdp) => this.#tracker.offer(id, offerId, sdp));
+    void this.#links.dial(id, (offerId, sdp) => {
+      return this.#carry("offer", id, offerId, sdp) || this.#tracker.offer(id, offerId, sdp);
+    });
   }
 
   hangup(link: number, _why: Hangup): void {
     this.#links.hangUp(link);
     if (this.#dialled.delete(link)) this.#events.peer(link, false);
+  }
+
+  signal(kind: SignalKind, bytes: Uint8Array): void {
+    const [peer, offerId] = [binaryString(bytes.subarray(0, 20)), binaryString(bytes.subarray(20, 40))];
+    const sdp = new TextDecoder().decode(bytes.subarray(40));
+    // After this turn, so that the core is not called while it still gives orders.
+    queueMicrotask(() => {
+      if (this.#closed) return;
+      if (kind === "offer") this.#offered(peer, offerId, sdp);
+      else if (kind === "answer") void this.#links.handleAnswer(peer, offerId, sdp);
+      else this.#links.handleUndeliverable(offerId);
+    });
   }
 
   fetch(segment: SegmentKey, first: number, end: number): void {

@@ -9,7 +9,7 @@
 use crate::batch::Batch;
 use core::time::Duration;
 use manifest::{MAX_INDEX_BYTES, PublicKey, SegmentId};
-use session::{Options, Session};
+use session::{Options, Said, Session, Signal};
 use std::cell::RefCell;
 use swarm::{Config, Link, PeerId, Player, Time};
 
@@ -214,6 +214,23 @@ pub extern "C" fn braidcast_dial_failed(now_ms: f64) {
             s.dial_failed(time(now_ms), PeerId(*id));
         }
     });
+}
+
+/// Has a neighbour carry what is in the `len` bytes of the input buffer: 20 of the peer to which it goes, 20 of the offer's id, and
+/// a description. Kind 0: an offer, 1: an answer. 0: none does, it is for the tracker.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_signal(now_ms: f64, kind: u32, len: usize) -> u32 {
+    let mut carried = false;
+    session(|s, input| carried = signal(kind, input.get(..len)).is_some_and(|it| s.signal(time(now_ms), it)));
+    u32::from(carried)
+}
+
+fn signal(kind: u32, input: Option<&[u8]>) -> Option<Signal> {
+    let (peer, rest) = input?.split_first_chunk::<20>()?;
+    let (offer_id, sdp) = rest.split_first_chunk::<20>()?;
+    let sdp = String::from_utf8(sdp.to_vec()).ok()?;
+    let what = if kind == 0 { Said::Offer(sdp) } else { Said::Answer(sdp) };
+    Some(Signal { peer: *peer, offer_id: *offer_id, what })
 }
 
 /// A message of `len` bytes came from a neighbour.

@@ -3,7 +3,7 @@
 //! Each entry is an operation code of [`op`] and its arguments.
 
 use manifest::SegmentId;
-use session::{Order, Place};
+use session::{Order, Place, Said, Signal};
 use swarm::{Hangup, Source};
 
 /// Operation codes and their arguments. `segment` stands for two words, rendition and sequence; `bytes` for two words,
@@ -36,6 +36,9 @@ pub mod op {
     pub const REFUSED: u32 = 11;
     /// `link length`: media that is here already was dropped. What nobody asked for is not even counted.
     pub const DROPPED: u32 = 12;
+    /// `kind bytes`: a neighbour has carried this. The bytes are 20 of the peer in whose name, 20 of the offer's id, and the
+    /// description. Kind 0: an offer, 1: an answer, 2: nobody takes the offer.
+    pub const SIGNAL: u32 = 13;
 
     /// See [`STORE`].
     pub const STAGED: u32 = u32::MAX;
@@ -83,6 +86,15 @@ impl Batch {
             Order::Dial(peer) => {
                 let [at, len] = self.put_bytes(&peer.0);
                 self.push(&[op::DIAL, at, len]);
+            }
+            Order::Signal(Signal { peer, offer_id, what }) => {
+                let (kind, sdp) = match what {
+                    Said::Offer(sdp) => (0, &sdp[..]),
+                    Said::Answer(sdp) => (1, &sdp[..]),
+                    Said::Nobody => (2, ""),
+                };
+                let [at, len] = self.put_bytes(&[&peer[..], &offer_id[..], sdp.as_bytes()].concat());
+                self.push(&[op::SIGNAL, kind, at, len]);
             }
             Order::Hangup(link, why) => self.push(&[op::HANGUP, link.0, hangup_code(*why)]),
             Order::Fetch { segment, first, end } => self.about(op::FETCH, *segment, &[*first, *end]),
