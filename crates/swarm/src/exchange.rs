@@ -9,7 +9,6 @@ use crate::election::mix;
 use crate::io::{Link, Output, PeerId};
 use crate::peer::Peer;
 use crate::time::Time;
-use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 use wire::{MAX_NAMED, MAX_SDP_BYTES, Message, Said, Signal};
@@ -20,9 +19,8 @@ const ASKED: usize = 3;
 const HEARD_WITHIN: Duration = Duration::from_secs(60);
 /// Nothing is passed on to who has taken nothing for so long.
 const TAKES_WITHIN: Duration = Duration::from_secs(2);
-/// Peers whose namers are remembered, and namers of each.
+/// Names that are remembered, each with who said it.
 const WAYS_MAX: usize = 256;
-const NAMERS_MAX: usize = 3;
 /// Offers remembered, ours and those of others.
 const OFFERS_MAX: usize = 64;
 
@@ -97,46 +95,39 @@ pub(crate) struct Exchange {
     /// When neighbours were last asked.
     asked: Option<Time>,
     /// Through whom a peer that was named can be reached.
-    ways: BTreeMap<PeerId, Vec<Link>>,
-    /// Our offers.
-    sent: VecDeque<Offer>,
-    /// Offers of others.
-    brought: VecDeque<Offer>,
+    ways: Vec<(PeerId, Link)>,
+    /// Our offers, the oldest first.
+    sent: Vec<Offer>,
+    /// Offers of others, the oldest first.
+    brought: Vec<Offer>,
 }
 
 impl Exchange {
-    fn add_way(&mut self, peer: PeerId, link: Link) {
-        if self.ways.len() >= WAYS_MAX && !self.ways.contains_key(&peer) {
-            self.ways.pop_first();
-        }
-        let links = self.ways.entry(peer).or_default();
-        if links.len() < NAMERS_MAX && !links.contains(&link) {
-            links.push(link);
-        }
-    }
-
     /// The tracker has named these: their offers go by it.
     pub fn drop_ways(&mut self, peers: &[PeerId]) {
-        peers.iter().for_each(|peer| {
-            self.ways.remove(peer);
-        });
+        self.ways.retain(|(peer, _)| !peers.contains(peer));
     }
 
     pub fn drop_link(&mut self, link: Link) {
-        self.ways.retain(|_, links| {
-            links.retain(|l| *l != link);
-            !links.is_empty()
-        });
+        self.ways.retain(|(_, l)| *l != link);
         self.sent.retain(|offer| offer.link != link);
         self.brought.retain(|offer| offer.link != link);
     }
 }
 
-fn remember(offers: &mut VecDeque<Offer>, offer: Offer) {
-    if offers.len() >= OFFERS_MAX {
-        offers.pop_front();
+/// Adds to a list that is bounded: the oldest is forgotten.
+fn remember<T>(list: &mut Vec<T>, most: usize, new: T) {
+    if list.len() >= most {
+        list.remove(0);
     }
-    offers.push_back(offer);
+    list.push(new);
+}
+
+/// Takes one out at random.
+fn draw<T>(list: &mut Vec<T>, dice: &mut u64) -> Option<T> {
+    *dice = mix(*dice);
+    let last = list.len().checked_sub(1)?;
+    Some(list.swap_remove((*dice % (last as u64 + 1)) as usize))
 }
 
 impl Peer {
@@ -147,10 +138,10 @@ impl Peer {
         if want == 0 || !due || !self.meet.is_forsaken(&self.config, now, self.links.len()) {
             return;
         }
-        let draw = |link: &Link| mix(self.seed ^ now.0 ^ u64::from(link.0) << 32);
         let mut greeted: Vec<Link> = self.links.iter().filter(|(_, n)| n.greeted).map(|(&l, _)| l).collect();
-        greeted.sort_by_key(draw);
-        for link in greeted.into_iter().take(ASKED) {
+        let mut dice = self.seed ^ now.0;
+        for _ in 0..ASKED {
+            let Some(link) = draw(&mut greeted, &mut dice) else { return };
             self.exchange.asked = Some(now);
             if let Some(neighbour) = self.links.get_mut(&link) {
                 neighbour.dealings.asked = true;
@@ -168,11 +159,11 @@ impl Peer {
         let others = self.links.iter().filter(|(l, n)| {
             **l != link && n.serves() && n.trust.is_fair() && now.since(n.heard) < HEARD_WITHIN
         });
-        let mut named: Vec<(u64, [u8; 20])> =
-            others.map(|(l, n)| (mix(self.seed ^ now.0 ^ u64::from(l.0) << 32), n.peer.0)).collect();
-        named.sort_unstable();
-        named.truncate(usize::from(want).min(MAX_NAMED));
-        out.push(Output::Send(link, Message::Peers(named.into_iter().map(|(_, peer)| peer).collect())));
+        let mut others: Vec<[u8; 20]> = others.map(|(_, n)| n.peer.0).collect();
+        let mut dice = self.seed ^ now.0;
+        let most = usize::from(want).min(MAX_NAMED);
+        let named = (0..most).map_while(|_| draw(&mut others, &mut dice)).collect();
+        out.push(Output::Send(link, Message::Peers(named)));
     }
 
     /// A neighbour names peers.
@@ -185,7 +176,8 @@ impl Peer {
         for peer in peers.into_iter().map(PeerId) {
             let linked = self.links.values().any(|n| n.peer == peer);
             if peer != self.me && !linked && self.meet.named(&self.config, now, peer, by) {
-                self.exchange.add_way(peer, link);
+                self.exchange.ways.retain(|way| *way != (peer, link));
+                remember(&mut self.exchange.ways, WAYS_MAX, (peer, link));
             }
         }
     }
@@ -226,7 +218,7 @@ impl Peer {
                 self.give_to_carry(now, link, Signal { what: Said::Nobody, ..signal }, out);
                 return;
             }
-            remember(&mut self.exchange.brought, Offer { id, peer, link, answered: false });
+            remember(&mut self.exchange.brought, OFFERS_MAX, Offer { id, peer, link, answered: false });
             out.push(Output::Signal(signal));
             return;
         }
@@ -235,10 +227,8 @@ impl Peer {
             return;
         };
         sent.remove(at);
-        if signal.what == Said::Nobody
-            && let Some(links) = self.exchange.ways.get_mut(&peer)
-        {
-            links.retain(|l| *l != link);
+        if signal.what == Said::Nobody {
+            self.exchange.ways.retain(|way| *way != (peer, link));
         }
         out.push(Output::Signal(signal));
     }
@@ -255,7 +245,10 @@ impl Peer {
             self.links.get(link).is_some_and(|n| n.dealings.given[TO_CARRY].has_room(now, &GIVEN))
         };
         match signal.what {
-            Said::Offer(_) => self.exchange.ways.get(&peer)?.iter().copied().find(takes),
+            Said::Offer(_) => {
+                let mut ways = self.exchange.ways.iter().filter(|(named, _)| *named == peer);
+                ways.find(|(_, link)| takes(link)).map(|&(_, link)| link)
+            }
             Said::Answer(_) | Said::Nobody => {
                 let is_it = |o: &&Offer| o.id == signal.offer_id && o.peer == peer && !o.answered;
                 self.exchange.brought.iter().find(is_it).map(|offer| offer.link).filter(takes)
@@ -274,7 +267,7 @@ impl Peer {
         let Some(link) = self.way_of(now, &signal) else { return };
         let (id, peer) = (signal.offer_id, PeerId(signal.peer));
         if let Said::Offer(_) = signal.what {
-            remember(&mut self.exchange.sent, Offer { id, peer, link, answered: false });
+            remember(&mut self.exchange.sent, OFFERS_MAX, Offer { id, peer, link, answered: false });
         } else if let Some(offer) = self.exchange.brought.iter_mut().find(|o| o.id == id && o.peer == peer) {
             offer.answered = true;
         }
@@ -300,15 +293,6 @@ impl Peer {
         if let Some(neighbour) = self.links.values_mut().find(|n| n.peer == by) {
             neighbour.trust.bad(now);
         }
-    }
-
-    /// How many connections each neighbour's names have led to.
-    pub(crate) fn links_by(&self) -> BTreeMap<PeerId, usize> {
-        let mut counts = BTreeMap::new();
-        for by in self.links.values().filter(|n| n.dialled).filter_map(|n| n.dealings.by) {
-            *counts.entry(by).or_default() += 1;
-        }
-        counts
     }
 
     /// A neighbour says more about others than an honest one would.

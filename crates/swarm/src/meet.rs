@@ -15,7 +15,7 @@ pub(crate) struct Meet {
     dice: u64,
     dials: BTreeMap<PeerId, (Time, Option<PeerId>)>,
     /// When peers that neighbours named were last dialled.
-    tried: BTreeMap<PeerId, Time>,
+    tried: Vec<(PeerId, Time)>,
     shunned: BTreeMap<PeerId, Option<Time>>,
     announced: Option<Time>,
     /// When the tracker last said anything, and when it last named peers.
@@ -86,7 +86,7 @@ impl Meet {
 
     /// A neighbour names a peer; whether it is one to be met.
     pub fn named(&mut self, config: &Config, now: Time, peer: PeerId, by: PeerId) -> bool {
-        let tried = self.tried.get(&peer).is_some_and(|at| now.since(*at) < TRY_AGAIN);
+        let tried = self.tried.iter().any(|(other, at)| *other == peer && now.since(*at) < TRY_AGAIN);
         if tried || self.dials.contains_key(&peer) || self.shunned(now, &peer).is_some() {
             return false;
         }
@@ -146,7 +146,7 @@ impl Meet {
 
     /// A peer is met: when it is gone, it may be met again.
     pub fn met(&mut self, peer: &PeerId) {
-        self.tried.remove(peer);
+        self.tried.retain(|(other, _)| other != peer);
     }
 
     /// Whether the first links may still come: peers that cannot be reached are not waited for again and again.
@@ -164,13 +164,13 @@ impl Meet {
         known < config.links_wanted && self.audience.is_none_or(|others| known < others as usize)
     }
 
-    /// The next peer to dial; `links_by`: the connections that each neighbour's names have led to.
+    /// The next peer to dial; `links_by`: how many connections a neighbour's names have led to.
     pub fn next_dial(
         &mut self,
         config: &Config,
         now: Time,
         links: usize,
-        links_by: &BTreeMap<PeerId, usize>,
+        links_by: impl Fn(PeerId) -> usize,
     ) -> Option<PeerId> {
         self.dials.retain(|_, (at, _)| now.since(*at) < DIAL_PATIENCE);
         let mut later = Vec::new();
@@ -190,11 +190,11 @@ impl Meet {
             if let Some(by) = stranger.by {
                 let dials = self.dials.values().filter(|(_, other)| *other == Some(by)).count();
                 let has_room = self.make_room_to_try(now);
-                if !has_room || !may_lead_further(config, links_by.get(&by).copied().unwrap_or(0), dials) {
+                if !has_room || !may_lead_further(config, links_by(by), dials) {
                     later.push(stranger);
                     continue;
                 }
-                self.tried.insert(stranger.peer, now);
+                self.tried.push((stranger.peer, now));
             }
             self.dials.insert(stranger.peer, (now, stranger.by));
             next = Some(stranger.peer);
@@ -205,7 +205,7 @@ impl Meet {
 
     fn make_room_to_try(&mut self, now: Time) -> bool {
         if self.tried.len() >= TRIED_MAX {
-            self.tried.retain(|_, at| now.since(*at) < TRY_AGAIN);
+            self.tried.retain(|(_, at)| now.since(*at) < TRY_AGAIN);
         }
         self.tried.len() < TRIED_MAX
     }

@@ -363,8 +363,9 @@ impl Peer {
     fn gather(&mut self, now: Time, out: &mut Vec<Output>) {
         self.make_room(now, out);
         let links = self.useful_links(now);
-        let links_by = self.links_by();
-        while let Some(peer) = self.meet.next_dial(&self.config, now, links, &links_by) {
+        let known = &self.links;
+        let links_by = |by| known.values().filter(|n| n.dialled && n.dealings.by == Some(by)).count();
+        while let Some(peer) = self.meet.next_dial(&self.config, now, links, links_by) {
             out.push(Output::Dial(peer));
         }
         if let Some(want) = self.meet.next_announce(&self.config, now, links) {
