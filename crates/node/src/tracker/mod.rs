@@ -89,6 +89,11 @@ impl Config {
     }
 }
 
+/// An offer's id as it is written here: one code point for each byte.
+pub fn offer_name(id: &[u8; 20]) -> String {
+    message::binary_string(id)
+}
+
 /// What the trackers bring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {

@@ -3,6 +3,7 @@
 mod disk;
 mod fetch;
 mod leave;
+mod meet;
 
 use super::{Missing, Options, Stats, new_peer_id};
 use crate::film::Film;
@@ -246,18 +247,9 @@ impl Driver {
     }
 
     fn link(&mut self, event: links::Event) {
-        let trackers = self.trackers.as_ref();
         match event {
-            links::Event::Offer { to, offer_id, sdp } => {
-                if let Some(trackers) = trackers {
-                    trackers.offer(to, &offer_id, &sdp);
-                }
-            }
-            links::Event::Answer { to, offer_id, sdp } => {
-                if let Some(trackers) = trackers {
-                    trackers.answer(to, &offer_id, &sdp);
-                }
-            }
+            links::Event::Offer { to, offer_id, sdp } => self.offer(to, offer_id, sdp),
+            links::Event::Answer { to, offer_id, sdp } => self.answer_offer(to, &offer_id, sdp),
             links::Event::Up { link, .. } if self.is_leaving => self.links.hang_up(link),
             links::Event::Up { link, peer, dialled, .. } => {
                 tracing::info!(event = "link_up", link = link.0, peer = %Short(peer), dialled, "a neighbour has come");
@@ -337,6 +329,7 @@ impl Driver {
                 }
                 Order::Dial(_) if self.is_leaving => {}
                 Order::Dial(peer) => self.links.dial(peer),
+                Order::Signal(signal) => self.carried(signal),
                 Order::Hangup(link, why) => {
                     tracing::info!(event = "link_down", link = link.0, ?why, "hanging up");
                     self.neighbours.remove(&link);
