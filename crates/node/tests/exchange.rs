@@ -13,6 +13,7 @@ use manifest::{Index, Kind, Rendition, SecretKey, Segment, SegmentId};
 use node::film::Film;
 use node::links;
 use node::origin::Origin;
+use node::uplink::{Cap, Uplink};
 use node::viewer::{Options, Stats, Viewer};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -75,7 +76,9 @@ async fn join(origin: &Origin, trackers: &[&Server]) -> Viewer {
     let film = Film::open(origin, None).await.unwrap();
     let links = links::Config { bind: (Ipv4Addr::LOCALHOST, 0).into(), ..links::Config::default() };
     let trackers = trackers.iter().map(|tracker| tracker.url()).collect();
-    Viewer::join(film, origin.clone(), Options { trackers, upload: 2_000_000, links }).await.unwrap()
+    let uplink = Uplink::new(Cap::BytesPerSecond(2_000_000));
+    let options = Options { trackers, uplink, metered: false, links, keeps: None };
+    Viewer::join(film, origin.clone(), options).await.unwrap()
 }
 
 async fn until(viewer: &Viewer, wanted: impl Fn(Stats) -> bool) {

@@ -183,7 +183,7 @@ impl Peer {
     }
 
     /// A neighbour wants something passed on: to another neighbour, in its name, and no further.
-    pub(crate) fn to_carry(&mut self, now: Time, link: Link, signal: Signal, out: &mut Vec<Output>) {
+    pub(crate) fn pass_on(&mut self, now: Time, link: Link, signal: Signal, out: &mut Vec<Output>) {
         let Some(from) = self.links.get_mut(&link) else { return };
         if !from.dealings.taken[TO_CARRY].take(now, &TAKEN) {
             return self.too_much(now, link, out);

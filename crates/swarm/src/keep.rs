@@ -27,6 +27,10 @@ const MOST: usize = 64;
 const PACE: u32 = 4;
 /// So much of its time may be used at once: who begins, or seeks, lacks its whole window.
 const BURST: Duration = Duration::from_secs(40);
+/// A quality that somebody has played for less than this may be one that it passes through, at its start above all: then no
+/// more than so far ahead of it is fetched.
+const PASSING: Duration = Duration::from_secs(8);
+const PASSING_AHEAD: Duration = Duration::from_secs(12);
 /// What a player has just played is not dropped while anything else can be.
 const JUST_PLAYED: Duration = Duration::from_secs(10);
 
@@ -36,6 +40,17 @@ pub(crate) struct Kept {
     looked: Option<Time>,
     /// Soonest first, with the time until the first of them plays it. At most [`MOST`], and what is being fetched.
     soon: Vec<(Duration, SegmentId)>,
+}
+
+impl Neighbour {
+    /// It says where it is.
+    pub(crate) fn plays(&mut self, now: Time, playing: Playing) {
+        let renditions = |p: Playing| (p.video, p.audio);
+        if self.playing.map(renditions) != Some(renditions(playing)) {
+            self.chosen = now;
+        }
+        self.playing = Some(playing);
+    }
 }
 
 impl Peer {
@@ -105,7 +120,8 @@ impl Peer {
         let Some(film) = &self.film else { return false };
         self.links.values().any(|n| {
             let slack = plays(n).map(|playing| film.start(segment).saturating_sub(position(playing)));
-            slack.is_some_and(|slack| slack > in_time)
+            let ahead = if now.since(n.chosen) < PASSING { PASSING_AHEAD } else { Duration::MAX };
+            slack.is_some_and(|slack| slack > in_time && slack < ahead)
                 && n.kept_until <= now + BURST
                 && self.is_wanted_by(n, segment)
         })

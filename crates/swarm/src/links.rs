@@ -158,7 +158,7 @@ impl Peer {
                     self.drop_forger(now, link, out);
                 }
             }
-            Message::Playing(playing) => neighbour.playing = Some(playing),
+            Message::Playing(playing) => neighbour.plays(now, playing),
             Message::Request { id, segment, piece, within_ms, leaves } => {
                 let due = now + Duration::from_millis(u64::from(within_ms.min(600_000)));
                 let why = match () {
@@ -208,7 +208,7 @@ impl Peer {
             }
             Message::Meet { want } => self.asked_for_peers(now, link, want, out),
             Message::Peers(peers) => self.named(now, link, peers, out),
-            Message::Carry(signal) => self.to_carry(now, link, signal, out),
+            Message::Carry(signal) => self.pass_on(now, link, signal, out),
             Message::Carried(signal) => self.carried(now, link, signal, out),
             Message::Goodbye => self.hang_up(now, link, Hangup::Full, out),
         }

@@ -43,6 +43,8 @@ pub(crate) struct Neighbour {
     /// Whether it says that it keeps for others.
     pub keeps: bool,
     pub playing: Option<Playing>,
+    /// Since when it has played these renditions.
+    pub chosen: Time,
     /// Of one that is kept for: up to when the pace of fetching for it is used up.
     pub kept_until: Time,
     /// What it is fetching from the origin, and since when we know.
@@ -107,6 +109,7 @@ impl Neighbour {
             upload_kbps: 0,
             keeps: false,
             playing: None,
+            chosen: now,
             kept_until: Time::default(),
             fetching: Vec::new(),
             held: Holdings::default(),
