@@ -6,9 +6,10 @@
 //
 // The core is compiled by scripts/wasm.sh; CARGO, CARGO_TARGET_DIR and BRAIDCAST_WASM are honoured.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import binaryen from "binaryen";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -30,10 +31,37 @@ function wasm() {
   if (status !== 0) process.exit(status || 1);
   const features = ["simd", "bulk-memory", "bulk-memory-opt", "sign-ext", "nontrapping-float-to-int", "mutable-globals", "reference-types", "multivalue"];
   // What makes the code smaller still makes it larger once it is compressed: only what is there twice or for nothing goes.
-  const passes = ["duplicate-function-elimination", "dce", "vacuum", "strip-producers"];
+  const passes = ["remove-unused-module-elements", "duplicate-function-elimination", "dce", "vacuum", "strip-debug", "strip-producers"];
   const options = [...features.map((name) => `--enable-${name}`), ...passes.map((name) => `--${name}`)];
   const wasmOpt = join(here, "node_modules/binaryen/bin/wasm-opt");
-  run(process.execPath, [wasmOpt, ...options, stdout.trim(), "-o", join(dist, "braidcast.wasm")]);
+  const module = join(dist, "braidcast.wasm");
+  writeFileSync(module, prepared(readFileSync(stdout.trim())));
+  run(process.execPath, [wasmOpt, ...options, module, "-o", module]);
+}
+
+/** Functions of the standard library that never return: what they would say, nobody hears. */
+const LAST_WORDS = new RegExp(
+  "\\d(panic_fmt|panic_bounds_check|panic_nounwind_fmt|panic_already_borrowed|panic_access_error|panic_const_div_by_zero|panic_on_ord_violation|" +
+    "slice_index_fail|slice_error_fail|slice_error_fail_rt|len_mismatch_fail|assert_failed|assert_failed_inner|" +
+    "unwrap_failed|expect_failed|handle_error|capacity_overflow|rust_begin_unwind)(?![a-z_])",
+);
+
+/**
+ * The module with those functions ending at once, as they do in the end; and with all functions in the order of their names: what was
+ * made of the same source for several types stands together then, where a compressor sees that it is nearly the same.
+ */
+function prepared(bytes) {
+  const module = binaryen.readBinary(bytes);
+  const functions = Array.from({ length: module.getNumFunctions() }, (_, at) => binaryen.getFunctionInfo(module.getFunctionByIndex(at)));
+  functions.sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const { name } of functions) module.removeFunction(name);
+  for (const { name, params, results, vars, body } of functions) {
+    if (LAST_WORDS.test(name)) module.addFunction(name, params, results, [], module.unreachable());
+    else module.addFunction(name, params, results, vars, body);
+  }
+  const made = module.emitBinary();
+  module.dispose();
+  return made;
 }
 
 const common = { bundle: true, metafile: true, minify: true, target: "es2022", legalComments: "none", logLevel: "warning", absWorkingDir: here };

@@ -56,7 +56,7 @@ impl Neighbour {
 impl Peer {
     /// Whether it keeps for others: of a film.
     pub(crate) fn keeps(&self) -> bool {
-        self.config.role == Role::Keeper && !self.is_live()
+        cfg!(feature = "keep") && self.config.role == Role::Keeper && !self.is_live()
     }
 
     /// What is worth having for one that keeps for others, soonest first: what its driver is asked for, and what neighbours will

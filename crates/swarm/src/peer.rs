@@ -177,6 +177,7 @@ impl Peer {
             Input::Arrived { segment, piece, from, verdict } => {
                 self.arrived(now, segment, piece, from, verdict, out);
             }
+            Input::Held(_) | Input::Lost(_) if !cfg!(feature = "keep") => {}
             Input::Held(segment) => self.held(segment, out),
             Input::Lost(segment) => self.lost(segment, out),
             Input::FetchEnded { segment, complete } => {

@@ -180,6 +180,8 @@ fn put_wire(out: &mut Vec<u8>, message: &Message) {
 /// Appends one input.
 pub fn put_input(out: &mut Vec<u8>, input: &Input<'_>) {
     match input {
+        Input::Live { .. } | Input::Head { .. } if !cfg!(feature = "live") => {}
+        Input::Held(_) | Input::Lost(_) if !cfg!(feature = "keep") => {}
         Input::Wake => out.push(0),
         Input::Film(index) => {
             out.push(1);

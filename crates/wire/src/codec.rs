@@ -155,6 +155,11 @@ fn put_signal(out: &mut Vec<u8>, signal: &Signal) {
 /// The kind byte and the body of `message`.
 pub(crate) fn encode(message: &Message, out: &mut Vec<u8>) -> u8 {
     match message {
+        Message::Seats(_) | Message::Follow { .. } | Message::Feed { .. } | Message::Behind { .. }
+            if !cfg!(feature = "live") =>
+        {
+            frame::NOTHING
+        }
         Message::Hello(hello) => {
             out.push(hello.version);
             out.extend_from_slice(&hello.swarm);
@@ -292,6 +297,7 @@ pub(crate) fn decode(kind: u8, body: &[u8]) -> Result<Option<Message>, Malformed
                 _ => return Err(Malformed),
             },
         },
+        frame::SEATS..=frame::BEHIND if !cfg!(feature = "live") => return Ok(None),
         frame::SEATS => Message::Seats(bytes.list(usize::from(MAX_STRIPES), |bytes| {
             let (stripe, room) = (bytes.u8()?, bytes.u8()?);
             let path = bytes.list(MAX_PATH, |bytes| {

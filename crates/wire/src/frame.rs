@@ -5,6 +5,8 @@ use crate::message::Message;
 use alloc::vec::Vec;
 use manifest::{Hash, MAX_PIECES, SegmentId};
 
+/// Of what this build never says: nobody takes it for anything.
+pub(crate) const NOTHING: u8 = 0;
 pub(crate) const HELLO: u8 = 1;
 pub(crate) const HAVE: u8 = 2;
 pub(crate) const PLAYING: u8 = 3;
