@@ -326,7 +326,7 @@ fn settings_are_read_from_the_file_and_wrong_ones_told_with_a_word_of_help() {
     for (args, help) in [
         ("edge", "name a film or a Braidcast server with --upstream"),
         ("edge --upstream ftp://a.b/", "no web address"),
-        ("edge --upstream http://127.0.0.1:9/ --up fast", "say 200M"),
+        ("edge --upstream http://127.0.0.1:9/ --up fast", "fast is no rate"),
         ("edge --upstream http://127.0.0.1:9/ --key short", "--key"),
         ("edge --upstream http://127.0.0.1:9/ --cache other --cache-size 1MB", "too small"),
         ("edge --upstream http://127.0.0.1:9/ --listen here", "ADDRESS:PORT"),
