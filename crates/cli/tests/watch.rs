@@ -146,7 +146,7 @@ fn admin(watch: &mut Running) -> String {
 
 /// Two viewers, one of which is giving to the other, which has been stopped meanwhile: what is under way does not arrive.
 fn in_the_middle(place: &Place, film: &str) -> (Running, String, Running, String) {
-    let (mut giver, hls, _) = watching(place, film, "--admin 127.0.0.1:0 --upload 1M --drain 50s");
+    let (mut giver, hls, _) = watching(place, film, "--admin 127.0.0.1:0 --upload 300k --drain 50s");
     let gives = admin(&mut giver);
     let given = || figure(&gives, "braidcast_watch_to_peers_bytes_total");
     for number in 1..=10 {
@@ -165,7 +165,7 @@ fn in_the_middle(place: &Place, film: &str) -> (Running, String, Running, String
         taker.signal("STOP");
         // At this rate requests wait: another one is answered, whoever asked hears it or not.
         let before = given();
-        for _ in 0..40 {
+        for _ in 0..80 {
             std::thread::sleep(Duration::from_millis(50));
             if given() > before {
                 return (giver, gives, taker, takes);

@@ -179,6 +179,8 @@ fn what_was_held_before_is_served_and_what_is_lost_is_refused_and_comes_again() 
     assert!(!stage.fetched(WANTED), "who needs it at once fetches it itself");
     stage.feed(Input::Lost(LATER));
     stage.pass(500);
+    assert!(!stage.fetched(LATER), "it may only pass through this quality");
+    stage.pass(8000);
     assert!(stage.fetched(LATER), "its neighbour will want it");
     assert!(stage.served().is_empty());
 }
