@@ -5,10 +5,10 @@ use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
 use crate::seed::size;
 use crate::stop::Asked;
-use crate::{Wrong, links as addresses, reach, say, stop, uplink};
+use crate::{Wrong, admin, links as addresses, reach, say, stop, uplink};
 use anyhow::{Context, Result, anyhow};
 use manifest::PublicKey;
-use node::admin::{Admin, Figure};
+use node::admin::Figure;
 use node::cache::{self, Cache};
 use node::edge::{Edge, EdgeStats, Lan, Options, Upstream};
 use node::links;
@@ -77,7 +77,20 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let lan = Lan::open(&edge, listen).await.map_err(Wrong::wrap)?;
     let base = addresses::bases(lan.address(), None).into_iter().next_back().unwrap_or_default();
     let admin = match args.running.admin.or(file.admin) {
-        Some(address) => Some(admin(address, site.clone(), &edge, &cache, &uplink).await?),
+        Some(address) => {
+            let (edge, cache) = (Arc::downgrade(&edge), cache.clone());
+            let figures = move || {
+                let (edge, kept, sent) = (edge.upgrade(), cache.stats(), uplink.stats());
+                async move {
+                    let stats = match edge {
+                        Some(edge) => edge.stats().await,
+                        None => EdgeStats::default(),
+                    };
+                    figures(&stats, &kept, &sent)
+                }
+            };
+            Some(admin::open(address, site.clone(), figures).await?)
+        }
         None => None,
     };
     say!("keeping    {} for {base}/", site.as_deref().unwrap_or("films"));
@@ -119,37 +132,9 @@ fn upstream(text: &str) -> Result<Upstream> {
     Ok(Upstream::Film(base))
 }
 
-async fn admin(
-    address: SocketAddr,
-    site: Option<String>,
-    edge: &Arc<Edge>,
-    cache: &Cache,
-    uplink: &Uplink,
-) -> Result<Admin> {
-    let (edge, cache, uplink) = (Arc::downgrade(edge), cache.clone(), uplink.clone());
-    let look = move || {
-        let (edge, kept, sent) = (edge.upgrade(), cache.stats(), uplink.stats());
-        async move {
-            let stats = match edge {
-                Some(edge) => edge.stats().await,
-                None => EdgeStats::default(),
-            };
-            let mut figures = figures(&stats, &kept);
-            figures.extend(uplink::figures(&sent));
-            figures
-        }
-    };
-    let admin = Admin::open_as(address, site, look)
-        .await
-        .with_context(|| format!("cannot listen on {address}; choose another with --admin ADDRESS:PORT"))
-        .map_err(Wrong::wrap)?;
-    say!("admin      http://{}/metrics", admin.address());
-    Ok(admin)
-}
-
-fn figures(stats: &EdgeStats, kept: &cache::Stats) -> Vec<Figure> {
+fn figures(stats: &EdgeStats, kept: &cache::Stats, sent: &node::uplink::Stats) -> Vec<Figure> {
     let EdgeStats { films, count, to_players } = stats;
-    vec![
+    let mut figures = vec![
         Figure::level("edge_films", "Films that are kept", *count as u64),
         Figure::sum("edge_origin_bytes", "Media bytes that came from the origin", films.from_origin),
         Figure::sum("edge_from_peers_bytes", "Media bytes that came from viewers", films.from_peers),
@@ -160,13 +145,10 @@ fn figures(stats: &EdgeStats, kept: &cache::Stats) -> Vec<Figure> {
         Figure::level("edge_held_bytes", "Media bytes that viewers may ask for", films.held),
         Figure::level("edge_peers", "Viewers connected", films.peers as u64),
         Figure::level("edge_trackers", "Trackers connected", films.trackers as u64),
-        Figure::level("cache_disk_bytes", "Bytes on disk", kept.disk_bytes),
-        Figure::level("cache_entries", "Files on disk", kept.entries),
-        Figure::sum("cache_hits", "Files found", kept.hits),
-        Figure::sum("cache_misses", "Files not found", kept.misses),
-        Figure::sum("cache_rotten", "Files found damaged, and dropped", kept.rotten),
-        Figure::sum("cache_evicted", "Files dropped to make room", kept.evicted),
-    ]
+    ];
+    figures.extend(admin::of_cache(kept));
+    figures.extend(uplink::figures(sent));
+    figures
 }
 
 fn line(stats: &EdgeStats) -> String {

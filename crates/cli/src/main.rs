@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong arguments or unreadable input, 130 stopped by ctrl-C, 143 stopped by SIGTERM; of two signals the
 //! last one counts.
 
+mod admin;
 mod args;
 mod check;
 mod config;

@@ -4,7 +4,7 @@ use crate::args::{Compat, ReleaseFamily, Seed};
 use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
 use crate::stop::Asked;
-use crate::{Wrong, reach, say, stop, uplink};
+use crate::{Wrong, admin, reach, say, stop, uplink};
 use anyhow::{Context, Result, anyhow};
 use node::admin::Figure;
 use node::cache::{self, Cache};
@@ -85,7 +85,7 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
                 let (seeder, cache, uplink) = (seeder.clone(), cache.clone(), uplink.clone());
                 async move { figures(&seeder.stats().await, &cache.stats(), &uplink.stats()) }
             };
-            Some(uplink::admin(address, figures).await?)
+            Some(admin::open(address, None, figures).await?)
         }
         None => None,
     };
@@ -120,13 +120,8 @@ fn figures(stats: &SeedStats, kept: &cache::Stats, uplink: &node::uplink::Stats)
         Figure::sum("seed_peers_bytes", "Bytes handed to viewers", stats.to_peers),
         Figure::level("seed_peers", "Viewers connected", stats.peers as u64),
         Figure::level("seed_swarms", "Swarms joined", stats.swarms as u64),
-        Figure::level("cache_disk_bytes", "Bytes on disk", kept.disk_bytes),
-        Figure::level("cache_entries", "Files on disk", kept.entries),
-        Figure::sum("cache_hits", "Files found", kept.hits),
-        Figure::sum("cache_misses", "Files not found", kept.misses),
-        Figure::sum("cache_rotten", "Files found damaged, and dropped", kept.rotten),
-        Figure::sum("cache_evicted", "Files dropped to make room", kept.evicted),
     ];
+    figures.extend(admin::of_cache(kept));
     figures.extend(uplink::figures(uplink));
     figures
 }

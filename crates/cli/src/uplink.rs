@@ -4,9 +4,8 @@ use crate::Wrong;
 use crate::config::OneOrMany;
 use anyhow::{Context, Result};
 use jiff::SignedDuration;
-use node::admin::{Admin, Figure};
+use node::admin::Figure;
 use node::uplink::{Cap, Plan, Stats};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Until something else is said, and at most.
@@ -41,19 +40,6 @@ pub fn drain(flag: Option<&String>, file: Option<&String>) -> Result<Duration> {
         .filter(|within| *within <= MAX_DRAIN)
         .with_context(|| format!("--drain {text} is no time up to an hour: say 10s or 2m, or 0"))
         .map_err(Wrong::wrap)
-}
-
-/// Opens the admin address.
-pub async fn admin<F>(address: SocketAddr, figures: impl Fn() -> F + Send + Sync + 'static) -> Result<Admin>
-where
-    F: Future<Output = Vec<Figure>> + Send + 'static,
-{
-    let admin = Admin::open(address, figures)
-        .await
-        .with_context(|| format!("cannot listen on {address}; choose another with --admin ADDRESS:PORT"))
-        .map_err(Wrong::wrap)?;
-    crate::say!("admin      http://{}/metrics", admin.address());
-    Ok(admin)
 }
 
 /// Figures of the uplink.

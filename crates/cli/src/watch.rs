@@ -4,7 +4,7 @@ use crate::args::Watch;
 use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
 use crate::stop::Asked;
-use crate::{Wrong, reach, say, stop, uplink};
+use crate::{Wrong, admin, reach, say, stop, uplink};
 use anyhow::{Context, Result, anyhow, bail};
 use manifest::PublicKey;
 use node::admin::Figure;
@@ -62,7 +62,7 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
                 let (viewer, uplink) = (viewer.clone(), uplink.clone());
                 async move { figures(&viewer.stats().await, &uplink.stats()) }
             };
-            Some(uplink::admin(address, figures).await?)
+            Some(admin::open(address, None, figures).await?)
         }
         None => None,
     };

@@ -64,19 +64,9 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Listens on `address`; `look` says what there is to see. Fails if the address cannot be had.
+    /// Listens on `address`; `look` says what there is to see. Where the node stands at a place with a name, that is at every
+    /// figure as the label `site`. Fails if the address cannot be had.
     pub async fn open<F>(
-        address: SocketAddr,
-        look: impl Fn() -> F + Send + Sync + 'static,
-    ) -> std::io::Result<Self>
-    where
-        F: Future<Output = Vec<Figure>> + Send + 'static,
-    {
-        Self::open_as(address, None, look).await
-    }
-
-    /// The same for a node at a place with a name, which stands at every figure as the label `site`.
-    pub async fn open_as<F>(
         address: SocketAddr,
         site: Option<String>,
         look: impl Fn() -> F + Send + Sync + 'static,

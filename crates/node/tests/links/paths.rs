@@ -2,21 +2,10 @@
 
 use super::local;
 use crate::hub::Side;
-use crate::relay::{self, Fate, Judge};
+use crate::relay::{self, Fate};
 use bytes::Bytes;
 use node::links::Event;
 use swarm::Link;
-
-/// Two peers with a link through a relay, dialled by the first.
-async fn related(judge: Judge) -> ((Side, Link), (Side, Link)) {
-    let (hub, ends) = relay::hub(judge, 1).await;
-    let (mut a, mut b) = (hub.join(1, local()).await, hub.join(2, local()).await);
-    relay::place(&ends, &a, &b);
-    a.links.dial(b.id);
-    let (at_a, ..) = a.up().await;
-    let (at_b, ..) = b.up().await;
-    ((a, at_a), (b, at_b))
-}
 
 /// Sends numbered messages one way, as there is room, and takes them in at the other end.
 pub async fn stream(from: &mut (Side, Link), to: &mut (Side, Link), count: u8, length: usize) {
@@ -52,7 +41,7 @@ async fn the_answering_side_speaks_without_being_spoken_to() {
         has_spoken |= !is_dialler;
         if has_spoken { Fate::Pass } else { Fate::Lose }
     };
-    let (mut a, mut b) = related(Box::new(judge)).await;
+    let (mut a, mut b) = relay::related(local, Box::new(judge)).await;
     stream(&mut a, &mut b, 1, 10).await;
 }
 
@@ -63,7 +52,7 @@ async fn the_dialling_side_speaks_without_being_spoken_to() {
         has_spoken |= is_dialler;
         if has_spoken { Fate::Pass } else { Fate::Lose }
     };
-    let (mut a, mut b) = related(Box::new(judge)).await;
+    let (mut a, mut b) = relay::related(local, Box::new(judge)).await;
     stream(&mut a, &mut b, 1, 10).await;
 }
 
@@ -73,7 +62,7 @@ async fn bursts_for_one_connection_do_not_break_it() {
         let is_long = datagram.len() > 1000;
         if is_long { Fate::Gather } else { Fate::Pass }
     };
-    let (mut a, mut b) = related(Box::new(judge)).await;
+    let (mut a, mut b) = relay::related(local, Box::new(judge)).await;
     stream(&mut a, &mut b, 20, 64 * 1024).await;
 }
 
@@ -84,7 +73,7 @@ async fn loss_only_costs_time() {
         n = n.wrapping_mul(1664525).wrapping_add(1013904223);
         if n >> 16 & 63 == 0 { Fate::Lose } else { Fate::Pass }
     };
-    let (mut a, mut b) = related(Box::new(judge)).await;
+    let (mut a, mut b) = relay::related(local, Box::new(judge)).await;
     stream(&mut a, &mut b, 5, 32 * 1024).await;
 }
 
@@ -115,7 +104,7 @@ async fn rubbish_from_the_very_address_of_the_peer_does_no_harm() {
             _ => Fate::After(vec![hello, Vec::new()]),
         }
     };
-    let (mut a, mut b) = related(Box::new(judge)).await;
+    let (mut a, mut b) = relay::related(local, Box::new(judge)).await;
     stream(&mut a, &mut b, 10, 16 * 1024).await;
     stream(&mut b, &mut a, 10, 16 * 1024).await;
 }

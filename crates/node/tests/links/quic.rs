@@ -1,7 +1,7 @@
 //! QUIC between peers that both speak it, and what happens where it does not come about.
 
 use crate::hub::{AGES, Hub, Side, id, local, pair};
-use crate::relay::{self, Fate, Judge};
+use crate::relay::{self, Fate};
 use bytes::Bytes;
 use node::links::{Config, Event, Links, Transports};
 use quinn_proto::crypto::rustls::QuicClientConfig;
@@ -67,17 +67,6 @@ async fn only_who_speaks_it_says_so_and_only_to_who_does() {
     }
 }
 
-/// Two peers behind a relay, dialled by the first.
-async fn related(judge: Judge) -> ((Side, Link), (Side, Link)) {
-    let (hub, ends) = relay::hub(judge, 1).await;
-    let (mut a, mut b) = (hub.join(1, local()).await, hub.join(2, local()).await);
-    relay::place(&ends, &a, &b);
-    a.links.dial(b.id);
-    let (at_a, ..) = a.up().await;
-    let (at_b, ..) = b.up().await;
-    ((a, at_a), (b, at_b))
-}
-
 fn is_quic(datagram: &[u8]) -> bool {
     datagram[0] >= 64
 }
@@ -91,7 +80,7 @@ async fn where_quic_does_not_pass_the_link_is_a_data_channel() {
             false => Fate::Pass,
         };
         let begun = Instant::now();
-        let (mut a, mut b) = related(Box::new(judge)).await;
+        let (mut a, mut b) = relay::related(local, Box::new(judge)).await;
         println!("open after {:?}", begun.elapsed());
         assert!(begun.elapsed() < local().open_within);
         converse(&mut a, &mut b).await;
@@ -107,7 +96,7 @@ async fn a_link_on_quic_needs_nothing_of_webrtc_any_more() {
         true => Fate::Pass,
         false => Fate::Lose,
     };
-    let (mut a, mut b) = related(Box::new(judge)).await;
+    let (mut a, mut b) = relay::related(local, Box::new(judge)).await;
     *is_up.lock().expect("no panic") = true;
     converse(&mut a, &mut b).await;
     // Longer than ICE would go on without an answer, and than QUIC would without a sign of life.
@@ -181,7 +170,7 @@ async fn a_forged_beginning_from_the_address_of_the_peer_costs_no_link() {
             false => Fate::Pass,
         }
     };
-    let (mut a, mut b) = related(Box::new(judge)).await;
+    let (mut a, mut b) = relay::related(local, Box::new(judge)).await;
     converse(&mut a, &mut b).await;
     let [at_a, at_b] = transports(&a.0, &b.0);
     assert_eq!(at_a, at_b);
@@ -194,7 +183,7 @@ async fn the_delay_and_the_loss_of_a_long_way_are_no_hindrance() {
         n = n.wrapping_mul(1664525).wrapping_add(1013904223);
         if n >> 16 & 31 == 0 { Fate::Lose } else { Fate::Pass }
     };
-    let (mut a, mut b) = related(Box::new(judge)).await;
+    let (mut a, mut b) = relay::related(local, Box::new(judge)).await;
     tokio::time::timeout(AGES, converse(&mut a, &mut b)).await.expect("in time");
     let [at_a, at_b] = transports(&a.0, &b.0);
     assert_eq!(at_a, at_b);

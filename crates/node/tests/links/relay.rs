@@ -1,9 +1,11 @@
 //! A stretch of network between two peers: each sees the other at an address of the relay.
 
 use crate::hub::{Hub, Side, id};
+use node::links::Config;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use swarm::Link;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
@@ -57,6 +59,17 @@ pub async fn far_hub(judge: Judge, also_first: u8, delay: Duration) -> (Hub, End
 
 pub fn place(ends: &Ends, first: &Side, second: &Side) {
     *ends.lock().expect("no panic") = [Some(first.links.local_addr()), Some(second.links.local_addr())];
+}
+
+/// Two peers with a link through a relay, dialled by the first.
+pub async fn related(config: impl Fn() -> Config, judge: Judge) -> ((Side, Link), (Side, Link)) {
+    let (hub, ends) = hub(judge, 1).await;
+    let (mut a, mut b) = (hub.join(1, config()).await, hub.join(2, config()).await);
+    place(&ends, &a, &b);
+    a.links.dial(b.id);
+    let (at_a, ..) = a.up().await;
+    let (at_b, ..) = b.up().await;
+    ((a, at_a), (b, at_b))
 }
 
 async fn run(
