@@ -74,6 +74,8 @@ export interface Neighbour {
 export interface Snapshot {
   /** Throughput while anything was asked for, bits a second; `null` until enough has come. */
   pathBps: number | null;
+  /** The rendition, by place in the index, that a neighbour who keeps for others can get for all and gives us fast enough. */
+  offered: number | null;
   heldBytes: number;
   duplicateBytes: number;
   refused: number;
@@ -271,14 +273,15 @@ export class Core {
 
   snapshot(): Snapshot {
     const figures = this.#figures(this.#wasm.braidcast_snapshot());
-    const [path = NaN, heldBytes = 0, duplicateBytes = 0, refused = 0, wants = 0, fetching = 0] = figures;
+    const [path = NaN, heldBytes = 0, duplicateBytes = 0, refused = 0, wants = 0, fetching = 0, rendition = NaN] = figures;
     const neighbours: Neighbour[] = [];
-    for (let at = 6; at + 6 <= figures.length; at += 6) {
+    for (let at = 7; at + 6 <= figures.length; at += 6) {
       const [link = 0, bytesIn = 0, bytesOut = 0, responseMs = 0, heldSegments = 0, uploadKbps = 0] = figures.slice(at);
       neighbours.push({ link, bytesIn, bytesOut, responseMs, heldSegments, uploadKbps });
     }
     const pathBps = Number.isNaN(path) ? null : path;
-    return { pathBps, heldBytes, duplicateBytes, refused, wants, fetching, neighbours };
+    const offered = Number.isNaN(rendition) ? null : rendition;
+    return { pathBps, offered, heldBytes, duplicateBytes, refused, wants, fetching, neighbours };
   }
 
   /** Everything the core was told and wanted so far, if it was opened to record. */

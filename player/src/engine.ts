@@ -13,7 +13,8 @@ import { Emitter } from "./emitter.js";
 import { renditionOf, segmentKey, sequenceOf, type SegmentKey } from "./ops.js";
 import { ForgedError, OriginError, fetchPlain, type Plain } from "./origin.js";
 import { OriginRate } from "./rate.js";
-import { pathOf } from "./honest.js";
+import { HUNGRY_BELOW_S, pathOf } from "./honest.js";
+import { LET_GO_BELOW_S, Offer } from "./offer.js";
 import { isMetered, stateOf, type PlayerState } from "./page.js";
 import { Playback } from "./playback.js";
 import { Meter, type Counters, type PeerStats, type RenditionInfo, type Stats } from "./stats.js";
@@ -49,6 +50,8 @@ interface Target {
 export class Engine extends Emitter<EngineEvents> {
   /** Says where the player is; asked four times a second and at every {@link Engine.touch}. */
   player: (() => PlayerState | null) | null = null;
+  /** Told that the player's estimate may be taken for so many bits a second at least; an adapter sets it. */
+  raise: ((bps: number) => void) | null = null;
   /** What plays now; an adapter sets it. */
   rendition: RenditionInfo | null = null;
   /** Settles when it is decided whether other viewers take part. Never fails. */
@@ -78,6 +81,7 @@ export class Engine extends Emitter<EngineEvents> {
   #sharing: boolean;
   #uploadKbps: number;
   readonly #rate = new OriginRate();
+  readonly #offer = new Offer();
 
   constructor(options: EngineOptions) {
     super();
@@ -298,17 +302,29 @@ export class Engine extends Emitter<EngineEvents> {
     const state = this.player?.();
     if (state) {
       this.#bufferedS = state.buffered;
-      this.#wishes.look(state.buffered, state.rate);
+      const left = state.buffered / Math.max(1, state.rate);
+      const isTaken = this.#offer.look(this.#offered(), left, performance.now());
+      this.#wishes.look(left, this.#offer.bps === null ? HUNGRY_BELOW_S : LET_GO_BELOW_S);
+      if (isTaken && this.#offer.bps !== null) this.raise?.(this.#offer.bps);
       this.#swarm?.player(state.position, state.buffered, state.playing, state.rate);
     }
     if (this.#playback.hasStarted) this.#swarm?.meet();
     this.#wishes.tell();
   }
 
+  /** What pictures and sound take of the quality that a neighbour offers for all, bits a second. */
+  #offered(): number | null {
+    const offered = this.#swarm?.snapshot().offered ?? null;
+    if (!this.#swarm || offered === null) return null;
+    const { renditions } = this.#swarm.film;
+    const sound = renditions.filter(({ kind }) => kind === "audio").map(({ bandwidth }) => bandwidth);
+    return (renditions[offered]?.bandwidth ?? 0) + Math.max(0, ...sound);
+  }
+
   #pathBps(): number | null {
     const bothBps = this.#swarm?.snapshot().pathBps ?? null;
     const bytes = this.#counters.origin + this.#counters.peers;
-    return pathOf({ bothBps, bytes, bufferedS: this.#bufferedS, origin: this.#rate.measured() });
+    return pathOf({ bothBps, bytes, bufferedS: this.#bufferedS, offerBps: this.#offer.bps, origin: this.#rate.measured() });
   }
 
   // ---- Loads -------------------------------------------------------------------------------------------------------

@@ -53,6 +53,10 @@ export class Engine extends BaseEngine {
       const media = hls.media as HTMLVideoElement | null;
       return media ? stateOf(media) : null;
     };
+    // Its average would take minutes to learn what a neighbour has just said.
+    this.raise = (bps) => {
+      if (!(hls.bandwidthEstimate >= bps)) hls.bandwidthEstimate = bps;
+    };
     // The names of these events are part of hls.js's API; its class is not needed for them.
     hls.on("hlsMediaAttached" as never, attach as never);
     hls.on("hlsLevelSwitched" as never, switched as never);
@@ -60,7 +64,7 @@ export class Engine extends BaseEngine {
     this.#unbind = () => {
       hls.off("hlsMediaAttached" as never, attach as never);
       hls.off("hlsLevelSwitched" as never, switched as never);
-      this.player = null;
+      this.player = this.raise = null;
     };
     return this.#unbind;
   }

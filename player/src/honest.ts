@@ -70,6 +70,8 @@ export interface Measured {
   origin: { bps: number; ageMs: number } | null;
   /** What the player has left, seconds. */
   bufferedS: number;
+  /** What an offer that is counted on has to be taken for, bits a second; see `offer.ts`. */
+  offerBps: number | null;
 }
 
 /** What a path is taken for before anything has come over it: what hls.js begins with, for a second. */
@@ -93,8 +95,14 @@ const LIFT_DOUBLES_MS = 20_000;
  *   origin, which would have to carry it. The more the player has left, and the longer the origin was not needed, the more
  *   is tried; if neighbours do have what is then asked for, it stays that way, and if not, the origin's own speed is
  *   known anew while there is buffer to live on.
+ * - Where a neighbour offers a quality for all, it is enough for that.
  */
-export function pathOf({ bothBps, bytes, origin, bufferedS }: Measured): number | null {
+export function pathOf({ offerBps, ...measured }: Measured): number | null {
+  const path = withoutOffer(measured);
+  return offerBps === null ? path : Math.max(path ?? 0, offerBps);
+}
+
+function withoutOffer({ bothBps, bytes, origin, bufferedS }: Omit<Measured, "offerBps">): number | null {
   const bits = bytes * 8;
   const both = bothBps ? (bits + PRIOR_BITS) / (bits / bothBps + PRIOR_S) : null;
   if (!origin || !both) return both ?? origin?.bps ?? null;

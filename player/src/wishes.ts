@@ -69,11 +69,11 @@ export class Wishes {
     });
   }
 
-  /** How much the player has left, in seconds at normal speed and in speeds. What passed since the last look belongs to
-   * what was known then. */
-  look(buffered: number, rate: number): void {
+  /** How many seconds the player has left at its speed, and below how many it is hungry. What passed since the last look belongs
+   * to what was known then. */
+  look(bufferedS: number, hungryBelowS = HUNGRY_BELOW_S): void {
     this.#wishes.forEach((all) => all.forEach((wish) => this.#count(wish)));
-    this.#isHungry = buffered < HUNGRY_BELOW_S * Math.max(1, rate);
+    this.#isHungry = bufferedS < hungryBelowS;
   }
 
   /** Tells the player how its loads go, and gives up those it has waited for long enough. */

@@ -32,7 +32,7 @@ test("a quick origin is as quick as it is, a quick neighbour no quicker than the
   assert.equal(report(course({ elapsedMs: 100, hungryMs: 100, hungryPeerBytes: 1_000_000 }), NOW).start, NOW - 1000);
 });
 
-const path = (changes) => pathOf({ bothBps: null, bytes: 1e12, origin: null, bufferedS: 5, ...changes });
+const path = (changes) => pathOf({ bothBps: null, bytes: 1e12, origin: null, bufferedS: 5, offerBps: null, ...changes });
 const origin = (bps, ageMs = 0) => ({ origin: { bps, ageMs } });
 
 test("a path is believed the more the longer it has been seen", () => {
@@ -58,6 +58,12 @@ test("quick neighbours lift it by half, and by more only while the origin is not
 test("a player with much left may try more", () => {
   const lifted = [0, 10, 20, 40].map((bufferedS) => path({ bothBps: 50e6, bufferedS, ...origin(1e6) }));
   assert.deepEqual(lifted.map((bps) => Math.round(bps / 1e5)), [15, 15, 25, 45]);
+});
+
+test("what a neighbour offers lifts it and never lowers it", () => {
+  assert.equal(path({ bothBps: 1e6, offerBps: 3e6 }), 3e6);
+  assert.equal(path({ ...origin(9e6), offerBps: 3e6 }), 9e6);
+  assert.equal(path({ offerBps: 3e6 }), 3e6);
 });
 
 test("with nothing known nothing is told", () => assert.equal(path({}), null));

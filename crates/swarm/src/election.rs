@@ -8,6 +8,7 @@
 //! Whoever keeps for others stands before all who play; among such peers the score decides as well.
 
 use crate::io::PeerId;
+use crate::keep::plays;
 use crate::neighbour::Neighbour;
 use crate::peer::Peer;
 use crate::stripes::short;
@@ -72,7 +73,7 @@ impl Peer {
         let Some(film) = &self.film else { return false };
         let Some(kind) = film.kind(segment.rendition) else { return false };
         !n.holds_any(segment)
-            && n.playing.is_some_and(|p| {
+            && plays(n).is_some_and(|p| {
                 let rendition = if kind == Kind::Video { p.video } else { p.audio };
                 let from = Duration::from_millis(u64::from(p.position_ms));
                 let end = Duration::from_millis(u64::from(p.window_end_ms)) + self.config.fetch_ahead;

@@ -187,10 +187,10 @@ impl Film {
         self.size(segment).saturating_sub(piece.saturating_mul(self.piece_len)).min(self.piece_len)
     }
 
-    /// Bytes a second of a rendition, over the last 16 segments that are known.
+    /// Bytes a second of a rendition: of a live stream over the last 16 parts that are known.
     pub fn rate(&self, rendition: u8) -> u64 {
         let Some(track) = self.tracks.get(usize::from(rendition)) else { return 0 };
-        let latest = track.segments.iter().rev().take(16);
+        let latest = track.segments.iter().rev().take(if self.is_live() { 16 } else { usize::MAX });
         let (bytes, ms) = latest.fold((0, 0), |(bytes, ms), s| {
             (bytes + u64::from(s.size), ms + u64::from(s.end_ms.saturating_sub(s.start_ms)))
         });

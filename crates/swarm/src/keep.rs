@@ -4,6 +4,9 @@
 //! what its driver is asked for. What neighbours say may be untrue, so that what is fetched for one of them has a pace, and
 //! what is looked at has a bound. And nobody waits for it: a viewer whose time runs out calls the origin.
 //!
+//! Where the line is thin, several qualities at once would be several films on it. One that keeps therefore says which quality it can
+//! get for all, the best that its line carries once; a viewer to whom it gives things fast enough may count on that.
+//!
 //! Here is also what is kept at all: what makes room for others, what a driver had before, and what it lost.
 
 use crate::config::Role;
@@ -31,6 +34,18 @@ const BURST: Duration = Duration::from_secs(40);
 /// more than so far ahead of it is fetched.
 const PASSING: Duration = Duration::from_secs(8);
 const PASSING_AHEAD: Duration = Duration::from_secs(12);
+/// A quality is said to be had if it takes at most so much of the line, in hundredths.
+const OF_THE_LINE: u64 = 80;
+/// A quality that is said to be had is had until the line has not carried it for so long.
+const SHORT_FOR: Duration = Duration::from_secs(15);
+/// One that keeps for others is at work for a viewer while it has brought something in this time. Then the viewer calls the origin
+/// only for what it needs sooner than this: on a thin line the two would take each other's share of it.
+const AT_WORK: Duration = Duration::from_secs(8);
+pub(crate) const STEPS_IN: Duration = Duration::from_secs(3);
+/// What a neighbour needs sooner than this does not wait for what others need later.
+const HURRIES: Duration = Duration::from_secs(8);
+/// How many times as fast as it plays a quality has to come from one that offers it.
+const GIVES: u64 = 2;
 /// What a player has just played is not dropped while anything else can be.
 const JUST_PLAYED: Duration = Duration::from_secs(10);
 
@@ -40,6 +55,9 @@ pub(crate) struct Kept {
     looked: Option<Time>,
     /// Soonest first, with the time until the first of them plays it. At most [`MOST`], and what is being fetched.
     soon: Vec<(Duration, SegmentId)>,
+    /// The quality of pictures that can be got for all, and since when the line has not carried it.
+    offers: Option<u8>,
+    short: Option<Time>,
 }
 
 impl Neighbour {
@@ -64,7 +82,9 @@ impl Peer {
     pub(crate) fn tasks_for_others(&mut self, now: Time) -> Vec<Task> {
         if self.kept.looked.is_none_or(|at| now.since(at) >= LOOK_EVERY) {
             let soon = if self.uploads.is_sharing() { self.look_round() } else { Vec::new() };
-            self.kept = Kept { looked: Some(now), soon };
+            self.kept.looked = Some(now);
+            self.kept.soon = soon;
+            self.look_at_line(now);
         }
         let wanted = self.viewer.wants().map(|segment| Task { segment, slack: Duration::ZERO, wanted: true });
         let soon = self.kept.soon.iter().filter(|(_, segment)| !self.viewer.is_wanted(*segment));
@@ -93,6 +113,59 @@ impl Peer {
         soon
     }
 
+    /// What one that keeps for others says that it can get for all.
+    pub(crate) fn offers(&self) -> Option<u8> {
+        self.kept.offers
+    }
+
+    /// Up at once, and down when it has been too much for long: whatever else is on the line comes and goes.
+    fn look_at_line(&mut self, now: Time) {
+        let rate = |film: &Film, rendition: Option<u8>| rendition.map_or(0, |rendition| film.rate(rendition));
+        let (Some(film), carries) = (&self.film, self.line_carries()) else { return };
+        if rate(film, carries) >= rate(film, self.kept.offers) {
+            self.kept.short = None;
+            self.kept.offers = carries;
+        } else if now.since(*self.kept.short.get_or_insert(now)) > SHORT_FOR {
+            self.kept.short = None;
+            self.kept.offers = carries;
+        }
+    }
+
+    /// The best quality of pictures that the line carries beside the sound, by what has come over it.
+    fn line_carries(&self) -> Option<u8> {
+        let (film, line) = (self.film.as_ref()?, self.path.bps()? / 8);
+        let renditions = || (0..u8::MAX).map_while(|rendition| Some((rendition, film.kind(rendition)?)));
+        let of = |wanted: Kind| renditions().filter(move |&(_, kind)| kind == wanted).map(|(r, _)| r);
+        let sound = of(Kind::Audio).map(|rendition| film.rate(rendition)).max().unwrap_or(0);
+        let fits = |rendition: &u8| {
+            let share = if self.kept.offers == Some(*rendition) { 100 } else { OF_THE_LINE };
+            film.rate(*rendition) + sound <= line * share / 100
+        };
+        of(Kind::Video).filter(fits).max_by_key(|&rendition| film.rate(rendition))
+    }
+
+    /// Whether one that keeps for others is at work for this viewer, as far as it has shown.
+    pub(crate) fn is_kept_for(&self, now: Time) -> bool {
+        let works = |n: &Neighbour| n.gave_at.is_some_and(|at| now.since(at) < AT_WORK);
+        !self.is_live() && self.links.values().any(|n| n.keeps && n.serves() && n.strikes == 0 && works(n))
+    }
+
+    /// Whether one that keeps for others fetches something beside all that it fetches already.
+    pub(crate) fn hurries(&self, task: &Task) -> bool {
+        self.keeps() && task.slack < HURRIES
+    }
+
+    /// The best quality of pictures that a neighbour says it can get for all, and gives us faster than it plays.
+    pub(crate) fn offered(&self) -> Option<u8> {
+        let film = self.film.as_ref()?;
+        let offers = |n: &Neighbour| {
+            let video = n.playing.filter(|_| n.keeps && n.serves() && n.strikes == 0)?.video;
+            let comes = film.kind(video) == Some(Kind::Video) && n.has_shown() >= film.rate(video) * GIVES;
+            comes.then_some(video)
+        };
+        self.links.values().filter_map(offers).max_by_key(|&video| film.rate(video))
+    }
+
     /// The segments that somebody plays, and will want soon.
     fn ahead_of<'a>(&self, film: &'a Film, playing: &Playing) -> impl Iterator<Item = SegmentId> + 'a {
         let (at, end) = (position(playing), self.end_of(playing));
@@ -114,12 +187,14 @@ impl Peer {
         position(playing) + window.min(self.config.window) + self.config.fetch_ahead
     }
 
-    /// Whether a neighbour lacks a segment, may have something fetched for it now, and would have it in time. Who needs it sooner
-    /// than that steps in and calls the origin itself: twice the same would only come later.
+    /// Whether a neighbour lacks a segment, may have something fetched for it now, and would have it before it steps in and calls the
+    /// origin itself, which it does at `in_time` unless we are at work for it: twice the same would only come later.
     pub(crate) fn is_due_to_somebody(&self, now: Time, segment: SegmentId, in_time: Duration) -> bool {
         let Some(film) = &self.film else { return false };
         self.links.values().any(|n| {
             let slack = plays(n).map(|playing| film.start(segment).saturating_sub(position(playing)));
+            let served = n.took_at.is_some_and(|at| now.since(at) < AT_WORK);
+            let in_time = if served { in_time.min(STEPS_IN) } else { in_time };
             let ahead = if now.since(n.chosen) < PASSING { PASSING_AHEAD } else { Duration::MAX };
             slack.is_some_and(|slack| slack > in_time && slack < ahead)
                 && n.kept_until <= now + BURST
@@ -228,8 +303,8 @@ fn has_another(film: &Film, neighbour: &Neighbour, segment: SegmentId) -> bool {
         .any(|(rendition, _)| neighbour.holds_any(SegmentId::new(rendition, segment.sequence)))
 }
 
-/// Where a neighbour is that is kept for.
-fn plays(neighbour: &Neighbour) -> Option<&Playing> {
+/// Where a neighbour is, if it plays anything.
+pub(crate) fn plays(neighbour: &Neighbour) -> Option<&Playing> {
     neighbour.playing.as_ref().filter(|_| neighbour.greeted && !neighbour.keeps)
 }
 

@@ -85,8 +85,11 @@ pub(crate) struct Neighbour {
     reports: (Time, u32),
     pub bytes_in: u64,
     pub bytes_out: u64,
-    /// What came of late.
+    /// What came of late, and when the last of it did.
     pub gave: Recent,
+    pub gave_at: Option<Time>,
+    /// When a piece was last sent to it.
+    pub took_at: Option<Time>,
     pub trust: Trust,
     pub standing: Standing,
     pub dealings: Dealings,
@@ -135,6 +138,8 @@ impl Neighbour {
             bytes_in: 0,
             bytes_out: 0,
             gave: Recent::default(),
+            gave_at: None,
+            took_at: None,
             trust,
             standing: Standing::default(),
             dealings: Dealings::default(),
@@ -326,6 +331,7 @@ impl Neighbour {
     pub fn brought(&mut self, now: Time, bytes: u32) {
         self.bytes_in += u64::from(bytes);
         self.gave.add(now, bytes);
+        self.gave_at = Some(now);
         self.trust.good(now);
     }
 

@@ -70,6 +70,9 @@ pub struct Snapshot {
     /// Throughput while anything was asked for, bits a second, over peers and origin: what the player's bandwidth
     /// estimate may rest on. `None` until enough has come.
     pub path_bps: Option<u64>,
+    /// The quality of pictures, by place in the index, that a neighbour who keeps for others says it can get for all, and gives us
+    /// faster than it plays: what the player's choice may count on while it has enough to play.
+    pub offered: Option<u8>,
     /// Media bytes held.
     pub held_bytes: u64,
     /// Bytes of pieces that came although they were already held.
@@ -219,6 +222,7 @@ impl Peer {
         Snapshot {
             links: links.collect(),
             path_bps: self.path.bps(),
+            offered: self.offered(),
             held_bytes: self.store.bytes,
             duplicate_bytes: self.duplicates,
             refused: self.refused,

@@ -5,6 +5,7 @@
 
 use crate::ask::mark_asked;
 use crate::io::Output;
+use crate::keep::STEPS_IN;
 use crate::neighbour::Neighbour;
 use crate::origin::Fetch;
 use crate::peer::Peer;
@@ -96,7 +97,7 @@ impl Peer {
         let asked = self.asked_pieces();
         let mut ahead = self.under_way(now, &tasks);
         for task in &tasks {
-            if task.wanted || ahead < self.early_fetches(task.segment) {
+            if task.wanted || self.hurries(task) || ahead < self.early_fetches(task.segment) {
                 ahead += usize::from(self.consider_origin(now, task, ahead, &asked, out));
             }
         }
@@ -165,6 +166,7 @@ impl Peer {
         let bytes: u32 = missing.iter().map(|&piece| film.piece_size(task.segment, piece)).sum();
         let estimate = self.origin.estimate(bytes);
         let in_time = (estimate * 3 / 2 + self.margin(now)).max(self.live_reserve());
+        let in_time = if self.is_kept_for(now) { in_time.min(STEPS_IN) } else { in_time };
         let lack = Lack { missing, estimate, in_time };
         if task.wanted && task.slack < in_time {
             self.call_origin(now, task, &lack, out);
@@ -253,7 +255,7 @@ impl Peer {
             self.orphaned.remove(&segment);
             return false;
         };
-        let in_turn = ahead < self.early_fetches(segment);
+        let in_turn = self.hurries(task) || ahead < self.early_fetches(segment);
         let since = self.orphaned.entry(segment).or_insert(now);
         if !in_turn {
             *since = now; // nobody's part yet
@@ -264,6 +266,7 @@ impl Peer {
             Some(0) => in_turn,
             // Another keeps for them too.
             Some(rank) if keeps => in_turn && waited > PART * rank.min(4),
+            Some(_) if self.is_kept_for(now) => false,
             // A backup, for its own viewer: when the elected one does not do its part, or time runs out.
             Some(rank) => {
                 task.wanted && in_turn && waited > PART * rank.min(4)

@@ -61,6 +61,7 @@ impl Peer {
             if let Some(neighbour) = self.links.get_mut(&w.link) {
                 neighbour.given(now, w.bytes);
                 neighbour.bytes_out += u64::from(w.bytes);
+                neighbour.took_at = Some(now);
             }
             let Waiting { link, id, segment, piece, leaves, .. } = w;
             out.push(Output::SendPiece { link, id, segment, piece, leaves });
@@ -70,7 +71,8 @@ impl Peer {
     fn playing(&self) -> Playing {
         // Whatever is wanted of one that keeps for others, it is nobody's rival.
         if self.keeps() {
-            return Playing { position_ms: 0, window_end_ms: 0, video: 255, audio: 255 };
+            let video = self.offers().unwrap_or(255);
+            return Playing { position_ms: 0, window_end_ms: 0, video, audio: 255 };
         }
         Playing {
             position_ms: millis(self.viewer.player.position),

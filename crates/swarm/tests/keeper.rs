@@ -222,6 +222,62 @@ fn of_two_keepers_one_fetches() {
 }
 
 #[test]
+fn a_keeper_says_what_its_line_carries_and_viewers_hear_it_once_it_gives_them_that() {
+    let offered = |origin_bps: u64, uplink_bps: u64| {
+        let mut world = World::new(30);
+        world.origin_bps = origin_bps;
+        let keeper = world.join_with(Manner::Honest, Config::keeper(), uplink_bps);
+        world.viewers[keeper].watches = false;
+        world.run_for(Duration::from_secs(1));
+        let viewer = world.join(Manner::Honest);
+        world.run_for(Duration::from_secs(40));
+        world.viewers[viewer].core.snapshot().offered
+    };
+    assert_eq!(offered(20_000_000, GIGABIT), Some(2));
+    assert_eq!(offered(1_900_000, GIGABIT), Some(1), "the best would be more than the line");
+    assert_eq!(offered(20_000_000, 2_000_000), None, "it gives what it has too slowly for that");
+}
+
+#[test]
+fn what_a_keeper_says_that_gave_nothing_is_not_counted_on() {
+    let mut stage = Stage::new(Config::default());
+    stage.greet_keeper(1, 1_000_000);
+    let nowhere = Playing { position_ms: 0, window_end_ms: 0, video: 2, audio: 255 };
+    stage.say(1, Message::Playing(nowhere));
+    assert_eq!(stage.core.snapshot().offered, None);
+}
+
+#[test]
+fn who_is_kept_for_leaves_the_line_to_the_keeper_while_that_is_at_work() {
+    let calls_after = |works: bool| {
+        let mut stage = Stage::new(Config::default());
+        stage.feed(Input::Audience(1));
+        stage.feed(Input::OriginRate(100_000)); // four seconds of it come in eight
+        stage.greet_keeper(1, 1_000_000);
+        let whole = vec![Run { first: WANTED, count: 1 }];
+        stage.say(1, Message::Have(Have { whole, ..Have::default() }));
+        stage.play(0, 8000);
+        stage.feed(Input::Want(WANTED));
+        for _ in 0..100 {
+            stage.pass(10);
+            for piece in stage.asked(1).into_iter().filter(|_| works) {
+                stage.bring(1, piece, Verdict::Verified);
+            }
+        }
+        let next = SegmentId::new(2, 4);
+        stage.feed(Input::Want(next));
+        let calls = (1..120).find(|_| {
+            stage.pass(100);
+            stage.fetched(next)
+        });
+        calls.expect("it does in the end")
+    };
+    let (alone, kept) = (calls_after(false), calls_after(true));
+    assert!(alone <= 10, "nobody is at work for it: {alone}");
+    assert!((60..90).contains(&kept), "until nothing has come for a while: {kept}");
+}
+
+#[test]
 fn one_that_jumps_about_is_not_fetched_for_without_end() {
     let mut stage = keeper();
     stage.greet(1, false, 8000);
