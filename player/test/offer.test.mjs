@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { load } from "./load.mjs";
+import { load } from "./lib/bundle.mjs";
 
 const { Offer } = await load("offer.ts");
 
