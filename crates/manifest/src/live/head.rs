@@ -17,7 +17,7 @@ pub const MAX_HEAD_LEAVES: usize = 4096;
 pub const MAX_LIFETIME_MS: u64 = 10 * 60 * 1000;
 
 const FIXED_BYTES: usize = 20 + 4 + 8 + 8 + 8 + 32 + 1 + 2;
-const ENTRY_BYTES: usize = 1 + 4 + 4 + 4 + 2;
+const ENTRY_BYTES: usize = 1 + 4 + 4 + 4 + 4 + 2;
 
 /// Largest sealed head.
 pub const MAX_HEAD_BYTES: usize =
@@ -54,6 +54,9 @@ pub struct Head {
 pub struct Entry {
     /// Its name.
     pub segment: SegmentId,
+    /// Where its presentation starts, milliseconds since the stream began: the same clock for all renditions. A stream lasts 49
+    /// days at most.
+    pub start_ms: u32,
     /// Length of its presentation, milliseconds; never 0.
     pub duration_ms: u32,
     /// Length of its bytes; never 0.
@@ -64,8 +67,8 @@ pub struct Entry {
 
 impl Entry {
     /// The entry for `bytes`, cut into pieces of `piece_len`.
-    pub fn new(segment: SegmentId, duration_ms: u32, bytes: &[u8], piece_len: u32) -> Self {
-        Self { segment, duration_ms, size: bytes.len() as u32, leaves: digest::leaves(bytes, piece_len) }
+    pub fn new(segment: SegmentId, start_ms: u32, duration_ms: u32, bytes: &[u8], piece_len: u32) -> Self {
+        Self { segment, start_ms, duration_ms, size: bytes.len() as u32, leaves: digest::leaves(bytes, piece_len) }
     }
 
     /// Plain BLAKE3 of the bytes, which is what the leaves merge to; `None` where there are not as many leaves as a segment
@@ -164,6 +167,7 @@ impl Head {
         for entry in &self.entries {
             out.push(entry.segment.rendition);
             out.extend_from_slice(&entry.segment.sequence.to_le_bytes());
+            out.extend_from_slice(&entry.start_ms.to_le_bytes());
             out.extend_from_slice(&entry.duration_ms.to_le_bytes());
             out.extend_from_slice(&entry.size.to_le_bytes());
             out.extend_from_slice(&(entry.leaves.len() as u16).to_le_bytes());
@@ -208,11 +212,11 @@ fn entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>, Refused> {
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
         let segment = SegmentId::new(reader.u8()?, reader.u32()?);
-        let (duration_ms, size) = (reader.u32()?, reader.u32()?);
+        let (start_ms, duration_ms, size) = (reader.u32()?, reader.u32()?, reader.u32()?);
         let count = usize::from(reader.u16()?);
         let mut bytes = Reader(reader.take(count * 32)?);
         let leaves = (0..count).map(|_| Ok(Hash(bytes.array()?))).collect::<Result<_, Refused>>()?;
-        entries.push(Entry { segment, duration_ms, size, leaves });
+        entries.push(Entry { segment, start_ms, duration_ms, size, leaves });
     }
     Ok(entries)
 }

@@ -25,12 +25,19 @@ struct Track {
     first: u32,
     /// Up to here all that was ever announced was heard.
     settled: u32,
-    known: BTreeMap<u32, Segment>,
+    known: BTreeMap<u32, Announced>,
+}
+
+/// What was said of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Announced {
+    start_ms: u32,
+    segment: Segment,
 }
 
 impl Window {
     pub fn segment(&self, id: SegmentId) -> Option<&Segment> {
-        self.tracks.get(usize::from(id.rendition))?.known.get(&id.sequence)
+        Some(&self.tracks.get(usize::from(id.rendition))?.known.get(&id.sequence)?.segment)
     }
 
     pub fn first(&self, rendition: u8) -> Option<u32> {
@@ -38,7 +45,7 @@ impl Window {
     }
 
     /// What `head` announces, if it fits what was said before.
-    pub fn check(&self, head: &Head, piece_len: u32) -> Result<Vec<(SegmentId, Segment)>, Refused> {
+    pub fn check(&self, head: &Head, piece_len: u32) -> Result<Vec<(SegmentId, Announced)>, Refused> {
         if !self.tracks.is_empty() && self.tracks.len() != head.first.len() {
             return Err(Refused::Renditions);
         }
@@ -51,16 +58,17 @@ impl Window {
             let id = entry.segment;
             let root = entry.root(piece_len).ok_or(Refused::Leaves(id))?;
             let segment = Segment { duration_ms: entry.duration_ms, size: entry.size, root };
+            let said = Announced { start_ms: entry.start_ms, segment };
             let place = usize::from(id.rendition);
             let first = head.first.get(place).copied().ok_or(Refused::OutsideWindow(id))?;
             if id.sequence.checked_sub(first).is_none_or(|behind| behind >= MAX_WINDOW) {
                 return Err(Refused::OutsideWindow(id));
             }
-            let Some(track) = self.tracks.get(place) else { return Ok((id, segment)) };
+            let Some(track) = self.tracks.get(place) else { return Ok((id, said)) };
             match track.known.get(&id.sequence) {
-                Some(known) if *known != segment => Err(Refused::Contradiction(id)),
+                Some(known) if *known != said => Err(Refused::Contradiction(id)),
                 None if id.sequence <= track.settled => Err(Refused::Backwards(id)),
-                _ => Ok((id, segment)),
+                _ => Ok((id, said)),
             }
         };
         head.entries.iter().map(segment).collect()
@@ -70,7 +78,7 @@ impl Window {
     pub fn apply(
         &mut self,
         first: &[u32],
-        segments: &[(SegmentId, Segment)],
+        segments: &[(SegmentId, Announced)],
         complete: bool,
     ) -> Vec<SegmentId> {
         self.gap |= !complete;
@@ -83,9 +91,9 @@ impl Window {
             track.known = track.known.split_off(&first);
         }
         let mut born = Vec::new();
-        for &(id, segment) in segments {
+        for &(id, said) in segments {
             let track = &mut self.tracks[usize::from(id.rendition)];
-            if track.known.insert(id.sequence, segment).is_none() {
+            if track.known.insert(id.sequence, said).is_none() {
                 born.push(id);
             }
             if !self.gap {

@@ -245,6 +245,8 @@ fn entries_that_do_not_fit_are_refused_by_name() {
     assert_eq!(offer(&|h| h.entries = vec![other_entry(0, 2)]), Refused::Contradiction(id(0, 2)));
     let longer = Entry { duration_ms: 2001, ..entry(0, 2) };
     assert_eq!(offer(&|h| h.entries = vec![longer.clone()]), Refused::Contradiction(id(0, 2)));
+    let later = Entry { start_ms: 9999, ..entry(0, 2) };
+    assert_eq!(offer(&|h| h.entries = vec![later.clone()]), Refused::Contradiction(id(0, 2)));
     assert_eq!(offer(&|h| h.first = vec![1]), Refused::Renditions);
     assert_eq!(offer(&|h| h.first = vec![1, 1, 1]), Refused::Renditions);
     let outside = |h: &mut Head| {

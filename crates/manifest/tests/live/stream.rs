@@ -56,12 +56,12 @@ pub fn media(rendition: u8, sequence: u32) -> Vec<u8> {
 }
 
 pub fn entry(rendition: u8, sequence: u32) -> Entry {
-    Entry::new(SegmentId::new(rendition, sequence), 2000, &media(rendition, sequence), PIECE_LEN)
+    Entry::new(SegmentId::new(rendition, sequence), sequence * 2000, 2000, &media(rendition, sequence), PIECE_LEN)
 }
 
 /// The same name, other contents.
 pub fn other_entry(rendition: u8, sequence: u32) -> Entry {
-    Entry::new(SegmentId::new(rendition, sequence), 2000, b"something else", PIECE_LEN)
+    Entry::new(SegmentId::new(rendition, sequence), sequence * 2000, 2000, b"something else", PIECE_LEN)
 }
 
 /// One segment a head, one head every two seconds: head `n` is made at second `2 * n`.
