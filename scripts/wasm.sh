@@ -38,8 +38,9 @@ flags="-C target-feature=+simd128 --remap-path-prefix=$root=. --remap-path-prefi
 
 case ${1:-web} in
     web) build="build --package braidcast-web" file=web.wasm ;;
+    live) build="build --package braidcast-web --features live" file=web.wasm ;;
     sim) build="rustc --package braidcast-sim --lib --crate-type cdylib" file=sim.wasm ;;
-    *) echo "usage: scripts/wasm.sh [web|sim]" >&2; exit 2 ;;
+    *) echo "usage: scripts/wasm.sh [web|live|sim]" >&2; exit 2 ;;
 esac
 
 # shellcheck disable=SC2086  # `build` is a list of words

@@ -11,7 +11,7 @@ impl Session {
     /// the index does not vouch for them.
     pub fn held(&mut self, now: Time, segment: SegmentId, leaves: Vec<Hash>) -> bool {
         if !self.pieces.hold(segment, leaves) {
-            self.orders.clear();
+            self.begin();
             return false;
         }
         self.one(now, Input::Held(segment));
@@ -32,7 +32,7 @@ impl Session {
 
     /// The piece that an [`Order::SendPiece`](crate::Order::SendPiece) named is not there after all: its request is refused.
     pub fn absent(&mut self, _now: Time, link: Link, id: u32) {
-        self.orders.clear();
+        self.begin();
         if self.asked.is_open(link) && id != wire::PUSHED {
             self.orders.send(link, &Message::Refuse { id, why: Refusal::Absent });
         }

@@ -8,6 +8,7 @@
 
 mod asked;
 mod keep;
+mod live;
 mod meet;
 mod order;
 mod pieces;

@@ -13,7 +13,7 @@ impl Session {
         if carries {
             self.one(now, Input::Signal(signal));
         } else {
-            self.orders.clear();
+            self.begin();
         }
         carries
     }

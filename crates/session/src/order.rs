@@ -49,6 +49,15 @@ pub enum Order {
     Evict(SegmentId),
     /// Announce to the tracker, asking for up to this many peers.
     Announce(u32),
+    /// Ask the origin for the heads that follow on this one, of which it may wait for the next, and answer by
+    /// [`Session::heads`](crate::Session::heads). One question is open at a time: while it is, do nothing. `number` 0 asks for the
+    /// whole window.
+    AskHeads {
+        /// The epoch of the newest head that is known; 0: of none.
+        epoch: u32,
+        /// Its number.
+        number: u64,
+    },
     /// A verified piece, to be stored.
     Keep {
         /// Which segment.
@@ -82,6 +91,8 @@ pub enum Place {
     Message(u32),
     /// Held back from the fetch of that segment under the number of the piece.
     Fetch,
+    /// What [`Session::early`](crate::Session::early) gives for this number: it came before its head.
+    Early(u32),
 }
 
 /// The orders of one call.
@@ -114,6 +125,15 @@ impl Orders {
         let mut frame = Vec::new();
         wire::put_message(&mut frame, message);
         self.gather(link, &frame);
+    }
+
+    pub(crate) fn send_head(&mut self, link: Link, head: &[u8]) {
+        let mut frame = Vec::new();
+        wire::put_head(&mut frame, head);
+        // A longer one comes from the origin only.
+        if frame.len() <= MAX_MESSAGE_BYTES {
+            self.gather(link, &frame);
+        }
     }
 
     /// The answer to request `id`: a piece of `len` bytes, with the segment's leaves before it where there are any.

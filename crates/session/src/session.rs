@@ -1,6 +1,7 @@
 //! One viewer of one film: the core, the check of every piece, and the translation between the two and the driver.
 
 use crate::asked::{Asked, Request};
+use crate::live::Stream;
 use crate::order::{Order, Orders, Place};
 use crate::pieces::{Check, Pieces};
 use manifest::{Hash, Index, OpenError, PublicKey, SegmentId};
@@ -38,6 +39,8 @@ pub struct Session {
     pub(crate) orders: Orders,
     wake_at: Option<Time>,
     trace: Option<Recorder>,
+    /// Of a live stream.
+    pub(crate) live: Option<Box<Stream>>,
 }
 
 impl Session {
@@ -54,21 +57,25 @@ impl Session {
 
     /// Starts a viewer of a film whose index was checked.
     pub fn start(now: Time, index: Index, options: Options) -> Self {
+        let mut session = Self::with(Pieces::new(index.clone()), options);
+        session.one(now, Input::Film(&index));
+        session
+    }
+
+    pub(crate) fn with(pieces: Pieces, options: Options) -> Self {
         let Options { me, seed, config, record } = options;
         let trace = record.then(|| Recorder::new(me, &config, seed));
-        let mut session = Self {
+        Self {
             peer: Peer::new(me, config, seed),
-            pieces: Pieces::new(index.clone()),
+            pieces,
             asked: Asked::default(),
             staged: BTreeMap::new(),
             outputs: Vec::new(),
             orders: Orders::default(),
             wake_at: None,
             trace,
-        };
-        session.feed(now, Input::Film(&index));
-        session.orders.finish();
-        session
+            live: None,
+        }
     }
 
     /// What the last call wants done.
@@ -86,7 +93,7 @@ impl Session {
         self.wake_at
     }
 
-    /// The index.
+    /// The index; of a live stream one without renditions.
     pub fn index(&self) -> &Index {
         self.pieces.index()
     }
@@ -153,7 +160,7 @@ impl Session {
             self.asked.close(link);
             self.one(now, Input::LinkDown(link));
         } else {
-            self.orders.clear();
+            self.begin();
         }
     }
 
@@ -167,13 +174,13 @@ impl Session {
         if self.asked.is_open(link) {
             self.one(now, Input::LinkRoom { link, room });
         } else {
-            self.orders.clear();
+            self.begin();
         }
     }
 
     /// A message came from a neighbour.
     pub fn message(&mut self, now: Time, link: Link, bytes: &[u8]) {
-        self.orders.clear();
+        self.begin();
         if bytes.len() > MAX_MESSAGE_BYTES {
             self.garbage(now, link);
         }
@@ -187,8 +194,7 @@ impl Session {
                 Err(_) => self.garbage(now, link),
                 Ok(Frame::Message(message)) => self.feed(now, Input::Message(link, message)),
                 Ok(Frame::Leaves { segment, leaves }) => self.hear_leaves(now, link, segment, leaves),
-                // A film has no heads: nobody has asked for any.
-                Ok(Frame::Head(_)) => {}
+                Ok(Frame::Head(head)) => self.hear_head(now, link, head),
                 Ok(Frame::Piece { id, segment, piece, payload }) => {
                     let offset = payload.as_ptr() as usize - base;
                     self.piece(now, link, (id, segment, piece), payload, offset as u32);
@@ -201,12 +207,12 @@ impl Session {
     /// A piece of a fetch has come from the origin; the driver holds it back until an [`Order::Keep`] names it. `false`: it,
     /// or a piece of that fetch before it, is not the publisher's, and all that is held back is to be thrown away.
     pub fn origin_piece(&mut self, now: Time, segment: SegmentId, piece: u32, bytes: &[u8]) -> bool {
-        self.orders.clear();
+        self.begin();
         let Some(leaf) = self.pieces.leaf_of(segment, piece, bytes) else {
             self.staged.remove(&segment);
             return false;
         };
-        let count = self.pieces.index().piece_count(segment) as usize;
+        let count = self.pieces.count_of(segment) as usize;
         let staged = self.staged.entry(segment).or_insert_with(|| vec![None; count]);
         staged[piece as usize] = Some(leaf);
         if self.pieces.leaves(segment).is_none() && staged.iter().all(Option::is_some) {
@@ -224,7 +230,7 @@ impl Session {
     /// A fetch is over. `forged`: the origin gave something else than the publisher's bytes, and did so again when asked
     /// past every cache.
     pub fn origin_end(&mut self, now: Time, segment: SegmentId, complete: bool, forged: bool) {
-        self.orders.clear();
+        self.begin();
         self.staged.remove(&segment);
         if forged {
             let verdict = Verdict::Forged;
@@ -237,11 +243,14 @@ impl Session {
     /// The origin is to be asked once more for what it got wrong: nothing of the fetch is kept.
     pub fn origin_again(&mut self, segment: SegmentId) {
         self.staged.remove(&segment);
-        self.orders.clear();
+        self.begin();
     }
 
     /// Whether these are the bytes of a rendition's `init.mp4`.
     pub fn is_init(&self, rendition: u8, bytes: &[u8]) -> bool {
+        if let Some(live) = self.live() {
+            return live.is_init(rendition, bytes);
+        }
         self.index()
             .renditions
             .get(usize::from(rendition))
@@ -292,11 +301,11 @@ impl Session {
         let (id, segment, piece) = name;
         let from = Source::Peer(link);
         let len = payload.len() as u32;
+        if id == wire::PUSHED {
+            return self.pushed(now, link, (segment, piece), payload, offset);
+        }
         let Some(request) = self.asked.take(link, id, segment, piece) else {
-            if self.asked.is_too_much(link, len) {
-                self.garbage(now, link);
-            }
-            return;
+            return self.unasked(now, link, len);
         };
         let leaf = self.pieces.leaf_of(segment, piece, payload);
         let verdict = match self.pieces.admit(segment, piece, leaf) {
@@ -326,24 +335,39 @@ impl Session {
         self.feed(now, Input::Arrived { segment, piece, from, verdict });
     }
 
-    fn refuse(&mut self, from: Source, segment: SegmentId, piece: u32, len: u32) {
+    /// A neighbour has sent so many bytes that nobody had asked for.
+    pub(crate) fn unasked(&mut self, now: Time, link: Link, len: u32) {
+        if self.asked.is_too_much(link, len) {
+            self.garbage(now, link);
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, from: Source, segment: SegmentId, piece: u32, len: u32) {
         self.orders.push(Order::Refused { from, segment, piece, len });
     }
 
-    fn garbage(&mut self, now: Time, link: Link) {
+    pub(crate) fn garbage(&mut self, now: Time, link: Link) {
         if self.asked.is_open(link) {
             self.feed(now, Input::Garbage(link));
         }
     }
 
+    /// A call begins: what the last one wanted is past.
+    pub(crate) fn begin(&mut self) {
+        self.orders.clear();
+        if let Some(live) = self.live_mut() {
+            live.clear();
+        }
+    }
+
     /// A call that is one input.
     pub(crate) fn one(&mut self, now: Time, input: Input<'_>) {
-        self.orders.clear();
+        self.begin();
         self.feed(now, input);
         self.orders.finish();
     }
 
-    fn feed(&mut self, now: Time, input: Input<'_>) {
+    pub(crate) fn feed(&mut self, now: Time, input: Input<'_>) {
         self.outputs.clear();
         self.wake_at = self.peer.handle(now, input.clone(), &mut self.outputs);
         if let Some(trace) = self.trace.as_mut().filter(|trace| trace.bytes().len() < MAX_TRACE_BYTES) {
@@ -378,7 +402,7 @@ impl Session {
             }
             Output::Fetch { segment, first, end } => {
                 // Single pieces can only be checked against known leaves.
-                let whole = (0, self.pieces.index().piece_count(segment));
+                let whole = (0, self.pieces.count_of(segment));
                 let (first, end) = if self.pieces.leaves(segment).is_some() { (first, end) } else { whole };
                 orders.push(Order::Fetch { segment, first, end });
             }
@@ -386,8 +410,8 @@ impl Session {
                 self.staged.remove(&segment);
                 orders.push(Order::CancelFetch(segment));
             }
-            // A film has no heads.
-            Output::SendHeads { .. } | Output::AskHeads { .. } => {}
+            Output::SendHeads { link, after } => self.send_heads(link, after),
+            Output::AskHeads { .. } => self.ask_heads(),
             Output::Deliver(segment) => orders.push(Order::Deliver(segment)),
             Output::Evict(segment) => {
                 self.pieces.forget(segment);

@@ -8,7 +8,7 @@
 
 use crate::batch::Batch;
 use core::time::Duration;
-use manifest::{MAX_INDEX_BYTES, PublicKey, SegmentId};
+use manifest::{Kind, MAX_INDEX_BYTES, PublicKey, SegmentId};
 use session::{Options, Said, Session, Signal};
 use std::cell::RefCell;
 use swarm::{Config, Link, PeerId, Player, Time};
@@ -17,35 +17,54 @@ use swarm::{Config, Link, PeerId, Player, Time};
 const MAX_INPUT_BYTES: usize = MAX_INDEX_BYTES + 1024;
 
 #[derive(Default)]
-struct Instance {
-    input: Vec<u8>,
-    session: Option<Session>,
+pub(crate) struct Instance {
+    pub(crate) input: Vec<u8>,
+    pub(crate) session: Option<Session>,
     /// What the last call wants done.
     batch: Batch,
     /// Numbers or text for the page to read.
     figures: Vec<f64>,
-    text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
+}
+
+impl Instance {
+    /// 0 with the session's first batch, or 1 with the reason why there is none.
+    pub(crate) fn opened(&mut self, opened: Result<Session, String>) -> u32 {
+        // An index may be large; what comes later is not.
+        self.input = Vec::new();
+        match opened {
+            Ok(session) => {
+                self.batch.write(&session);
+                self.session = Some(session);
+                0
+            }
+            Err(why) => {
+                self.text = why.into_bytes();
+                1
+            }
+        }
+    }
 }
 
 thread_local! {
     static INSTANCE: RefCell<Instance> = RefCell::default();
 }
 
-fn with<T>(use_it: impl FnOnce(&mut Instance) -> T) -> T {
+pub(crate) fn with<T>(use_it: impl FnOnce(&mut Instance) -> T) -> T {
     INSTANCE.with_borrow_mut(use_it)
 }
 
 /// Runs `call` on the session, if one is open.
-fn session(call: impl FnOnce(&mut Session, &[u8])) {
+pub(crate) fn session(call: impl FnOnce(&mut Session, &[u8])) {
     with(|instance| {
         if let Some(session) = &mut instance.session {
             call(session, &instance.input);
-            instance.batch.write(session.orders());
+            instance.batch.write(session);
         }
     });
 }
 
-fn time(now_ms: f64) -> Time {
+pub(crate) fn time(now_ms: f64) -> Time {
     Time((now_ms * 1000.0) as u64)
 }
 
@@ -53,7 +72,7 @@ fn span(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-fn segment(rendition: u32, sequence: u32) -> SegmentId {
+pub(crate) fn segment(rendition: u32, sequence: u32) -> SegmentId {
     // An impossible rendition stays one: no index has 256.
     SegmentId::new(u8::try_from(rendition).unwrap_or(u8::MAX), sequence)
 }
@@ -86,19 +105,7 @@ pub extern "C" fn braidcast_open(
 ) -> u32 {
     with(|instance| {
         let opened = open(&instance.input, now_ms, key_len, index_len, seed, upload, record != 0);
-        // An index may be large; what comes later is not.
-        instance.input = Vec::new();
-        match opened {
-            Ok(session) => {
-                instance.batch.write(session.orders());
-                instance.session = Some(session);
-                0
-            }
-            Err(why) => {
-                instance.text = why.into_bytes();
-                1
-            }
-        }
+        instance.opened(opened)
     })
 }
 
@@ -111,19 +118,29 @@ fn open(
     upload: u32,
     record: bool,
 ) -> Result<Session, String> {
-    let split = |bytes: &[u8]| -> Option<([u8; 20], Vec<u8>, Vec<u8>)> {
-        let (me, rest) = bytes.split_first_chunk::<20>()?;
+    let (me, key, index) = opening(input, key_len, index_len)?;
+    let config = Config { upload, ..Config::default() };
+    let options = Options { me, seed: seed.to_bits(), config, record };
+    Session::open(time(now_ms), index, key.as_ref(), options).map_err(|why| why.to_string())
+}
+
+/// Our peer id, the publisher's key and the rest, as the page has laid them into the input buffer.
+pub(crate) fn opening(
+    input: &[u8],
+    key_len: usize,
+    len: usize,
+) -> Result<(PeerId, Option<PublicKey>, &[u8]), String> {
+    let split = |bytes| -> Option<(&[u8; 20], &[u8], &[u8])> {
+        let (me, rest) = <[u8]>::split_first_chunk::<20>(bytes)?;
         let (key, rest) = rest.split_at_checked(key_len)?;
-        Some((*me, key.to_vec(), rest.get(..index_len)?.to_vec()))
+        Some((me, key, rest.get(..len)?))
     };
-    let (me, key, index) = split(input).ok_or("the page passed less than it said")?;
-    let key = match &key[..] {
+    let (me, key, rest) = split(input).ok_or("the page passed less than it said")?;
+    let key = match key {
         [] => None,
         text => Some(PublicKey::parse(&String::from_utf8_lossy(text)).map_err(|why| why.to_string())?),
     };
-    let config = Config { upload, ..Config::default() };
-    let options = Options { me: PeerId(me), seed: seed.to_bits(), config, record };
-    Session::open(time(now_ms), &index, key.as_ref(), options).map_err(|why| why.to_string())
+    Ok((PeerId(*me), key, rest))
 }
 
 /// The time has come that [`braidcast_wake_at`] named.
@@ -416,15 +433,19 @@ pub extern "C" fn braidcast_replay(len: usize) -> f64 {
 
 fn describe(session: &Session) -> String {
     let index = session.index();
-    let swarm: String = index.swarm_id().iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut text = format!("{} {swarm}\n", index.piece_len);
-    for rendition in &index.renditions {
-        let kind = match rendition.kind {
-            manifest::Kind::Video => "video",
-            manifest::Kind::Audio => "audio",
-        };
-        text +=
-            &format!("{} {kind} {} {}\n", rendition.id, rendition.bandwidth_bps, rendition.segments.len());
+    let of = |swarm: [u8; 20], lines: &[String]| {
+        let swarm: String = swarm.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{} {swarm}\n{}", index.piece_len, lines.concat())
+    };
+    let line = |id: &str, kind: Kind, bandwidth_bps: u32, segments: usize| {
+        let kind = if kind == Kind::Video { "video" } else { "audio" };
+        format!("{id} {kind} {bandwidth_bps} {segments}\n")
+    };
+    #[cfg(feature = "live")]
+    if let Some(live) = session.description() {
+        let lines = live.renditions.iter().map(|r| line(&r.id, r.kind, r.bandwidth_bps, 0));
+        return of(live.stream(), &lines.collect::<Vec<_>>());
     }
-    text
+    let lines = index.renditions.iter().map(|r| line(&r.id, r.kind, r.bandwidth_bps, r.segments.len()));
+    of(index.swarm_id(), &lines.collect::<Vec<_>>())
 }

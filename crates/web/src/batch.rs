@@ -3,7 +3,7 @@
 //! Each entry is an operation code of [`op`] and its arguments.
 
 use manifest::SegmentId;
-use session::{Order, Place, Said, Signal};
+use session::{Order, Place, Said, Session, Signal};
 use swarm::{Hangup, Source};
 
 /// Operation codes and their arguments. `segment` stands for two words, rendition and sequence; `bytes` for two words,
@@ -40,6 +40,11 @@ pub mod op {
     /// description. Kind 0: an offer, 1: an answer, 2: nobody takes the offer.
     pub const SIGNAL: u32 = 13;
 
+    /// `epoch number`: ask the origin for the heads that follow on this one.
+    pub const ASK_HEADS: u32 = 14;
+    /// `segment piece bytes`: a verified piece, to be stored, that came before its head.
+    pub const STORE_EARLY: u32 = 15;
+
     /// See [`STORE`].
     pub const STAGED: u32 = u32::MAX;
     /// See [`REFUSED`].
@@ -64,14 +69,14 @@ impl Batch {
         &self.bytes
     }
 
-    /// Puts these orders in the place of those before.
-    pub fn write(&mut self, orders: &[Order]) {
+    /// Puts what the session's last call wants done in the place of what was there before.
+    pub fn write(&mut self, session: &Session) {
         self.words.clear();
         self.bytes.clear();
-        orders.iter().for_each(|order| self.put(order));
+        session.orders().iter().for_each(|order| self.put(order, session));
     }
 
-    fn put(&mut self, order: &Order) {
+    fn put(&mut self, order: &Order, session: &Session) {
         match order {
             Order::Send(link, message) => {
                 let [at, len] = self.put_bytes(message);
@@ -102,10 +107,15 @@ impl Batch {
             Order::Deliver(segment) => self.about(op::DELIVER, *segment, &[]),
             Order::Evict(segment) => self.about(op::EVICT, *segment, &[]),
             Order::Announce(want) => self.push(&[op::ANNOUNCE, *want]),
+            Order::AskHeads { epoch, number } => self.push(&[op::ASK_HEADS, *epoch, *number as u32]),
+            Order::Keep { segment, piece, place: Place::Early(place), .. } => {
+                let [at, len] = self.put_bytes(session.early(*place));
+                self.about(op::STORE_EARLY, *segment, &[*piece, at, len]);
+            }
             Order::Keep { segment, piece, place, len } => {
                 let at = match place {
                     Place::Message(offset) => *offset,
-                    Place::Fetch => op::STAGED,
+                    Place::Fetch | Place::Early(_) => op::STAGED,
                 };
                 self.about(op::STORE, *segment, &[*piece, at, *len]);
             }

@@ -9,5 +9,7 @@
 
 mod abi;
 mod batch;
+#[cfg(feature = "live")]
+mod live;
 
 pub use batch::{Batch, op};

@@ -68,7 +68,13 @@ pub struct Entry {
 impl Entry {
     /// The entry for `bytes`, cut into pieces of `piece_len`.
     pub fn new(segment: SegmentId, start_ms: u32, duration_ms: u32, bytes: &[u8], piece_len: u32) -> Self {
-        Self { segment, start_ms, duration_ms, size: bytes.len() as u32, leaves: digest::leaves(bytes, piece_len) }
+        Self {
+            segment,
+            start_ms,
+            duration_ms,
+            size: bytes.len() as u32,
+            leaves: digest::leaves(bytes, piece_len),
+        }
     }
 
     /// Plain BLAKE3 of the bytes, which is what the leaves merge to; `None` where there are not as many leaves as a segment

@@ -104,7 +104,13 @@ impl World {
     fn entry(&mut self, segment: SegmentId) -> Entry {
         let pieces = 1 + self.dice.roll(3) as u32;
         let leaves = (0..pieces).map(|_| Hash([self.dice.roll(256) as u8; 32])).collect();
-        Entry { segment, start_ms: segment.sequence * 330, duration_ms: 330, size: pieces * PIECE_LEN, leaves }
+        Entry {
+            segment,
+            start_ms: segment.sequence * 330,
+            duration_ms: 330,
+            size: pieces * PIECE_LEN,
+            leaves,
+        }
     }
 
     fn signed(&mut self, bytes: Vec<u8>, fork: bool) {

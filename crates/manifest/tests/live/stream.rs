@@ -56,7 +56,13 @@ pub fn media(rendition: u8, sequence: u32) -> Vec<u8> {
 }
 
 pub fn entry(rendition: u8, sequence: u32) -> Entry {
-    Entry::new(SegmentId::new(rendition, sequence), sequence * 2000, 2000, &media(rendition, sequence), PIECE_LEN)
+    Entry::new(
+        SegmentId::new(rendition, sequence),
+        sequence * 2000,
+        2000,
+        &media(rendition, sequence),
+        PIECE_LEN,
+    )
 }
 
 /// The same name, other contents.

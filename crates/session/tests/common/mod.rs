@@ -42,6 +42,7 @@ pub struct Page {
     pub delivered: BTreeSet<SegmentId>,
     pub hangups: Vec<Hangup>,
     pub signals: Vec<Signal>,
+    pub asked_heads: Vec<(u32, u64)>,
     pub refused: usize,
     pub dropped: u32,
 }
@@ -55,7 +56,10 @@ impl Page {
 
     pub fn open_as(name: u8, index: &Index, config: Config) -> Self {
         let options = Options { me: PeerId([name; 20]), seed: u64::from(name), config, record: true };
-        let session = Session::open(Time::default(), &index.seal_unsigned(), None, options).unwrap();
+        Self::of(Session::open(Time::default(), &index.seal_unsigned(), None, options).unwrap())
+    }
+
+    pub fn of(session: Session) -> Self {
         let mut page = Self {
             session,
             store: BTreeMap::new(),
@@ -65,6 +69,7 @@ impl Page {
             delivered: BTreeSet::new(),
             hangups: Vec::new(),
             signals: Vec::new(),
+            asked_heads: Vec::new(),
             refused: 0,
             dropped: 0,
         };
@@ -99,10 +104,12 @@ impl Page {
                             self.staged.remove(&(segment, piece)).expect("a held back piece is there")
                         }
                         Place::Message(at) => message[at as usize..][..len as usize].to_vec(),
+                        Place::Early(place) => self.session.early(place).to_vec(),
                     };
                     assert_eq!(bytes.len(), len as usize);
                     self.store.insert((segment, piece), bytes);
                 }
+                Order::AskHeads { epoch, number } => self.asked_heads.push((epoch, number)),
                 Order::Refused { .. } => self.refused += 1,
                 Order::Dropped(_, len) => self.dropped += len,
             }

@@ -352,6 +352,7 @@ impl Driver {
                         self.stats.refused += u64::from(len);
                     }
                 }
+                Order::AskHeads { .. } => {}
                 Order::Dropped(from, len) => {
                     if let Source::Peer(_) = from {
                         self.stats.from_peers += u64::from(len);
@@ -374,6 +375,8 @@ impl Driver {
                 fetch.kept += u64::from(len);
                 bytes
             }
+            // Of live streams only, which this driver does not watch yet.
+            Place::Early(_) => return,
         };
         self.store.put(segment, piece, bytes);
         self.shelve(segment);
