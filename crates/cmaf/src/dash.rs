@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::presentation::decimal;
-use crate::{Kind, Presentation, Rendition, Subtitle, Thumbnails};
+use crate::{Kind, Presentation, Rendition, Subtitle, Thumbnails, Track};
 
 /// `manifest.mpd`: a static presentation of one period.
 pub fn mpd(presentation: &Presentation) -> String {
@@ -43,14 +43,23 @@ pub fn mpd(presentation: &Presentation) -> String {
     out
 }
 
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(crate) fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("writing to a String cannot fail");
 }
 
 /// A set of renditions of one kind that a player may switch between.
 fn adaptation_set(out: &mut String, set: &mut u32, renditions: &[&Rendition], query: &str) {
     let Some(first) = renditions.first() else { return };
-    let kind = match first.track.kind {
+    open_set(out, set, &first.track, &first.name);
+    for rendition in renditions {
+        representation(out, rendition, query);
+    }
+    out.push_str("    </AdaptationSet>\n");
+}
+
+/// The start of an `AdaptationSet` whose first track is this.
+pub(crate) fn open_set(out: &mut String, set: &mut u32, track: &Track, name: &str) {
+    let kind = match track.kind {
         Kind::Video => "video",
         Kind::Audio => "audio",
     };
@@ -62,31 +71,20 @@ fn adaptation_set(out: &mut String, set: &mut u32, renditions: &[&Rendition], qu
         ),
     );
     *set += 1;
-    if let Some(language) = &first.track.language {
+    if let Some(language) = &track.language {
         put(out, format_args!(" lang=\"{}\"", escape(language)));
     }
     out.push_str(">\n");
-    if first.track.kind == Kind::Audio {
-        put(out, format_args!("      <Label>{}</Label>\n", escape(&first.name)));
+    if track.kind == Kind::Audio {
+        put(out, format_args!("      <Label>{}</Label>\n", escape(name)));
     }
     out.push_str("      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n");
-    for rendition in renditions {
-        representation(out, rendition, query);
-    }
-    out.push_str("    </AdaptationSet>\n");
 }
 
-fn representation(out: &mut String, rendition: &Rendition, query: &str) {
-    let track = &rendition.track;
-    let id = escape(&rendition.id);
-    put(
-        out,
-        format_args!(
-            "      <Representation id=\"{id}\" bandwidth=\"{}\" codecs=\"{}\"",
-            rendition.peak_bandwidth().max(1),
-            escape(&track.codec)
-        ),
-    );
+/// The start of a `Representation`; `id` is escaped.
+pub(crate) fn open_representation(out: &mut String, id: &str, bandwidth: u64, track: &Track) {
+    let codecs = escape(&track.codec);
+    put(out, format_args!("      <Representation id=\"{id}\" bandwidth=\"{bandwidth}\" codecs=\"{codecs}\""));
     match track.kind {
         Kind::Video => {
             put(out, format_args!(" width=\"{}\" height=\"{}\"", track.width, track.height));
@@ -110,6 +108,12 @@ fn representation(out: &mut String, rendition: &Rendition, query: &str) {
             );
         }
     }
+}
+
+fn representation(out: &mut String, rendition: &Rendition, query: &str) {
+    let track = &rendition.track;
+    let id = escape(&rendition.id);
+    open_representation(out, &id, rendition.peak_bandwidth().max(1), track);
     put(
         out,
         format_args!(
@@ -118,27 +122,32 @@ fn representation(out: &mut String, rendition: &Rendition, query: &str) {
             track.timescale
         ),
     );
-    let mut segments = rendition.segments.iter().peekable();
+    timeline(out, rendition.segments.iter().map(|s| (s.start, s.duration)));
+    out.push_str("          </SegmentTimeline>\n        </SegmentTemplate>\n      </Representation>\n");
+}
+
+/// The entries of a `SegmentTimeline`, from starts and durations in ticks.
+pub(crate) fn timeline(out: &mut String, segments: impl Iterator<Item = (u64, u64)>) {
+    let mut segments = segments.peekable();
     let mut expected = None;
-    while let Some(segment) = segments.next() {
+    while let Some((start, duration)) = segments.next() {
         out.push_str("            <S");
-        if expected != Some(segment.start) {
-            put(out, format_args!(" t=\"{}\"", segment.start));
+        if expected != Some(start) {
+            put(out, format_args!(" t=\"{start}\""));
         }
-        let mut end = segment.start.saturating_add(segment.duration);
+        let mut end = start.saturating_add(duration);
         let mut repeats = 0;
-        while let Some(next) = segments.next_if(|n| n.start == end && n.duration == segment.duration) {
-            end = end.saturating_add(next.duration);
+        while let Some((_, next)) = segments.next_if(|&(s, d)| s == end && d == duration) {
+            end = end.saturating_add(next);
             repeats += 1;
         }
         expected = Some(end);
-        put(out, format_args!(" d=\"{}\"", segment.duration));
+        put(out, format_args!(" d=\"{duration}\""));
         if repeats > 0 {
             put(out, format_args!(" r=\"{repeats}\""));
         }
         out.push_str("/>\n");
     }
-    out.push_str("          </SegmentTimeline>\n        </SegmentTemplate>\n      </Representation>\n");
 }
 
 fn text(out: &mut String, set: &mut u32, subtitle: &Subtitle) {
@@ -191,13 +200,13 @@ fn rate(bytes: u64, over: Duration) -> u128 {
 }
 
 /// An `xs:duration` of seconds.
-fn period(duration: Duration) -> String {
+pub(crate) fn period(duration: Duration) -> String {
     let text = decimal(duration);
     format!("PT{}S", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// Text for an attribute or an element; characters XML cannot hold become spaces.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::presentation::{decimal, seconds};
-use crate::{Presentation, Rendition, Subtitle};
+use crate::{Presentation, Rendition, Subtitle, Track};
 
 /// `master.m3u8`: one variant for each video rendition, all with the same audio and subtitle groups. Without
 /// video, one variant for each audio rendition.
@@ -45,7 +45,7 @@ pub fn master(presentation: &Presentation) -> String {
                 "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{}\",{},\
                  URI=\"{}/iframes.m3u8\"\n",
                 video.track.codec,
-                resolution(video),
+                resolution(&video.track),
                 video.id
             ),
         );
@@ -104,12 +104,19 @@ pub fn subtitle(subtitle: &Subtitle) -> String {
     )
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+pub(crate) fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("writing to a String cannot fail");
 }
 
 /// The start of an `EXT-X-MEDIA` tag, up to DEFAULT and AUTOSELECT.
-fn media_tag(out: &mut String, kind: &str, group: &str, name: &str, language: Option<&str>, default: bool) {
+pub(crate) fn media_tag(
+    out: &mut String,
+    kind: &str,
+    group: &str,
+    name: &str,
+    language: Option<&str>,
+    default: bool,
+) {
     line(out, format_args!("#EXT-X-MEDIA:TYPE={kind},GROUP-ID=\"{group}\",NAME=\"{}\"", quotable(name)));
     if let Some(language) = language {
         line(out, format_args!(",LANGUAGE=\"{}\"", quotable(language)));
@@ -122,26 +129,12 @@ fn variant(out: &mut String, presentation: &Presentation, main: &Rendition, audi
     let heaviest = |rate: fn(&Rendition) -> u64| audios.iter().map(|a| rate(a)).max().unwrap_or(0);
     let peak = main.peak_bandwidth().saturating_add(heaviest(Rendition::peak_bandwidth));
     let average = main.average_bandwidth().saturating_add(heaviest(Rendition::average_bandwidth));
-    let mut codecs = vec![main.track.codec.as_str()];
-    for audio in audios {
-        if !codecs.contains(&audio.track.codec.as_str()) {
-            codecs.push(&audio.track.codec);
-        }
-    }
+    let codecs = codecs([main].iter().chain(audios).map(|r| &r.track));
     line(
         out,
-        format_args!(
-            "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{}\"",
-            codecs.join(",")
-        ),
+        format_args!("#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\""),
     );
-    if main.track.width > 0 {
-        line(out, format_args!(",{}", resolution(main)));
-    }
-    if let Some((num, den)) = main.track.frame_rate {
-        let thousandths = (u64::from(num) * 1000 + u64::from(den) / 2) / u64::from(den.max(1));
-        line(out, format_args!(",FRAME-RATE={}.{:03}", thousandths / 1000, thousandths % 1000));
-    }
+    video_attributes(out, &main.track);
     if !audios.is_empty() {
         out.push_str(",AUDIO=\"audio\"");
     }
@@ -151,8 +144,29 @@ fn variant(out: &mut String, presentation: &Presentation, main: &Rendition, audi
     line(out, format_args!("\n{}/media.m3u8\n", main.id));
 }
 
-fn resolution(video: &Rendition) -> String {
-    let track = &video.track;
+/// `CODECS` of a variant: that of each of its tracks once.
+pub(crate) fn codecs<'a>(tracks: impl Iterator<Item = &'a Track>) -> String {
+    let mut codecs: Vec<&str> = Vec::new();
+    for track in tracks {
+        if !codecs.contains(&track.codec.as_str()) {
+            codecs.push(&track.codec);
+        }
+    }
+    codecs.join(",")
+}
+
+/// `RESOLUTION` and `FRAME-RATE`, each with a comma before it, as far as they are known.
+pub(crate) fn video_attributes(out: &mut String, track: &Track) {
+    if track.width > 0 {
+        line(out, format_args!(",{}", resolution(track)));
+    }
+    if let Some((num, den)) = track.frame_rate {
+        let thousandths = (u64::from(num) * 1000 + u64::from(den) / 2) / u64::from(den.max(1));
+        line(out, format_args!(",FRAME-RATE={}.{:03}", thousandths / 1000, thousandths % 1000));
+    }
+}
+
+fn resolution(track: &Track) -> String {
     match track.rotation {
         90 | 270 => format!("RESOLUTION={}x{}", track.height, track.width),
         _ => format!("RESOLUTION={}x{}", track.width, track.height),
@@ -202,7 +216,7 @@ fn iframe_bandwidth(video: &Rendition) -> (u64, u64) {
 }
 
 /// Names in a group must differ: repeated ones get a number.
-fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut out: Vec<String> = Vec::new();
     for name in names {
         let mut candidate = name.to_owned();

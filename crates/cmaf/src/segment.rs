@@ -170,15 +170,8 @@ impl Segmenter {
         i128::from(sample.dts) + i128::from(sample.cts_offset) - i128::from(self.priming)
     }
 
-    /// The first multiple of the target after `start`, in ticks, rounded up.
     fn boundary_after(&self, start: i128) -> i128 {
-        const NANOS: i128 = 1_000_000_000;
-        // A Duration is below 2^94 ns and a timescale below 2^32; clamping the target keeps the products in i128.
-        let target = (self.target.as_nanos().min(1 << 62)) as i128;
-        let scale = i128::from(self.timescale);
-        let passed = start.max(0) * NANOS / (target * scale);
-        let next = (passed + 1) * target * scale;
-        (next + NANOS - 1) / NANOS
+        boundary_after(self.target, self.timescale, start)
     }
 
     /// Makes a segment of all that is pending; `next` is when the sample after it is shown.
@@ -200,11 +193,7 @@ impl Segmenter {
             bytes: Vec::with_capacity(samples.iter().map(|s| s.data.len() + 16).sum::<usize>() + 256),
             iframes: Vec::new(),
         };
-        boxed(&mut segment.bytes, b"styp", |out| {
-            out.extend_from_slice(b"cmfs");
-            put_u32(out, 0);
-            out.extend_from_slice(b"cmfsmsdhiso6");
-        });
+        styp(&mut segment.bytes);
         for range in self.groups(&samples) {
             let group = &samples[range];
             self.fragments = self.fragments.wrapping_add(1);
@@ -240,6 +229,26 @@ impl Segmenter {
         groups.push(start..samples.len());
         groups
     }
+}
+
+/// The grid that segments of all renditions start on: the first multiple of `target` after `start`, in ticks, rounded up.
+pub(crate) fn boundary_after(target: Duration, timescale: u32, start: i128) -> i128 {
+    const NANOS: i128 = 1_000_000_000;
+    // A Duration is below 2^94 ns and a timescale below 2^32; clamping the target keeps the products in i128.
+    let target = (target.as_nanos().min(1 << 62)) as i128;
+    let scale = i128::from(timescale);
+    let passed = start.max(0) * NANOS / (target * scale);
+    let next = (passed + 1) * target * scale;
+    (next + NANOS - 1) / NANOS
+}
+
+/// The `styp` that a segment starts with.
+pub(crate) fn styp(out: &mut Vec<u8>) {
+    boxed(out, b"styp", |out| {
+        out.extend_from_slice(b"cmfs");
+        put_u32(out, 0);
+        out.extend_from_slice(b"cmfsmsdhiso6");
+    });
 }
 
 /// Writes `moof` and `mdat`; gives the place in `out` where the media starts.
