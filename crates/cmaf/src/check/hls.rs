@@ -1,5 +1,6 @@
 //! Rules about HLS playlists and the segments they list.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::media::{self, Facts, Init};
@@ -24,6 +25,8 @@ pub(super) struct Listed {
     pub(super) init: Option<Init>,
     /// URL, listed duration in seconds, and where the segment really starts in seconds.
     pub(super) segments: Vec<(String, f64, Option<f64>)>,
+    /// Where segments end that a discontinuity follows, in seconds: the next one's start says nothing of them.
+    cut_short: BTreeMap<usize, f64>,
     /// Measured bits per second.
     peak: u64,
     average: u64,
@@ -130,6 +133,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
         }
         let target = list.target_duration.unwrap_or(u64::MAX);
         let mut last: Option<(String, Facts)> = None;
+        let mut last_scale = 1.0;
         let mut sizes = Vec::new();
         for entry in &list.entries {
             let segment_url = resolve(url, &entry.uri);
@@ -156,7 +160,15 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
             if let (Some(init), Some(facts)) = (&init, facts) {
                 let scale = f64::from(init.timescale);
                 start = Some(facts.shown as f64 / scale);
-                if let Some((last_url, before)) = last.take()
+                let before = last.take();
+                if entry.discontinuity
+                    && let Some((_, before)) = &before
+                    && let Some(place) = listed.segments.len().checked_sub(1)
+                {
+                    listed.cut_short.insert(place, before.shown_end as f64 / last_scale);
+                }
+                last_scale = scale;
+                if let Some((last_url, before)) = before
                     && !entry.discontinuity
                     && facts.dts != before.dts_end
                 {
@@ -175,7 +187,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
             }
             listed.segments.push((segment_url, entry.duration_s, start));
         }
-        self.durations(&listed, last.map(|(_, facts)| facts));
+        self.durations(&listed, last.map(|(_, facts)| facts.shown_end as f64 / last_scale));
         let total: (u64, u64) =
             sizes.iter().fold((0, 0), |t, s| (t.0.saturating_add(s.0), t.1.saturating_add(s.1)));
         // Live lists change; a target beyond an hour is no target.
@@ -188,12 +200,11 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
         listed
     }
 
-    /// Compares listed durations with those of the segments.
-    fn durations(&mut self, listed: &Listed, last: Option<Facts>) {
-        let scale = listed.init.as_ref().map_or(1.0, |i| f64::from(i.timescale));
-        let end = last.map(|facts| facts.shown_end as f64 / scale);
+    /// Compares listed durations with those of the segments, the last of which ends at `end` seconds.
+    fn durations(&mut self, listed: &Listed, end: Option<f64>) {
         let starts = listed.segments.iter().map(|(_, _, start)| *start);
         let ends = starts.skip(1).chain([end]);
+        let ends = ends.enumerate().map(|(at, end)| listed.cut_short.get(&at).copied().or(end));
         let mut mistakes = Vec::new();
         for ((url, duration, start), end) in listed.segments.iter().zip(ends) {
             let (Some(start), Some(end)) = (start, end) else { continue };

@@ -38,10 +38,16 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
             self.error(url, "a static MPD must say how long it is");
         }
         let base = based(url, &mpd);
-        let mut ids = std::collections::BTreeSet::new();
+        if live && mpd.get("availabilityStartTime").is_none() {
+            self.error(url, "a dynamic MPD lacks availabilityStartTime");
+        }
+        let mut renditions = 0;
         let mut longest = 0.0f64;
         for period in mpd.all("Period") {
+            // Unique in each period; periods may go on with the same ones.
+            let mut ids = std::collections::BTreeSet::new();
             let base = based(&base, period);
+            let begins = period.get("start").and_then(seconds).unwrap_or(0.0);
             if period.all("AdaptationSet").next().is_none() {
                 self.warn(url, "a Period without AdaptationSet");
             }
@@ -51,7 +57,8 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
                     self.error(url, "an AdaptationSet without Representation");
                 }
                 for representation in set.all("Representation") {
-                    if ids.len() >= MAX_RENDITIONS {
+                    renditions += 1;
+                    if renditions > MAX_RENDITIONS {
                         return self.error(url, format!("more than {MAX_RENDITIONS} representations"));
                     }
                     let id = representation.get("id").unwrap_or("").to_owned();
@@ -60,7 +67,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
                     }
                     let place = format!("{url} Representation {id}");
                     let lasted = self.representation(&place, &base, [representation, set, period], live);
-                    longest = longest.max(lasted.unwrap_or(0.0));
+                    longest = longest.max(lasted.map_or(0.0, |lasted| begins + lasted));
                 }
             }
         }
@@ -150,10 +157,18 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
             let (dash, hls) = (entries.len(), listed.segments.len());
             self.error(place, format!("lists {dash} segments, but {} {hls}", listed.url));
         }
+        // A live list may start elsewhere, and a later period does.
+        let url_of = |at: usize, start: u64| {
+            resolve(&own_base, &fill(media, id, bandwidth, first.saturating_add(at as u64), start))
+        };
+        let first_url = entries.first().map(|&(start, _)| url_of(0, start));
+        let place_of =
+            |l: &super::hls::Listed| l.segments.iter().position(|s| Some(&s.0) == first_url.as_ref());
+        let ahead = if live { listed.as_deref().and_then(place_of).unwrap_or(0) } else { 0 };
         for (at, &(start, duration)) in entries.iter().enumerate() {
-            let url = resolve(&own_base, &fill(media, id, bandwidth, first.saturating_add(at as u64), start));
+            let url = url_of(at, start);
             let lasts = duration as f64 / timescale as f64;
-            if let Some((hls_url, hls_lasts, _)) = listed.as_ref().and_then(|l| l.segments.get(at)) {
+            if let Some((hls_url, hls_lasts, _)) = listed.as_ref().and_then(|l| l.segments.get(ahead + at)) {
                 if *hls_url != url {
                     self.error(place, format!("segment {at} is {url}, but in HLS it is {hls_url}"));
                 }
@@ -164,7 +179,8 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
             if let Some(header) = &header
                 && let Some(facts) = self.segment(&url, None, header)
             {
-                let said = (start as f64 - offset as f64) / timescale as f64;
+                // On the timeline of the media: the offset places that in its period, and moves no segment in it.
+                let said = start as f64 / timescale as f64;
                 let real = (facts.shown as f64 / f64::from(header.timescale)).max(0.0);
                 if (said - real).abs() > SAME_S {
                     self.error(
