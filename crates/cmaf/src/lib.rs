@@ -6,6 +6,7 @@
 //!   [`Track`] and its [`Sample`]s.
 //! - [`init_segment`] and [`Segmenter`] write the CMAF header and the segments.
 //! - [`hls`] and [`dash`] write the playlists of a [`Presentation`].
+//! - [`live`] does the same for a stream that has no end yet, part by part.
 //! - [`progressive`] lays out a package as one file that any player can open and seek in.
 //! - [`check`] judges a finished package, ours or another's.
 //!
@@ -36,6 +37,7 @@ mod write;
 pub mod check;
 pub mod dash;
 pub mod hls;
+pub mod live;
 pub mod progressive;
 
 pub use init::init_segment;
