@@ -9,6 +9,8 @@
 //! resources asked for have bounds, and reaching one is a finding itself.
 
 mod hls;
+pub mod live;
+mod live_tags;
 mod media;
 mod mpd;
 mod playlist;

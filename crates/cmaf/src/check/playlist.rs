@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::live_tags::LiveTags;
+
 /// Lines of one playlist.
 const MAX_LINES: usize = 1 << 20;
 /// Complaints after which a playlist is not read on; its last line may add a few.
@@ -27,6 +29,8 @@ pub(super) struct Playlist {
     pub(super) encrypted: bool,
     /// Whether any tag of a media playlist was there.
     pub(super) is_media: bool,
+    /// What only live streams say.
+    pub(super) live: LiveTags,
     pub(super) complaints: Vec<Complaint>,
 }
 
@@ -75,7 +79,7 @@ impl Attributes {
         self.get(name)?.parse().ok()
     }
 
-    fn parse(line: usize, text: &str, complaints: &mut Vec<Complaint>) -> Self {
+    pub(super) fn parse(line: usize, text: &str, complaints: &mut Vec<Complaint>) -> Self {
         let mut attributes = Self { line, ..Self::default() };
         let mut complain = |what: String| complaints.push(Complaint { line, grave: true, what });
         let mut rest = text;
@@ -119,7 +123,7 @@ impl Attributes {
     }
 
     /// Complains unless `name` is there, quoted as it must be.
-    fn require(&self, tag: &str, name: &str, quoted: bool, complaints: &mut Vec<Complaint>) {
+    pub(super) fn require(&self, tag: &str, name: &str, quoted: bool, complaints: &mut Vec<Complaint>) {
         let what = match self.values.get(name) {
             None => format!("{tag} lacks {name}"),
             Some((_, q)) if *q != quoted => {
@@ -281,6 +285,10 @@ impl Playlist {
                     }
                 }
                 "EXTM3U" => list.complain(number, true, "#EXTM3U again".to_owned()),
+                tag if LiveTags::TAGS.contains(&tag) => {
+                    list.is_media = true;
+                    list.live.read(number, tag, value, list.entries.len(), &mut list.complaints);
+                }
                 tag if KNOWN.contains(&tag) => {}
                 tag => list.complain(number, false, format!("unknown tag {tag}")),
             }
@@ -360,58 +368,17 @@ fn byte_range(value: &str) -> Option<(u64, Option<u64>)> {
 }
 
 /// Tags that are legal and carry nothing to check here.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 9] = [
     "EXT-X-INDEPENDENT-SEGMENTS",
     "EXT-X-START",
     "EXT-X-DEFINE",
     "EXT-X-SESSION-DATA",
     "EXT-X-SESSION-KEY",
     "EXT-X-CONTENT-STEERING",
-    "EXT-X-DISCONTINUITY-SEQUENCE",
-    "EXT-X-PROGRAM-DATE-TIME",
     "EXT-X-DATERANGE",
     "EXT-X-GAP",
     "EXT-X-BITRATE",
-    "EXT-X-PART",
-    "EXT-X-PART-INF",
-    "EXT-X-SERVER-CONTROL",
-    "EXT-X-PRELOAD-HINT",
-    "EXT-X-RENDITION-REPORT",
-    "EXT-X-SKIP",
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complaints(text: &str) -> Vec<String> {
-        Playlist::parse(text).complaints.into_iter().map(|c| format!("{}: {}", c.line, c.what)).collect()
-    }
-
-    #[test]
-    fn byte_ranges_without_offset_go_on_where_the_last_one_ended() {
-        let list = Playlist::parse(
-            "#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-TARGETDURATION:4\n#EXTINF:4,\n#EXT-X-BYTERANGE:10@5\na\n#EXTINF:4,\n\
-             #EXT-X-BYTERANGE:7\na\n#EXT-X-ENDLIST\n",
-        );
-        assert_eq!(list.complaints, []);
-        assert_eq!(list.entries.iter().map(|e| e.range).collect::<Vec<_>>(), [Some((5, 10)), Some((15, 7))]);
-    }
-
-    #[test]
-    fn a_playlist_full_of_mistakes_is_not_read_to_its_end() {
-        let found = complaints(&format!("#EXTM3U\n{}", "#EXT-X-NONSENSE\n".repeat(100_000)));
-        assert!(found.len() < MAX_COMPLAINTS + 5, "{}", found.len());
-        assert!(found.contains(&"1002: too many mistakes; the rest was not read".to_owned()));
-    }
-
-    #[test]
-    fn each_mistake_is_named_with_its_line() {
-        assert_eq!(complaints("EXTM3U\n").len(), 2);
-        let found = complaints("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=fast,CODECS=\"avc1\nv0\n");
-        assert_eq!(found[0], "2: CODECS: the quoted string does not end");
-        assert!(found.contains(&"2: EXT-X-STREAM-INF: BANDWIDTH is not a whole number: fast".to_owned()));
-        let found = complaints("#EXTM3U\n#EXTINF:4,\na\n");
-        assert_eq!(found, ["0: EXT-X-TARGETDURATION is missing"]);
-    }
-}
+mod tests;
