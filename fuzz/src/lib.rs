@@ -24,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     ("cmaf_check", cmaf_check),
     ("cmaf_demux", cmaf_demux),
     ("cmaf_ingest", cmaf_ingest),
+    ("cmaf_live", cmaf_live),
     ("cmaf_progressive", cmaf_progressive),
     ("manifest_head", manifest_head),
     ("manifest_index", manifest_index),
@@ -84,6 +85,11 @@ pub fn cmaf_demux(bytes: &[u8]) {
 /// An encoder's stream of any bytes is taken in or refused.
 pub fn cmaf_ingest(bytes: &[u8]) {
     cmaf::ingest::fuzz(bytes);
+}
+
+/// The answers of a live stream, whatever they are, are judged.
+pub fn cmaf_live(bytes: &[u8]) {
+    cmaf::check::live::fuzz(bytes);
 }
 
 /// A package of any bytes is made into one file or refused.

@@ -40,6 +40,29 @@ fn main() {
     table();
     put("session_calls", "story", &session(&film));
     films();
+    live_answers();
+}
+
+/// Three answers of a live stream, the second a delta update, the third of another rendition.
+fn live_answers() {
+    let start = "#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-TARGETDURATION:2\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,\
+                 PART-HOLD-BACK=3.0,HOLD-BACK=6.0,CAN-SKIP-UNTIL=12.0\n#EXT-X-PART-INF:PART-TARGET=1.0\n";
+    let segment = |n: u32| {
+        let date = format!("#EXT-X-PROGRAM-DATE-TIME:2026-01-31T12:00:{:02}.000Z\n", n * 2);
+        let part = |p: u32| format!("#EXT-X-PART:DURATION=1.0,URI=\"part/{p}.m4s\",INDEPENDENT=YES\n");
+        format!("{date}{}{}#EXTINF:2.0,\n{n}.m4s\n", part(2 * n - 1), part(2 * n))
+    };
+    let end = |n: u32| {
+        let hint = format!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part/{}.m4s\"\n", 2 * n + 1);
+        format!("{hint}#EXT-X-RENDITION-REPORT:URI=\"../a0/media.m3u8\",LAST-MSN={n},LAST-PART=1\n")
+    };
+    let map = "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-DISCONTINUITY-SEQUENCE:4\n#EXT-X-MAP:URI=\"init/1.mp4\"\n";
+    let list = |range: std::ops::RangeInclusive<u32>| range.map(segment).collect::<String>();
+    let whole = format!("{start}{map}{}{}", list(1..=8), end(8));
+    let skip = "#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-DISCONTINUITY-SEQUENCE:4\n#EXT-X-SKIP:SKIPPED-SEGMENTS=3\n";
+    let delta = format!("{start}{skip}{}#EXT-X-DISCONTINUITY\n{}{}", list(4..=8), list(9..=9), end(9));
+    let other = format!("{start}{map}{}#EXT-X-ENDLIST\n", list(1..=9));
+    put("cmaf_live", "answers", [whole, delta, other].join("\0").as_bytes());
 }
 
 fn put(target: &str, name: &str, bytes: &[u8]) {
