@@ -8,6 +8,9 @@ use crate::write::{boxed, full, put_u16, put_u32, put_zeros};
 /// Parameter sets beyond this are not a film's.
 const MAX_CONFIG: usize = 64 << 10;
 
+/// Bytes of an AudioSpecificConfig: with it, every descriptor's length fits into one byte.
+pub(crate) const MAX_AUDIO_CONFIG: usize = 96;
+
 /// What a sample entry says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Codec {
@@ -166,17 +169,7 @@ fn audio(stsd_version: u8, payload: &[u8]) -> Result<Codec, Malformed> {
         // 16.16 fixed point; rates beyond that are in the configuration only.
         put_u32(out, u16::try_from(config.sample_rate).map_or(0, |rate| u32::from(rate) << 16));
         full(out, b"esds", 0, 0, |out| {
-            descriptor(out, 3, |out| {
-                put_u16(out, 0);
-                out.push(0);
-                descriptor(out, 4, |out| {
-                    out.extend_from_slice(&[0x40, 0x15, 0, 0, 0]);
-                    put_u32(out, elementary.max_bitrate);
-                    put_u32(out, elementary.average_bitrate);
-                    descriptor(out, 5, |out| out.extend_from_slice(elementary.config));
-                });
-                descriptor(out, 6, |out| out.push(2));
-            });
+            put_elementary(out, elementary.max_bitrate, elementary.average_bitrate, elementary.config);
         });
     });
     Ok(Codec::Audio {
@@ -185,6 +178,26 @@ fn audio(stsd_version: u8, payload: &[u8]) -> Result<Codec, Malformed> {
         channels,
         sample_rate: config.sample_rate,
     })
+}
+
+/// Writes the descriptors of an `esds` box; `config` is at most [`MAX_AUDIO_CONFIG`] bytes.
+pub(crate) fn put_elementary(out: &mut Vec<u8>, max_bitrate: u32, average_bitrate: u32, config: &[u8]) {
+    descriptor(out, 3, |out| {
+        put_u16(out, 0);
+        out.push(0);
+        descriptor(out, 4, |out| {
+            out.extend_from_slice(&[0x40, 0x15, 0, 0, 0]);
+            put_u32(out, max_bitrate);
+            put_u32(out, average_bitrate);
+            descriptor(out, 5, |out| out.extend_from_slice(config));
+        });
+        descriptor(out, 6, |out| out.push(2));
+    });
+}
+
+/// The AudioSpecificConfig in an `esds` payload.
+pub(crate) fn audio_config(esds: &[u8]) -> Result<&[u8], Malformed> {
+    elementary_stream(esds).map(|elementary| elementary.config)
 }
 
 struct Elementary<'a> {
@@ -221,7 +234,7 @@ fn elementary_stream(esds: &[u8]) -> Result<Elementary<'_>, Malformed> {
         Err(_) if object_type != 0x40 => &[],
         Err(error) => return Err(error),
     };
-    if config.len() > 96 {
+    if config.len() > MAX_AUDIO_CONFIG {
         return Err(Malformed::Limit(FourCc(*b"esds"), "audio configuration too large"));
     }
     Ok(Elementary { object_type, max_bitrate, average_bitrate, config })

@@ -20,6 +20,7 @@
 //! film gives the same bytes everywhere.
 
 mod codec;
+mod config;
 mod fragment;
 mod language;
 mod moov;
