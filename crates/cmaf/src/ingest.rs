@@ -5,7 +5,7 @@
 //! stream, but any fragmented MP4 of that kind will do: `moov`, then `moof` and `mdat` in turns. Without
 //! `-use_editlist 1` ffmpeg leaves out the decoder delay of AAC, and sound comes 21 ms late.
 //!
-//! The invariant: memory is bounded by one fragment, and that by [`MAX_FRAGMENT`]; boxes that are not needed are
+//! The invariant: memory is bounded by one fragment, and that by [`MAX_FRAGMENT`] or less; boxes that are not needed are
 //! never buffered. Edit lists are applied as in [`crate::demux`].
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -67,8 +67,9 @@ pub enum Event {
 }
 
 /// Takes the bytes of one stream in pieces of any size.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FragmentReader {
+    max_fragment: u64,
     buffer: BytesMut,
     /// Stream position of the first byte in `buffer`.
     at: u64,
@@ -91,10 +92,29 @@ struct Stream {
     next_dts: u64,
 }
 
+impl Default for FragmentReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl FragmentReader {
     /// A reader at the start of a stream.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_max_fragment(MAX_FRAGMENT)
+    }
+
+    /// A reader that takes at most `bytes`, and at most [`MAX_FRAGMENT`], in one `mdat`.
+    pub fn with_max_fragment(bytes: u64) -> Self {
+        Self {
+            max_fragment: bytes.min(MAX_FRAGMENT),
+            buffer: BytesMut::new(),
+            at: 0,
+            skip: 0,
+            stream: None,
+            fragment: None,
+            failed: false,
+        }
     }
 
     /// Takes the next bytes and gives what they complete. After an error the reader takes nothing more.
@@ -140,7 +160,7 @@ impl FragmentReader {
             }
             let limit = match &kind {
                 b"moov" | b"moof" => MAX_HEADER,
-                b"mdat" => MAX_FRAGMENT,
+                b"mdat" => self.max_fragment,
                 _ => {
                     let held = size.min(self.buffer.len() as u64);
                     self.consume(held);

@@ -15,6 +15,7 @@ pub mod key;
 pub mod ladder;
 mod language;
 pub mod library;
+pub mod live;
 pub mod package;
 pub mod probe;
 pub mod slug;

@@ -24,6 +24,7 @@ pub use record::{Mode, Record, Stamp};
 pub use settings::{DEFAULT_AUDIO_BITRATE_BPS, DEFAULT_PRESET, PRESETS, Settings};
 pub use writer::SEGMENT_TIME;
 
+pub(crate) use encode::read_tail;
 pub(crate) use ingest::random_token;
 pub(crate) use partial::clean;
 

@@ -1,6 +1,7 @@
 //! Clips made by ffmpeg, and packages made of them.
 #![allow(dead_code)] // every test file uses a part of it
 
+pub mod live;
 pub mod web;
 
 use manifest::SecretKey;

@@ -1,0 +1,115 @@
+//! Live streams: from a publisher's OBS or ffmpeg to samples of each rendition.
+//!
+//! ```text
+//! RTMP ----\
+//! SRT ------> desk (keys; the newest takes over) -> stream (bridges gaps) -> [ffmpeg ladder] -> Broadcast
+//! HTTP PUT -/
+//! ```
+//!
+//! The invariant: all renditions of a broadcast share one timeline, whose zero has a known wall-clock time; their times rise through
+//! reconnects and restarts of the encoder. What waits anywhere is bounded, and so is what a stranger costs.
+
+mod config;
+mod desk;
+mod encode;
+mod feed;
+pub mod flv;
+mod gather;
+mod put;
+mod rtmp;
+mod srt;
+mod stream;
+mod timeline;
+
+pub use config::{Config, LiveError, StreamConfig};
+pub use desk::{BadKey, StreamKey};
+pub use feed::{Beginning, Broadcast, Feed, Figures, RenditionId};
+pub use put::PutLimits;
+pub use rtmp::RtmpLimits;
+
+use crate::tools::Tools;
+use axum::Router;
+use desk::Desk;
+use encode::Workshop;
+use std::net::SocketAddr;
+use stream::Stream;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Broadcasts that may wait to be looked at.
+const WAITING_BROADCASTS: usize = 16;
+
+/// The open doors. Dropping it closes them, and ends every encoder.
+#[derive(Debug)]
+pub struct Live {
+    desk: Desk,
+    config: Config,
+    rtmp: Option<SocketAddr>,
+    broadcasts: mpsc::Receiver<Broadcast>,
+    tasks: JoinSet<()>,
+}
+
+impl Live {
+    /// Opens the doors of `config`. ffmpeg (`tools`) is needed for a ladder and for SRT.
+    pub async fn open(config: Config, tools: Option<Tools>) -> Result<Self, LiveError> {
+        config.validate()?;
+        let needs_ffmpeg = config.encoding.transcode || config.streams.iter().any(|s| s.srt.is_some());
+        if needs_ffmpeg && tools.is_none() {
+            return Err(LiveError::NoFfmpeg);
+        }
+        let keys = config.streams.iter().map(|stream| (stream.name.clone(), stream.key.clone()));
+        let (desk, outlets) = Desk::new(keys).map_err(LiveError::Random)?;
+        let mut tasks = JoinSet::new();
+        let mut rtmp = None;
+        if let Some(address) = config.rtmp {
+            let failed = |source| LiveError::Listen { address, source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            rtmp = Some(listener.local_addr().map_err(failed)?);
+            tasks.spawn(rtmp::serve(listener, desk.clone(), config.rtmp_limits));
+        }
+        for stream in &config.streams {
+            if let (Some(address), Some(seat), Some(tools)) = (stream.srt, desk.seat(&stream.name), &tools) {
+                let key = stream.key.reveal().to_owned();
+                tasks.spawn(srt::serve(address, key, config.srt_latency, seat, tools.clone()));
+            }
+        }
+        let (sender, broadcasts) = mpsc::channel(WAITING_BROADCASTS);
+        for (name, publications) in outlets {
+            let workshop = tools.clone().filter(|_| config.encoding.transcode).map(|tools| Workshop {
+                tools,
+                settings: config.encoding.clone(),
+                segment: config.segment,
+                stream: name.clone(),
+            });
+            let (bridge, broadcasts) = (config.bridge, sender.clone());
+            tasks.spawn(Stream { name, workshop, bridge, publications, broadcasts }.run());
+        }
+        Ok(Self { desk, config, rtmp, broadcasts, tasks })
+    }
+
+    /// The next stream that somebody began to publish; `None` never, as long as this lives.
+    pub async fn next(&mut self) -> Option<Broadcast> {
+        self.broadcasts.recv().await
+    }
+
+    /// Where the RTMP door is, if there is one.
+    pub fn rtmp_address(&self) -> Option<SocketAddr> {
+        self.rtmp
+    }
+
+    /// The routes of the CMAF door, `PUT /ingest/STREAM/TRACK`, to be served where encoders reach them.
+    pub fn router(&self) -> Router {
+        put::router(self.desk.clone(), self.config.put_limits)
+    }
+
+    /// Closes all doors and ends every encoder, and waits until that is done.
+    pub async fn close(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Feeds `bytes` to an RTMP session as a publisher would: an entry for fuzzers. Whatever the bytes are, it returns.
+pub fn fuzz_rtmp(bytes: &[u8]) {
+    rtmp::fuzz(bytes);
+}
