@@ -3,11 +3,13 @@
 //! libFuzzer calls these (`targets/`), and so does a plain test over the committed corpus (`tests/corpus.rs`). A function
 //! returns whatever it is given; it panics when an invariant is broken, and only then.
 
+mod doors;
 mod film;
 pub mod live;
 mod table;
 mod viewer;
 
+pub use doors::{live_flv, live_rtmp, rtmp_story};
 pub use film::Film;
 pub use live::manifest_head;
 pub use table::rendezvous_table;
@@ -26,6 +28,8 @@ pub const TARGETS: &[Target] = &[
     ("cmaf_ingest", cmaf_ingest),
     ("cmaf_live", cmaf_live),
     ("cmaf_progressive", cmaf_progressive),
+    ("live_flv", live_flv),
+    ("live_rtmp", live_rtmp),
     ("manifest_head", manifest_head),
     ("manifest_index", manifest_index),
     ("origin_names", origin_names),

@@ -143,5 +143,10 @@ async fn srt_callers_publish_with_the_key_as_passphrase() {
     assert_eq!(recording.runs.len(), 2);
     let source = hashes(&film, Kind::Video);
     let seen = hashes(&recording.write("v0", 0, temp.path()), Kind::Video);
-    assert!(seen.len() > 60 && source.ends_with(&seen), "{} of {}", seen.len(), source.len());
+    // What is under way when the caller hangs up may be lost.
+    assert!(
+        seen.len() > 60 && source.windows(seen.len()).any(|window| window == seen),
+        "{} frames",
+        seen.len()
+    );
 }

@@ -1,7 +1,7 @@
 //! Writes the first corpus: valid inputs, small, the same every time. `cargo run --bin seeds` in `fuzz/`; needs ffmpeg for
 //! the film seeds. What fuzzing adds is named by its hash and stays.
 
-use braidcast_fuzz::{Film, live, live_parts};
+use braidcast_fuzz::{Film, live, live_parts, rtmp_story};
 use manifest::live::{Chain, Delegation, Entry, Head, Signer};
 use manifest::{Kind, SecretKey, SegmentId, digest};
 use std::collections::VecDeque;
@@ -389,6 +389,12 @@ fn films() {
     let cmaf = "+cmaf+frag_keyframe+empty_moov+default_base_moof+skip_trailer+delay_moov";
     let video = read(make("video.cmfv", &["-an", "-movflags", cmaf, "-f", "mp4"]));
     let sound = read(make("sound.cmfa", &["-vn", "-movflags", cmaf, "-f", "mp4"]));
+    let flv = read(make(
+        "film.flv",
+        &["-flvflags", "no_duration_filesize", "-bsf:v", "filter_units=remove_types=6"],
+    ));
+    put("live_flv", "film", &flv);
+    put("live_rtmp", "story", &rtmp_story(&flv));
     put("cmaf_ingest", "video", &video);
     put("cmaf_ingest", "sound", &sound);
     put("cmaf_progressive", "video", &video);

@@ -63,6 +63,9 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 pub(crate) struct Desk(Arc<Vec<Entry>>, Arc<[u8; 32]>);
 
+/// A stream's name, and where its publications come out.
+pub(crate) type Outlet = (String, mpsc::Receiver<Publication>);
+
 #[derive(Debug)]
 struct Entry {
     name: String,
@@ -121,7 +124,7 @@ impl Desk {
     /// A desk for streams of these names and keys, and where the publications of each come out.
     pub fn new(
         streams: impl IntoIterator<Item = (String, StreamKey)>,
-    ) -> Result<(Self, Vec<(String, mpsc::Receiver<Publication>)>), getrandom::Error> {
+    ) -> Result<(Self, Vec<Outlet>), getrandom::Error> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
         let mut entries = Vec::new();

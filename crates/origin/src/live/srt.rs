@@ -66,8 +66,7 @@ fn arguments(address: SocketAddr, key: &str, latency: Duration) -> Vec<String> {
         latency.as_micros(),
         LISTEN.as_micros()
     );
-    let words =
-        "-hide_banner -nostdin -loglevel error -protocol_whitelist srt -format_whitelist mpegts -f mpegts -i";
+    let words = "-hide_banner -nostdin -loglevel error -protocol_whitelist srt -format_whitelist mpegts -analyzeduration 1000000 -probesize 2000000 -fpsprobesize 0 -f mpegts -i";
     let output = "-map 0:v:0? -map 0:a:0? -c copy -map_metadata -1 -flvflags no_duration_filesize -flush_packets 1 -f flv \
                   -protocol_whitelist pipe pipe:1";
     let split = |words: &'static str| words.split_whitespace().map(str::to_owned);

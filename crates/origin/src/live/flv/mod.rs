@@ -27,10 +27,14 @@ pub fn fuzz(bytes: &[u8]) {
         for tag in found {
             let Ok(media) = tags.tag(tag) else { return };
             for one in media.into_iter().chain(tags.flush()) {
-                if let Media::Sample(track, sample) = one {
-                    let last = &mut last[usize::from(track.min(1))];
-                    assert!(last.is_none_or(|last| sample.dts > last), "times rise");
-                    *last = Some(sample.dts);
+                match one {
+                    // It may count in other ticks.
+                    Media::Track(track, _) => last[usize::from(track.min(1))] = None,
+                    Media::Sample(track, sample) => {
+                        let last = &mut last[usize::from(track.min(1))];
+                        assert!(last.is_none_or(|last| sample.dts > last), "times rise");
+                        *last = Some(sample.dts);
+                    }
                 }
             }
         }

@@ -145,8 +145,8 @@ impl TagReader {
     }
 
     fn picture_config(&mut self, avcc: Bytes) -> Result<Vec<Media>, TagError> {
-        if self.video.as_ref() == Some(&avcc) {
-            return Ok(Vec::new()); // some encoders repeat it with every keyframe
+        if avcc.is_empty() || self.video.as_ref() == Some(&avcc) {
+            return Ok(Vec::new()); // some encoders repeat it with every keyframe, and some send none at first
         }
         let (width, height) = picture_size(&avcc).ok_or(TagError::Size)?;
         let mut track = Track::h264(&avcc, width, height, VIDEO_SCALE)?;
@@ -204,7 +204,8 @@ impl TagReader {
     }
 
     fn sound_config(&mut self, config: Bytes) -> Result<Vec<Media>, TagError> {
-        if self.audio.as_ref().is_some_and(|sound| sound.config == config) {
+        // ffmpeg sends none before it knows, and it later.
+        if config.is_empty() || self.audio.as_ref().is_some_and(|sound| sound.config == config) {
             return Ok(Vec::new());
         }
         let track = Track::aac(&config)?;
