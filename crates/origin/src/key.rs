@@ -2,6 +2,8 @@
 //!
 //! The file holds the 43 characters of [`SecretKey::to_text`] and a newline.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use manifest::{KeyError, SecretKey};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -76,6 +78,13 @@ pub fn create(path: &Path) -> Result<SecretKey, KeyFileError> {
     file.sync_all().map_err(io_error)?;
     fs::rename(&unfinished, path).map_err(io_error)?;
     Ok(key)
+}
+
+/// A new key for the publisher of a live stream: 24 characters that stand in a URL as they are.
+pub fn stream_key() -> Result<String, KeyFileError> {
+    let mut bytes = [0; 18];
+    getrandom::fill(&mut bytes).map_err(KeyFileError::Random)?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Reads the key at `path`, or makes it if there is none.

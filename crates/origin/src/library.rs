@@ -69,6 +69,11 @@ impl Library {
             std::thread::sleep(LOCK_PAUSE);
         }
         crate::package::clean(&streams).map_err(io_error(&streams))?;
+        let live = root.join("live");
+        match fs::remove_dir_all(&live) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&live)(error)),
+            _ => {}
+        }
         let root = fs::canonicalize(root).map_err(io_error(root))?;
         Ok(Self { root, _lock: lock })
     }
@@ -86,6 +91,18 @@ impl Library {
     /// A folder to fill, which then becomes the package `slug`.
     pub fn begin(&self, slug: &Slug) -> Result<Partial, PackageError> {
         Partial::begin(&self.package(slug))
+    }
+
+    /// An empty folder for segments of the live stream `slug` that began at `born_ms`; what is left in it when this process ends is cleared
+    /// away by the next.
+    pub fn live(&self, slug: &Slug, born_ms: u64) -> Result<PathBuf, LibraryError> {
+        let path = self.root.join("live").join(format!("{slug}-{born_ms}"));
+        let io_error = |source| LibraryError::Io { path: path.clone(), source };
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(io_error)?;
+        }
+        fs::create_dir_all(&path).map_err(io_error)?;
+        Ok(path)
     }
 
     /// The finished packages, by name.

@@ -132,8 +132,10 @@ impl Drop for Catalogue {
 /// The names in a catalogue; `None` if it is none.
 fn names(text: &[u8]) -> Option<BTreeSet<String>> {
     let Ok(Value::Array(films)) = serde_json::from_slice(text) else { return None };
+    // Of a live stream there is nothing to keep.
+    let is_live = |film: &Value| film.get("live").and_then(Value::as_bool) == Some(true);
     let name = |film: &Value| Some(film.get("slug")?.as_str().filter(|slug| is_slug(slug))?.to_owned());
-    Some(films.iter().filter_map(name).take(FILMS_MAX).collect())
+    Some(films.iter().filter(|film| !is_live(film)).filter_map(name).take(FILMS_MAX).collect())
 }
 
 #[cfg(test)]
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_catalogue_names_films_and_nothing_else() {
-        let text = br#"[{"slug":"a"},{"slug":"../b"},{"slug":7},{},"x",{"slug":"c-1","title":"C"}]"#;
+        let text = br#"[{"slug":"a"},{"slug":"../b"},{"slug":7},{},"x",{"slug":"c-1","title":"C"},{"slug":"d","live":true}]"#;
         assert_eq!(names(text), Some(["a", "c-1"].map(str::to_owned).into()));
         assert_eq!(names(b"[]"), Some(BTreeSet::new()));
         assert_eq!(names(b"<html>"), None);

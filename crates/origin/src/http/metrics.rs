@@ -2,6 +2,7 @@
 //! labels never hold text of a request.
 
 use super::names::Class;
+use crate::live::Channel;
 use crate::slug::Slug;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -9,6 +10,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters of the server.
@@ -21,6 +23,11 @@ pub struct Metrics {
     tracker_connections: Gauge,
     tracker_members: Gauge,
     tracker_swarms: Gauge,
+    live_parts: Family<Stream, Counter>,
+    live_bytes: Family<Stream, Counter>,
+    live_waiting: Family<Stream, Gauge>,
+    live_speed: Family<Stream, Gauge<f64, AtomicU64>>,
+    live_memory: Gauge,
     media_bytes: AtomicU64,
     all_requests: AtomicU64,
 }
@@ -29,6 +36,11 @@ pub struct Metrics {
 struct Served {
     stream: String,
     kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Stream {
+    stream: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,12 +62,34 @@ impl Default for Metrics {
         let (bytes, requests) = (Family::default(), Family::default());
         let (connections, tracker_connections) = (Gauge::default(), Gauge::default());
         let (tracker_members, tracker_swarms) = (Gauge::default(), Gauge::default());
+        let (live_parts, live_bytes) = (Family::default(), Family::default());
+        let (live_waiting, live_speed) = (Family::default(), Family::default());
+        let live_memory = Gauge::default();
         registry.register_with_unit("origin_served", "Bytes of bodies sent", Unit::Bytes, bytes.clone());
         registry.register("origin_requests", "HTTP requests answered", requests.clone());
         registry.register("origin_connections", "Open HTTP connections", connections.clone());
         registry.register("tracker_connections", "Open WebSockets", tracker_connections.clone());
         registry.register("tracker_members", "Members of all swarms", tracker_members.clone());
         registry.register("tracker_swarms", "Swarms with members", tracker_swarms.clone());
+        registry.register("live_parts", "Parts of live streams born", live_parts.clone());
+        registry.register_with_unit(
+            "live_born",
+            "Bytes of live streams born",
+            Unit::Bytes,
+            live_bytes.clone(),
+        );
+        registry.register("live_waiting", "Requests that wait for a live stream", live_waiting.clone());
+        registry.register(
+            "live_encoder_speed",
+            "Seconds of a live stream encoded in a second; 0 where nothing is encoded",
+            live_speed.clone(),
+        );
+        registry.register_with_unit(
+            "live_memory",
+            "Media of live streams in memory",
+            Unit::Bytes,
+            live_memory.clone(),
+        );
         Self {
             registry,
             bytes,
@@ -64,6 +98,11 @@ impl Default for Metrics {
             tracker_connections,
             tracker_members,
             tracker_swarms,
+            live_parts,
+            live_bytes,
+            live_waiting,
+            live_speed,
+            live_memory,
             media_bytes: AtomicU64::new(0),
             all_requests: AtomicU64::new(0),
         }
@@ -109,7 +148,17 @@ impl Metrics {
     }
 
     /// Everything as text in the OpenMetrics format.
-    pub fn text(&self, tracker: &tracker::Stats) -> String {
+    pub fn text(&self, tracker: &tracker::Stats, live: &[Arc<Channel>]) -> String {
+        for channel in live {
+            let of = Stream { stream: channel.slug.to_string() };
+            // A stream that begins anew goes on counting.
+            let (parts, bytes) = channel.uncounted();
+            self.live_parts.get_or_create(&of).inc_by(parts);
+            self.live_bytes.get_or_create(&of).inc_by(bytes);
+            self.live_waiting.get_or_create(&of).set(channel.waiting() as i64);
+            self.live_speed.get_or_create(&of).set(channel.figures.encoder_speed().unwrap_or(0.0));
+        }
+        self.live_memory.set(live.iter().map(|channel| channel.memory()).sum::<u64>() as i64);
         self.tracker_connections.set(tracker.connections as i64);
         self.tracker_members.set(tracker.members as i64);
         self.tracker_swarms.set(tracker.swarms as i64);

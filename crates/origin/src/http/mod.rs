@@ -5,6 +5,7 @@
 
 mod counted;
 mod files;
+mod live;
 mod metrics;
 mod names;
 mod pages;
@@ -16,11 +17,14 @@ mod store;
 pub use files::{RESERVED_FILES, raise_file_limit};
 pub use metrics::Metrics;
 pub use names::{Class, Folder, FolderKind, Name};
-pub use serve::{Limits, serve};
+pub use serve::{Limits, serve, serve_with};
 pub use store::{Hot, Missing, Store, Stream};
 pub use tracker::Config as TrackerConfig;
 
-use crate::package::PackageError;
+pub(crate) use store::gzip;
+
+use crate::live::Channel;
+use crate::package::{Card, PackageError};
 use crate::slug::Slug;
 use axum::body::Body;
 use axum::extract::State;
@@ -34,8 +38,9 @@ use counted::Counted;
 use manifest::PublicKey;
 use reply::{Content, IMMUTABLE, SHORT, open_to_all, preflight, respond};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tracker::Tracker;
 
 /// Memory for hot files when nobody says otherwise.
@@ -48,6 +53,7 @@ pub struct Origin(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     store: Store,
+    live: RwLock<BTreeMap<Slug, Arc<Channel>>>,
     metrics: Arc<Metrics>,
     tracker: Tracker,
     key: PublicKey,
@@ -58,6 +64,7 @@ impl Origin {
     pub fn new(key: PublicKey, cache_bytes: u64, tracker: tracker::Config) -> Self {
         let inner = Inner {
             store: Store::new(cache_bytes),
+            live: RwLock::default(),
             metrics: Arc::default(),
             tracker: Tracker::new(tracker),
             key,
@@ -69,6 +76,30 @@ impl Origin {
     pub fn publish(&self, dir: &Path, slug: &Slug) -> Result<(), PackageError> {
         self.0.store.put(Stream::open(dir, slug, &self.0.key)?);
         Ok(())
+    }
+
+    /// Serves a live stream from now on, in place of a film or another stream of its name.
+    pub fn on_air(&self, channel: Arc<Channel>) {
+        let mut live = self.0.live.write().unwrap_or_else(PoisonError::into_inner);
+        live.insert(channel.slug.clone(), channel);
+    }
+
+    /// Serves `channel` no more; another one that has its name meanwhile stays.
+    pub fn off_air(&self, channel: &Arc<Channel>) {
+        let mut live = self.0.live.write().unwrap_or_else(PoisonError::into_inner);
+        if live.get(&channel.slug).is_some_and(|there| Arc::ptr_eq(there, channel)) {
+            live.remove(&channel.slug);
+        }
+    }
+
+    /// The live streams, by name.
+    pub fn live(&self) -> Vec<Arc<Channel>> {
+        self.0.live.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The live stream of that name.
+    pub fn channel(&self, slug: &Slug) -> Option<Arc<Channel>> {
+        self.0.live.read().unwrap_or_else(PoisonError::into_inner).get(slug).cloned()
     }
 
     /// The films.
@@ -98,6 +129,7 @@ impl Origin {
             .route("/api/v1/streams", any(streams))
             .route("/api/v1/key", any(key))
             .route("/api/v1/status", any(status))
+            .route("/api/v1/time", any(time))
             .fallback(async || problem(StatusCode::NOT_FOUND, "There is nothing at this address."))
             .layer(middleware::from_fn(only_reading))
             .with_state(self.clone());
@@ -135,7 +167,8 @@ async fn catalogue(method: Method, headers: HeaderMap) -> Response<Body> {
 
 async fn watch(State(origin): State<Origin>, method: Method, headers: HeaderMap, uri: Uri) -> Response<Body> {
     let slug = uri.path().strip_prefix("/watch/").and_then(Slug::parse);
-    if slug.is_none_or(|slug| origin.0.store.get(&slug).is_none()) {
+    let is_there = |slug: Slug| origin.0.store.get(&slug).is_some() || origin.channel(&slug).is_some();
+    if !slug.is_some_and(is_there) {
         return problem(
             StatusCode::NOT_FOUND,
             "No film of this name is ready. It may still be on its way: look at /.",
@@ -159,11 +192,14 @@ async fn package_file(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response<Body> {
-    let found = uri
-        .path()
-        .strip_prefix("/s/")
-        .and_then(|path| path.split_once('/'))
-        .and_then(|(slug, name)| Some((origin.0.store.get(&Slug::parse(slug)?)?, Name::parse(name)?)));
+    let path = uri.path().strip_prefix("/s/").and_then(|path| path.split_once('/'));
+    let path = path.and_then(|(slug, name)| Some((Slug::parse(slug)?, name)));
+    if let Some((slug, name)) = &path
+        && let Some(channel) = origin.channel(slug)
+    {
+        return live::file(&origin, channel, name, &method, &headers, uri.query()).await;
+    }
+    let found = path.and_then(|(slug, name)| Some((origin.0.store.get(&slug)?, Name::parse(name)?)));
     let Some((stream, name)) = found else {
         return problem(StatusCode::NOT_FOUND, "There is no such film or file.");
     };
@@ -187,7 +223,7 @@ async fn package_file(
         gzip: hot.gzip,
         etag: hot.etag.to_string(),
         media_type: name.media_type(),
-        cache,
+        cache: cache.into(),
     };
     let metrics = Arc::clone(&origin.0.metrics);
     let mut response = respond(&method, &headers, content, |bytes| {
@@ -203,8 +239,13 @@ fn version_in(uri: &Uri) -> Option<&str> {
 }
 
 async fn streams(State(origin): State<Origin>) -> Response<Body> {
-    let streams = origin.0.store.all();
-    data(Json(streams.iter().map(|stream| &stream.card).collect::<Vec<_>>()))
+    let mut cards: Vec<Card> = origin.live().iter().map(|channel| channel.card()).collect();
+    let films = origin.0.store.all();
+    cards.extend(
+        films.iter().filter(|film| origin.channel(&film.slug).is_none()).map(|film| film.card.clone()),
+    );
+    cards.sort_by(|a, b| a.slug.cmp(&b.slug));
+    data(Json(cards))
 }
 
 async fn key(State(origin): State<Origin>) -> Response<Body> {
@@ -220,9 +261,18 @@ async fn status(State(origin): State<Origin>) -> Response<Body> {
     })))
 }
 
+/// The time, for players that must know it (ISO 8601, `urn:mpeg:dash:utc:http-iso:2014`).
+async fn time() -> Response<Body> {
+    let now = format!("{:.3}", jiff::Timestamp::now());
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    let mut response = (headers, now).into_response();
+    open_to_all(response.headers_mut());
+    response
+}
+
 async fn metrics_text(State(origin): State<Origin>) -> Response<Body> {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    let text = origin.0.metrics.text(&origin.0.tracker.stats());
+    let text = origin.0.metrics.text(&origin.0.tracker.stats(), &origin.live());
     ([(header::CONTENT_TYPE, OPEN_METRICS), (header::CACHE_CONTROL, "no-store")], text).into_response()
 }
 

@@ -110,6 +110,6 @@ fn read(path: &str) -> Option<Content> {
         etag: manifest::digest::root(&bytes).to_string(),
         bytes,
         media_type,
-        cache: SHORT,
+        cache: SHORT.into(),
     })
 }

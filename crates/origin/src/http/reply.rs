@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// May be kept for a year and not asked for again.
@@ -24,7 +25,7 @@ pub struct Content {
     /// For `Content-Type`.
     pub media_type: &'static str,
     /// For `Cache-Control`.
-    pub cache: &'static str,
+    pub cache: Cow<'static, str>,
 }
 
 /// The response to `method` (GET or HEAD) with `headers`; `send` makes a body of the bytes to be sent.
@@ -45,7 +46,7 @@ pub fn respond(
     let mut response = Response::new(Body::empty());
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    out.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    out.insert(header::CACHE_CONTROL, value(&cache));
     out.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     out.insert(header::ETAG, value(&etag));
     if varies {

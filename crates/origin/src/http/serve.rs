@@ -52,7 +52,18 @@ impl Default for Limits {
 
 /// Serves `origin` on `listener` until `stop` resolves; then says goodbye to the tracker's members.
 pub async fn serve(listener: TcpListener, origin: Origin, limits: Limits, stop: impl Future<Output = ()>) {
-    let router = origin.router();
+    serve_with(listener, origin, None, limits, stop).await;
+}
+
+/// The same with further routes, such as those by which live streams come in.
+pub async fn serve_with(
+    listener: TcpListener,
+    origin: Origin,
+    further: Option<Router>,
+    limits: Limits,
+    stop: impl Future<Output = ()>,
+) {
+    let router = further.unwrap_or_default().merge(origin.router());
     let room = Arc::new(Semaphore::new(limits.connections));
     let neighbourhoods = Neighbourhoods::new(limits.per_neighbourhood, limits.loopback_exempt);
     let sockets = Neighbourhoods::new(limits.sockets_per_neighbourhood, limits.loopback_exempt);

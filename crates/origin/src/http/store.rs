@@ -175,7 +175,7 @@ fn read_hot(path: &Path, name: Name, signed: Option<Hash>) -> Result<Hot, Missin
 }
 
 /// `text` compressed, where that is worth it.
-pub(super) fn gzip(text: &[u8]) -> Option<Bytes> {
+pub(crate) fn gzip(text: &[u8]) -> Option<Bytes> {
     if text.len() < COMPRESS_FROM_BYTES {
         return None;
     }

@@ -4,11 +4,14 @@
 //! RTMP ----\
 //! SRT ------> desk (keys; the newest takes over) -> stream (bridges gaps) -> [ffmpeg ladder] -> Broadcast
 //! HTTP PUT -/
+//!
+//! Broadcast -> Stage::show (parts, signed heads) -> Channel <- HTTP (`http::live`)
 //! ```
 //!
 //! The invariant: all renditions of a broadcast share one timeline, whose zero has a known wall-clock time; their times rise through
 //! reconnects and restarts of the encoder. What waits anywhere is bounded, and so is what a stranger costs.
 
+mod channel;
 mod config;
 mod desk;
 mod encode;
@@ -21,6 +24,9 @@ mod srt;
 mod stream;
 mod timeline;
 
+pub(crate) use channel::{Body, Refused, Text};
+pub use channel::{Channel, ChannelConfig, Piece, Show, Stage};
+pub use cmaf::live::Targets;
 pub use config::{Config, LiveError, StreamConfig};
 pub use desk::{BadKey, StreamKey};
 pub use feed::{Beginning, Broadcast, Feed, Figures, RenditionId};

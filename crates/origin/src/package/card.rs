@@ -27,6 +27,9 @@ pub struct Card {
     pub renditions: Vec<CardRendition>,
     /// Bytes of all segments.
     pub bytes: u64,
+    /// Whether it is a live stream: then `index` is its description, and its length is what viewers may go back.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub live: bool,
 }
 
 /// A rendition in a [`Card`].
@@ -87,6 +90,7 @@ impl Card {
             thumbnails: film.thumbnails.as_ref().map(|_| "thumbs.vtt".to_owned()),
             bytes: renditions.iter().map(|r| r.bytes).sum(),
             renditions,
+            live: false,
         }
     }
 }

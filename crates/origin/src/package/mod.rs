@@ -27,6 +27,7 @@ pub use writer::SEGMENT_TIME;
 pub(crate) use encode::read_tail;
 pub(crate) use ingest::random_token;
 pub(crate) use partial::clean;
+pub(crate) use writer::{Writer, Written};
 
 use crate::probe::{self, Film};
 use crate::slug::{Slug, title_of_file};
@@ -37,7 +38,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use writer::Written;
 
 /// Version of the tree's layout and of how tracks are encoded; packages of another version are made again.
 pub const TREE_VERSION: u32 = 2;
@@ -126,6 +126,22 @@ pub async fn make(
         into.commit()
     };
     tokio::task::spawn_blocking(finish).await.expect("writing the tree does not panic")
+}
+
+/// Makes a package of renditions that were cut into `into`, and gives it its name.
+pub(crate) fn place(
+    written: Vec<Written>,
+    slug: &Slug,
+    title: &str,
+    key: &SecretKey,
+    record: &Record,
+    into: Partial,
+) -> Result<Placed, PackageError> {
+    let made = Made { written, extras: extras::Extras::default(), notes: Vec::new() };
+    let root = into.path().to_owned();
+    write_tree(&root, made, slug, title, key)?;
+    record.write(&root)?;
+    into.commit()
 }
 
 /// Signs the index of the package in `dir` anew if it is signed by another key than `key`.
