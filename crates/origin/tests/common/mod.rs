@@ -2,6 +2,7 @@
 #![allow(dead_code)] // every test file uses a part of it
 
 pub mod live;
+pub mod stage;
 pub mod web;
 
 use manifest::SecretKey;
