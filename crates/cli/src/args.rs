@@ -1,8 +1,13 @@
 //! The command line. Every setting that a config file can hold is an `Option` here, so that a default never hides what the
 //! file says: defaults < file < environment < flags.
 
+mod live;
+mod secret;
+
+pub use live::Live;
+pub use secret::Secret;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -10,6 +15,7 @@ const AFTER_HELP: &str = "\
 Examples:
   braidcast serve film.mp4                          package a film and serve it on port 8080
   braidcast serve *.mp4 --ladder 360:750k,720:2.5M  several films, two qualities each
+  braidcast live                                    take a stream from OBS or ffmpeg, and serve it
   braidcast package film.mp4 --out site/film        files for a web server or CDN
   braidcast watch http://localhost:8080/watch/film  watch it in VLC, mpv or ffplay, as one of its viewers
   braidcast seed --hls https://my.site/film/master.m3u8 --tracker wss://tracker.my.site
@@ -42,6 +48,8 @@ pub struct Cli {
 pub enum Verb {
     /// Package films and serve them, with player, tracker and catalogue.
     Serve(Serve),
+    /// Take live streams from OBS, ffmpeg or any encoder, and serve them, with player, tracker and catalogue.
+    Live(Live),
     /// Make a film into files for a web server or CDN.
     Package(Package),
     /// Watch a film without a browser: joins its viewers, and gives it to VLC, mpv or any player.
@@ -253,22 +261,6 @@ pub struct Reach {
     /// Speak WebRTC with all, and QUIC with nobody; else with viewers that have no browser either.
     #[arg(long, env = "BRAIDCAST_NO_QUIC", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub no_quic: Option<bool>,
-}
-
-/// What is not to be printed.
-#[derive(Clone, serde::Deserialize)]
-pub struct Secret(pub String);
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("...")
-    }
 }
 
 /// Whose pages are met.

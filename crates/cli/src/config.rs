@@ -57,6 +57,14 @@ pub struct File {
     pub cache_size: Option<String>,
     pub up: Option<OneOrMany<String>>,
     pub viewers: Option<usize>,
+    pub ingest: Option<OneOrMany<String>>,
+    pub stream_key: Option<OneOrMany<Secret>>,
+    pub passthrough: Option<bool>,
+    pub segment: Option<String>,
+    pub part: Option<String>,
+    pub dvr: Option<String>,
+    pub record: Option<bool>,
+    pub bridge: Option<String>,
 }
 
 /// What may be said once or several times.

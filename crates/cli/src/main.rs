@@ -12,6 +12,7 @@ mod edge;
 mod films;
 mod keys;
 mod links;
+mod live;
 mod package;
 mod progress;
 mod reach;
@@ -50,6 +51,7 @@ fn run(cli: Cli, screen: &Screen) -> Result<ExitCode> {
     start_log(level, format, screen).map_err(Wrong::wrap)?;
     match cli.verb {
         Verb::Serve(args) => runtime()?.block_on(serve::run(args, &file, screen)),
+        Verb::Live(args) => runtime()?.block_on(live::run(args, &file, screen)),
         Verb::Package(args) => runtime()?.block_on(package::run(args, &file, screen)),
         Verb::Watch(args) => runtime()?.block_on(watch::run(args, &file, screen)),
         Verb::Seed(args) => runtime()?.block_on(seed::run(args, &file, screen)),

@@ -27,11 +27,16 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
     let key = key::read_or_create(&file.key(args.making.key.as_ref()).unwrap_or_else(|| library.key_path()))?;
     let cache_mib = args.cache_mib.or(file.cache_mib);
     let cache_bytes = cache_mib.map_or(http::DEFAULT_CACHE_BYTES, |mib| mib.clamp(1, 1 << 20) << 20);
-    let (limits, tracker) = limits(&args, file, screen);
+    let (limits, tracker) = limits(args.connections, args.connections_per_net, file, screen);
     let origin = Origin::new(key.public(), cache_bytes, tracker);
 
     let films = if args.files.is_empty() {
         publish_all(&library, &origin, &key, screen)?;
+        if origin.store().all().is_empty() {
+            return Err(Wrong::wrap(anyhow!(
+                "nothing was packaged yet; name a film: braidcast serve film.mp4"
+            )));
+        }
         Vec::new()
     } else {
         let films = films::look_at(&args.files, &library, &settings, tools.as_ref())?;
@@ -39,11 +44,7 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
         films.into_iter().map(|film| publish_packaged(film, &origin, &key, screen)).collect()
     };
 
-    let address = args.listen.as_ref().or(file.listen.as_ref()).map_or("0.0.0.0:8080", String::as_str);
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("cannot listen on {address}; choose another with --listen ADDRESS:PORT"))
-        .map_err(Wrong::wrap)?;
+    let listener = listen(args.listen.as_ref(), file).await?;
     let public_url = args.public_url.as_ref().or(file.public_url.as_ref());
     let bases = links::bases(listener.local_addr()?, public_url.map(String::as_str));
     announce(&origin, &films, &bases, &key);
@@ -72,12 +73,25 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
     code
 }
 
+/// The port for viewers.
+pub async fn listen(flag: Option<&String>, file: &File) -> Result<TcpListener> {
+    let address = flag.or(file.listen.as_ref()).map_or("0.0.0.0:8080", String::as_str);
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another with --listen ADDRESS:PORT"))
+        .map_err(Wrong::wrap)
+}
+
 /// What the settings and the system's limit of open files allow together.
-fn limits(args: &Serve, file: &File, screen: &Screen) -> (Limits, TrackerConfig) {
+pub fn limits(
+    connections: Option<usize>,
+    per_net: Option<usize>,
+    file: &File,
+    screen: &Screen,
+) -> (Limits, TrackerConfig) {
     let (mut limits, mut tracker) = (Limits::default(), TrackerConfig::default());
-    limits.connections =
-        args.connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);
-    if let Some(per_net) = args.connections_per_net.or(file.connections_per_net) {
+    limits.connections = connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);
+    if let Some(per_net) = per_net.or(file.connections_per_net) {
         limits.per_neighbourhood = per_net.max(1);
         limits.sockets_per_neighbourhood = per_net.max(1).saturating_mul(4);
     }
@@ -93,15 +107,13 @@ fn limits(args: &Serve, file: &File, screen: &Screen) -> (Limits, TrackerConfig)
     (limits, tracker)
 }
 
-fn publish_all(library: &Library, origin: &Origin, key: &SecretKey, screen: &Screen) -> Result<()> {
+/// Serves what was packaged before; says of each that cannot be served why.
+pub fn publish_all(library: &Library, origin: &Origin, key: &SecretKey, screen: &Screen) -> Result<()> {
     for slug in library.packages()? {
         let dir = library.package(&slug);
         if let Err(error) = package::resign(&dir, key).and_then(|()| origin.publish(&dir, &slug)) {
             screen.line(&format!("{slug}: {error}"));
         }
-    }
-    if origin.store().all().is_empty() {
-        return Err(Wrong::wrap(anyhow!("nothing was packaged yet; name a film: braidcast serve film.mp4")));
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "cli",
         purity: Driver,
-        may_use: &["cmaf", "manifest", "node", "origin", "sim", "tracker"],
+        may_use: &["cmaf", "manifest", "node", "origin", "session", "sim", "swarm", "tracker"],
         outside: None,
     },
     // For tests: a network to run the others on.

@@ -1,0 +1,85 @@
+//! What `braidcast live` can be told.
+
+use super::Secret;
+use clap::Args;
+use std::path::PathBuf;
+
+const AFTER_LIVE: &str = "\
+Examples:
+  braidcast live                                    RTMP on port 1935; a key is made and printed
+  braidcast live --key stage=4nPz-long-key --key foyer=Tq3x-long-key
+                                                    two streams, each with its own key
+  braidcast live --passthrough --record             no encoding: what the encoder sends goes out; a film is made of it
+  braidcast live --ladder 360:750k,720:2.5M --part 200ms --dvr 30m
+  braidcast live --ingest srt://0.0.0.0:9000 --ingest http
+                                                    SRT, and CMAF by HTTP PUT to /ingest/STREAM/TRACK; no RTMP
+
+In OBS: Settings, Stream, service Custom, and the server and stream key that are printed at the start. A keyframe every 2 s.";
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_LIVE)]
+pub struct Live {
+    /// Where encoders come in; several may be given: rtmp://ADDRESS:PORT/live, srt://ADDRESS:PORT/STREAM (without STREAM the first
+    /// one), or http for CMAF on the port of --listen [default: rtmp://0.0.0.0:1935/live].
+    #[arg(long, value_name = "rtmp://|srt://|http", env = "BRAIDCAST_INGEST", value_delimiter = ',')]
+    pub ingest: Vec<String>,
+    /// A stream and what its publisher must know, 8 to 128 letters, digits, - or _; several may be given. Without STREAM= it is called
+    /// live. Better set in the environment, where other users of this machine do not see it [default: live, with a key that is made and
+    /// printed].
+    #[arg(
+        long,
+        value_name = "[STREAM=]KEY",
+        env = "BRAIDCAST_STREAM_KEY",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub key: Vec<Secret>,
+    /// Address and port for viewers [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_LISTEN")]
+    pub listen: Option<String>,
+    /// Folder for the publisher's key, recordings and what viewers go back to [default: ./braidcast-data].
+    #[arg(long, value_name = "DIR", env = "BRAIDCAST_DATA")]
+    pub data: Option<PathBuf>,
+    /// Address under which viewers reach this server, for the links that are printed (behind a proxy, for example).
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Qualities as HEIGHT:BITRATE,... [default: up to four that suit the stream].
+    #[arg(long, value_name = "LADDER", env = "BRAIDCAST_LADDER")]
+    pub ladder: Option<String>,
+    /// Send what the encoder sends (H.264 and AAC) instead of encoding a ladder: it needs no ffmpeg and next to no processor.
+    #[arg(long, env = "BRAIDCAST_PASSTHROUGH", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub passthrough: Option<bool>,
+    /// Speed of the encoder: ultrafast ... veryslow [default: veryfast].
+    #[arg(long, value_name = "PRESET", env = "BRAIDCAST_PRESET")]
+    pub preset: Option<String>,
+    /// Bitrate of the sound [default: 128k].
+    #[arg(long, value_name = "BITRATE", env = "BRAIDCAST_AUDIO_BITRATE")]
+    pub audio_bitrate: Option<String>,
+    /// Length of segments, 1s to 6s [default: 2s].
+    #[arg(long, value_name = "TIME", env = "BRAIDCAST_SEGMENT")]
+    pub segment: Option<String>,
+    /// Length of the parts that viewers get as they are born, 200ms to 500ms: viewers are some three of them behind [default: 400ms].
+    #[arg(long, value_name = "TIME", env = "BRAIDCAST_PART")]
+    pub part: Option<String>,
+    /// How far viewers may go back; what is older than 5 minutes is on disk [default: 2h].
+    #[arg(long, value_name = "TIME", env = "BRAIDCAST_DVR")]
+    pub dvr: Option<String>,
+    /// Make a film of each stream when it ends.
+    #[arg(long, env = "BRAIDCAST_RECORD", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub record: Option<bool>,
+    /// How long a stream waits for a publisher that was cut off [default: 30s].
+    #[arg(long, value_name = "TIME", env = "BRAIDCAST_BRIDGE")]
+    pub bridge: Option<String>,
+    /// The publisher's secret key, which signs what viewers check [default: publisher.key in the data folder, made on first use].
+    #[arg(long, value_name = "FILE", env = "BRAIDCAST_KEY")]
+    pub publisher_key: Option<PathBuf>,
+    /// Memory for files that are often asked for, MiB [default: 256].
+    #[arg(long, value_name = "MIB", env = "BRAIDCAST_CACHE_MIB")]
+    pub cache_mib: Option<u64>,
+    /// Most HTTP connections at a time [default: 8192].
+    #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS")]
+    pub connections: Option<usize>,
+    /// Most HTTP connections at a time from one IPv4 /24 or IPv6 /48 [default: 256]; the tracker takes four times as many. Raise it behind a CDN.
+    #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
+    pub connections_per_net: Option<usize>,
+}

@@ -1,0 +1,365 @@
+//! `braidcast live`: the doors for encoders, and what comes of them, served until the program is stopped. Ctrl-C ends every stream, and
+//! makes its film, if it is recorded.
+
+use crate::args::{Live as Args, Making, Secret};
+use crate::config::{File, OneOrMany};
+use crate::progress::Screen;
+use crate::{Wrong, links, say, serve, stop};
+use anyhow::{Context, Result, bail};
+use jiff::SignedDuration;
+use origin::http::{self, Origin, serve_with};
+use origin::key;
+use origin::library::Library;
+use origin::live::{ChannelConfig, Config, Figures, Live, Show, Stage, StreamConfig, StreamKey, Targets};
+use origin::tools::Tools;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinSet};
+
+/// What a stream is called that nobody has named.
+const UNNAMED: &str = "live";
+/// How far back viewers go until something else is said.
+const DEFAULT_DVR: Duration = Duration::from_secs(2 * 3600);
+/// How long recordings may take to become films when the program is stopped.
+const LAST_FILMS: Duration = Duration::from_secs(600);
+
+/// The doors that were asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Doors {
+    rtmp: Option<SocketAddr>,
+    /// With the stream, or the first one.
+    srt: Vec<(SocketAddr, Option<String>)>,
+    http: bool,
+}
+
+pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
+    let ingest = OneOrMany::under(args.ingest.clone(), file.ingest.as_ref());
+    let doors = Doors::parse(&ingest).map_err(Wrong::wrap)?;
+    let mut keys =
+        named_keys(OneOrMany::under(args.key.clone(), file.stream_key.as_ref())).map_err(Wrong::wrap)?;
+    let made = keys.is_empty().then(new_key).transpose()?;
+    keys.extend(made.clone().map(|key| (UNNAMED.to_owned(), key)));
+    let mut config = config(&args, file, &doors, &keys).map_err(Wrong::wrap)?;
+    let tools = Tools::find();
+    if tools.is_none() && config.encoding.transcode {
+        screen.line(
+            "ffmpeg was not found: streams go out as they come, in one quality. Install ffmpeg and start again to get a ladder",
+        );
+        config.encoding.transcode = false;
+    }
+    let library = Library::open(&file.data(args.data.as_ref()))?;
+    let key =
+        key::read_or_create(&file.key(args.publisher_key.as_ref()).unwrap_or_else(|| library.key_path()))?;
+    let cache_mib = args.cache_mib.or(file.cache_mib);
+    let cache_bytes = cache_mib.map_or(http::DEFAULT_CACHE_BYTES, |mib| mib.clamp(1, 1 << 20) << 20);
+    let (limits, tracker) = serve::limits(args.connections, args.connections_per_net, file, screen);
+    let origin = Origin::new(key.public(), cache_bytes, tracker);
+    serve::publish_all(&library, &origin, &key, screen)?;
+    let public_url = args.public_url.clone().or(file.public_url.clone());
+    let shown = channel(&args, file, &config, public_url.clone()).map_err(Wrong::wrap)?;
+    let listener = serve::listen(args.listen.as_ref(), file).await?;
+    let bases = links::bases(listener.local_addr()?, public_url.as_deref());
+    let encoding = config.encoding.clone();
+    let mut live = Live::open(config, tools).await.map_err(Wrong::wrap)?;
+    announce(&bases, &key, &live, &doors, &keys, made.is_some());
+
+    let further = doors.http.then(|| live.router());
+    let (stop_serving, stopped) = oneshot::channel::<()>();
+    let server = tokio::spawn(serve_with(listener, origin.clone(), further, limits, async {
+        stopped.await.ok(); // dropped or sent: both mean stop
+    }));
+    let stage =
+        Arc::new(Stage { origin: origin.clone(), key, config: shown, encoding, library: Arc::new(library) });
+    let mut shows = JoinSet::new();
+    let base = bases[0].clone();
+    let work = async {
+        loop {
+            tokio::select! {
+                Some(broadcast) = live.next() => {
+                    say!("on air     {}  {base}/watch/{}", broadcast.stream, broadcast.stream);
+                    let stage = Arc::clone(&stage);
+                    shows.spawn(async move {
+                        let stream = broadcast.stream.clone();
+                        (stream, stage.show(broadcast).await)
+                    });
+                }
+                Some(over) = shows.join_next() => told(over, &base, screen),
+            }
+        }
+    };
+    let code = tokio::select! {
+        code = stop::requested() => code,
+        () = screen.follow(async || line(&origin)) => ExitCode::SUCCESS,
+        () = work => ExitCode::SUCCESS,
+    };
+    // Their feeds end, and with them the shows, which make their films.
+    live.close().await;
+    let films = async {
+        while let Some(over) = shows.join_next().await {
+            told(over, &base, screen);
+        }
+    };
+    tokio::select! {
+        late = tokio::time::timeout(LAST_FILMS, films) => {
+            if late.is_err() {
+                screen.line("error: a recording was not made into a film in time");
+            }
+        }
+        _ = stop::requested() => {}
+    }
+    drop(stop_serving);
+    server.await.ok(); // it has nothing to say
+    Ok(code)
+}
+
+fn told(over: Result<(String, Show), JoinError>, base: &str, screen: &Screen) {
+    if let Ok((stream, show)) = over {
+        say!("over       {stream}");
+        for why in show.failed {
+            screen.line(&format!("error: a recording of {stream} is lost: {why}"));
+        }
+        for film in show.films {
+            say!("recorded   {film}  {base}/watch/{film}");
+        }
+    }
+}
+
+impl Doors {
+    fn parse(ingest: &[String]) -> Result<Self> {
+        let mut doors = Self::default();
+        if ingest.is_empty() {
+            doors.rtmp = Some(SocketAddr::from(([0, 0, 0, 0], 1935)));
+        }
+        for text in ingest {
+            if text == "http" {
+                doors.http = true;
+            } else if let Some(rest) = text.strip_prefix("rtmp://") {
+                let address = rest.trim_end_matches('/');
+                let address = address.strip_suffix("/live").unwrap_or(address);
+                if doors.rtmp.replace(socket(address, 1935)?).is_some() {
+                    bail!("--ingest: there is one RTMP door, for all streams");
+                }
+            } else if let Some(rest) = text.strip_prefix("srt://") {
+                let (address, stream) = match rest.split_once('/') {
+                    Some((address, stream)) if !stream.is_empty() => (address, Some(stream.to_owned())),
+                    _ => (rest.trim_end_matches('/'), None),
+                };
+                doors.srt.push((socket(address, 9000)?, stream));
+            } else {
+                bail!("--ingest {text}: say rtmp://ADDRESS:PORT/live, srt://ADDRESS:PORT/STREAM, or http");
+            }
+        }
+        Ok(doors)
+    }
+}
+
+/// An address to listen on, whose port may be left out.
+fn socket(text: &str, port: u16) -> Result<SocketAddr> {
+    let found = match text.to_socket_addrs() {
+        Ok(mut found) => found.next(),
+        Err(_) => (text, port).to_socket_addrs().ok().and_then(|mut found| found.next()),
+    };
+    found.with_context(|| format!("--ingest: {text} is no address of this machine: say 0.0.0.0:{port}"))
+}
+
+/// Streams and their keys.
+fn named_keys(keys: Vec<Secret>) -> Result<Vec<(String, String)>> {
+    let named = keys.into_iter().map(|Secret(text)| match text.split_once('=') {
+        Some((stream, key)) => (stream.to_owned(), key.to_owned()),
+        None => (UNNAMED.to_owned(), text),
+    });
+    let named: Vec<_> = named.collect();
+    for (stream, key) in &named {
+        // The key itself is not repeated: it may be on its way into a log.
+        StreamKey::new(key.as_str()).with_context(|| format!("--key of {stream}"))?;
+    }
+    Ok(named)
+}
+
+fn new_key() -> Result<String> {
+    Ok(key::stream_key()?)
+}
+
+fn config(args: &Args, file: &File, doors: &Doors, keys: &[(String, String)]) -> Result<Config> {
+    let making = Making {
+        no_transcode: Some(args.passthrough.or(file.passthrough).unwrap_or(false)),
+        ladder: args.ladder.clone(),
+        preset: args.preset.clone(),
+        audio_bitrate: args.audio_bitrate.clone(),
+        key: None,
+    };
+    let mut streams = Vec::new();
+    for (name, key) in keys {
+        let first = streams.is_empty();
+        let mut srt = doors.srt.iter().filter(|(_, of)| of.as_ref().map_or(first, |of| of == name));
+        let address = srt.next().map(|(address, _)| *address);
+        if srt.next().is_some() {
+            bail!("--ingest: stream {name} has two SRT doors");
+        }
+        streams.push(StreamConfig { name: name.clone(), key: StreamKey::new(key.as_str())?, srt: address });
+    }
+    for (_, of) in &doors.srt {
+        if let Some(of) = of
+            && !keys.iter().any(|(name, _)| name == of)
+        {
+            bail!("--ingest: there is no stream {of}; name it with --key {of}=KEY");
+        }
+    }
+    let mut config = Config {
+        streams,
+        rtmp: doors.rtmp,
+        encoding: file.settings(&making)?,
+        segment: time("segment", args.segment.as_ref().or(file.segment.as_ref()), 1000..=6000)?
+            .unwrap_or(Duration::from_secs(2)),
+        ..Config::default()
+    };
+    if let Some(bridge) = time("bridge", args.bridge.as_ref().or(file.bridge.as_ref()), 0..=600_000)? {
+        config.bridge = bridge;
+    }
+    Ok(config)
+}
+
+/// How streams are cut and kept.
+fn channel(args: &Args, file: &File, config: &Config, public_url: Option<String>) -> Result<ChannelConfig> {
+    let part = time("part", args.part.as_ref().or(file.part.as_ref()), 200..=500)?;
+    let mut targets = Targets::new(config.segment, part.unwrap_or(Duration::from_millis(400)));
+    if !config.encoding.transcode {
+        // Keyframes come where the encoder puts them.
+        targets.target_duration_s *= 2;
+    }
+    let dvr = time("dvr", args.dvr.as_ref().or(file.dvr.as_ref()), 0..=24 * 3_600_000)?;
+    Ok(ChannelConfig {
+        targets,
+        window: dvr.unwrap_or(DEFAULT_DVR),
+        record: args.record.or(file.record).unwrap_or(false),
+        public_url,
+        ..ChannelConfig::default()
+    })
+}
+
+/// Reads a time of so many milliseconds.
+fn time(
+    flag: &str,
+    text: Option<&String>,
+    within_ms: std::ops::RangeInclusive<u64>,
+) -> Result<Option<Duration>> {
+    let Some(text) = text else { return Ok(None) };
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    let (low, high) = (Duration::from_millis(*within_ms.start()), Duration::from_millis(*within_ms.end()));
+    match parsed.filter(|time| (low..=high).contains(time)) {
+        Some(time) => Ok(Some(time)),
+        None => bail!("--{flag} {text} is no time from {low:?} to {high:?}: say 400ms, 2s, 30m or 2h"),
+    }
+}
+
+fn announce(
+    bases: &[String],
+    key: &manifest::SecretKey,
+    live: &Live,
+    doors: &Doors,
+    keys: &[(String, String)],
+    made: bool,
+) {
+    let base = &bases[0];
+    say!("Braidcast {}", env!("CARGO_PKG_VERSION"));
+    for base in bases {
+        say!("catalogue  {base}/");
+    }
+    say!("key        {}", key.public());
+    // The name by which this machine is reached, as viewers have it.
+    let host = |base: &String| {
+        base.split("://").nth(1).map(|at| at.split([':', '/']).next().unwrap_or(at).to_owned())
+    };
+    let host = bases.iter().rev().find_map(host).unwrap_or_else(|| "localhost".to_owned());
+    if let Some(address) = live.rtmp_address() {
+        let port = if address.port() == 1935 { String::new() } else { format!(":{}", address.port()) };
+        let host = if address.ip().is_loopback() { address.ip().to_string() } else { host.clone() };
+        say!("\nIn OBS: Settings, Stream, service Custom");
+        say!("  server       rtmp://{host}{port}/live");
+    }
+    for (stream, secret) in keys {
+        // One that the publisher has chosen is known, and is not printed into logs.
+        let shown = if made { secret.as_str() } else { "the one that you gave" };
+        if doors.rtmp.is_some() {
+            say!("  stream key   {shown}   ({stream})");
+        }
+        if doors.http {
+            say!("  CMAF         {base}/ingest/{stream}/TRACK   bearer token: {shown}");
+        }
+    }
+    for (address, stream) in &doors.srt {
+        let stream = stream.as_ref().or(keys.first().map(|(name, _)| name)).map_or("", String::as_str);
+        say!("  SRT          srt://{host}:{}?mode=caller   passphrase: the key of {stream}", address.port());
+    }
+    say!("\nViewers watch at");
+    for (stream, _) in keys {
+        say!("  {base}/watch/{stream}");
+    }
+    if let Some((stream, _)) = keys.first() {
+        say!("\nTo show it in a page of your own:\n{}\n", links::embed(base, stream, &key.public()));
+    }
+}
+
+/// What goes on, in a line.
+fn line(origin: &Origin) -> String {
+    let live = origin.live();
+    let streams = live.iter().filter(|channel| !channel.is_over()).map(|channel| {
+        let speed = Figures::encoder_speed(&channel.figures)
+            .map_or_else(String::new, |x| format!(", encoder {x:.2}x"));
+        let (parts, mb) = (channel.parts(), channel.bytes() as f64 / 1e6);
+        format!("{}: {parts} parts, {mb:.1} MB{speed}, {} waiting", channel.slug, channel.waiting())
+    });
+    let streams: Vec<String> = streams.collect();
+    let members = origin.tracker().stats().members;
+    let served = origin.metrics().media_bytes() as f64 / 1e6;
+    match streams.is_empty() {
+        true => format!("waiting for an encoder; {served:.1} MB served"),
+        false => format!("{}; {members} viewers meet here, {served:.1} MB served", streams.join("; ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doors(texts: &[&str]) -> Result<Doors> {
+        Doors::parse(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn doors_are_read_as_people_write_them() {
+        assert_eq!(doors(&[]).unwrap().rtmp.unwrap().port(), 1935);
+        for text in ["rtmp://127.0.0.1:1936/live", "rtmp://127.0.0.1:1936", "rtmp://127.0.0.1:1936/live/"] {
+            assert_eq!(doors(&[text]).unwrap().rtmp.unwrap().port(), 1936, "{text}");
+        }
+        let all = doors(&["srt://127.0.0.1:9000/stage", "srt://127.0.0.1:9001", "http"]).unwrap();
+        assert!(all.http && all.rtmp.is_none());
+        assert_eq!(all.srt[0].1.as_deref(), Some("stage"));
+        assert_eq!((all.srt[1].0.port(), &all.srt[1].1), (9001, &None));
+        for text in ["rtsp://x", "rtmp://not an address", "", "1935"] {
+            assert!(doors(&[text]).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_are_named_or_of_the_one_stream() {
+        let keys = |texts: &[&str]| named_keys(texts.iter().map(|text| Secret((*text).to_owned())).collect());
+        let two = keys(&["stage=first-key-of-all", "second-key-of-all"]).unwrap();
+        assert_eq!(two[0], ("stage".to_owned(), "first-key-of-all".to_owned()));
+        assert_eq!(two[1].0, UNNAMED);
+        let error = format!("{:#}", keys(&["stage=short"]).unwrap_err());
+        assert!(error.contains("stage") && !error.contains("short"), "{error}");
+    }
+
+    #[test]
+    fn times_have_bounds() {
+        let part = |text: &str| time("part", Some(&text.to_owned()), 200..=500);
+        assert_eq!(part("400ms").unwrap(), Some(Duration::from_millis(400)));
+        for text in ["400", "2s", "0s", "-1s", "soon"] {
+            assert!(part(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `braidcast live` as people run it: encoders by RTMP, viewers over HTTP.
+
+mod common;
+
+use common::{Place, Running, eventually, get, text};
+use manifest::SegmentId;
+use manifest::live::Description;
+use session::{Options, Order, Session};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use swarm::{Config, PeerId, Time};
+
+const START: &str = "live --ingest rtmp://127.0.0.1:0 --ingest http --listen 127.0.0.1:0 --passthrough --segment 1s --part 200ms";
+
+/// An encoder; killed when this is dropped.
+struct Encoder(Child);
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        self.0.kill().ok(); // it may have ended
+        self.0.wait().ok();
+    }
+}
+
+impl Encoder {
+    fn start(film: &Path, server: &str, key: &str) -> Self {
+        let child = Command::new("ffmpeg")
+            .args("-hide_banner -loglevel error -nostdin -re -i".split(' '))
+            .arg(film)
+            .args("-c copy -f flv".split(' '))
+            .arg(format!("{server}/{key}"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        Self(child.expect("ffmpeg is installed"))
+    }
+
+    /// Whether it was content.
+    fn end(mut self) -> bool {
+        self.0.wait().unwrap().success()
+    }
+}
+
+/// What is printed for OBS.
+fn printed(live: &mut Running, what: &str) -> String {
+    let line = live.wait_for(what);
+    line.trim_start().strip_prefix(what).unwrap().split_whitespace().next().unwrap().to_owned()
+}
+
+fn clip(place: &Place, seconds: u32) -> std::path::PathBuf {
+    let path = place.path("film.flv");
+    let status = Command::new("ffmpeg")
+        .args("-hide_banner -loglevel error -nostdin -y -f lavfi -i".split(' '))
+        .arg(format!("testsrc2=size=320x180:rate=25:duration={seconds}"))
+        .args("-f lavfi -i".split(' '))
+        .arg(format!("sine=frequency=440:duration={seconds}"))
+        .args("-c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p -c:a aac -shortest".split(' '))
+        .arg(&path)
+        .status()
+        .expect("ffmpeg is installed");
+    assert!(status.success());
+    path
+}
+
+#[test]
+fn what_is_printed_is_what_an_encoder_needs_and_the_end_is_clean() {
+    let place = Place::new();
+    let film = clip(&place, 30);
+    let mut live = place.start(&format!("{START} --record"));
+    let base = live.base();
+    let (server, key) = (printed(&mut live, "server"), printed(&mut live, "stream key"));
+    assert!(live.wait_for("/watch/live").contains(&base));
+    assert_eq!(get(&format!("{base}/watch/live")).0, 404);
+    let wrong = Encoder::start(&film, &server, "no-key-at-all-no");
+    assert!(!wrong.end());
+    let _encoder = Encoder::start(&film, &server, &key);
+    live.wait_for("on air");
+    eventually("a playable list", || get(&format!("{base}/s/live/v0/media.m3u8")).0 == 200);
+    assert_ne!(get(&format!("{base}/watch/live")).0, 404);
+    let card = text(&get(&format!("{base}/s/live/stream.json")).1);
+    assert!(card.contains("\"live\":true") && card.contains("\"index\":\"live.bcs\""), "{card}");
+    std::thread::sleep(Duration::from_secs(3));
+    live.signal("INT");
+    assert_eq!(live.ended().code(), Some(130));
+    let films = place.streams();
+    assert!(films.len() == 1 && films[0].starts_with("live-20"), "{films:?}");
+    let left = std::fs::read_dir(place.path("braidcast-data/live")).map_or(0, |entries| entries.count());
+    assert_eq!(left, 0, "nothing is left of what was live");
+    let check = place.run(&format!("check braidcast-data/streams/{}", films[0]));
+    assert!(check.status.success(), "{}", text(&check.stdout));
+}
+
+#[test]
+fn a_session_verifies_every_part_and_refuses_one_with_a_flipped_bit() {
+    let place = Place::new();
+    let film = clip(&place, 20);
+    let mut live = place.start(&format!("{START} --key stage=the-key-of-the-stage"));
+    let base = format!("{}/s/stage", live.base());
+    let server = printed(&mut live, "server");
+    let _encoder = Encoder::start(&film, &server, "the-key-of-the-stage");
+    live.wait_for("on air");
+    eventually("a description", || get(&format!("{base}/live.bcs")).0 == 200);
+    let sealed = get(&format!("{base}/live.bcs")).1;
+    let description = Description::open(&sealed, None).unwrap();
+
+    let begun = Instant::now();
+    let now = || Time::from_millis(1 + begun.elapsed().as_millis() as u64);
+    let wall_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let options = Options { me: PeerId([1; 20]), seed: 1, config: Config::default(), record: false };
+    let key = description.publisher;
+    let mut session = Session::open_live(now(), wall_ms, &sealed, Some(&key), options).unwrap();
+    session.audience(now(), 0);
+    let (mut delivered, mut refused) = (BTreeSet::new(), 0);
+    let mut forge = true;
+    let mut wanted = [0u32; 2];
+    while delivered.len() < 40 || refused == 0 {
+        assert!(begun.elapsed() < common::PATIENCE, "{} delivered, {refused} refused", delivered.len());
+        session.wake(now());
+        for order in session.take_orders() {
+            match order {
+                Order::AskHeads { epoch, number } => {
+                    let (status, answer) = get(&format!("{base}/heads?epoch={epoch}&after={number}"));
+                    assert_eq!(status, 200);
+                    let mut signed = Vec::new();
+                    let mut rest = &answer[..];
+                    while let Some((len, after)) = rest.split_first_chunk() {
+                        let (one, after) = after.split_at(u32::from_le_bytes(*len) as usize);
+                        signed.push(one);
+                        rest = after;
+                    }
+                    session.heads(now(), signed).unwrap();
+                }
+                Order::Fetch { segment, first, end } => {
+                    let id = &description.renditions[usize::from(segment.rendition)].id;
+                    let (status, mut bytes) = get(&format!("{base}/{id}/part/{}.m4s", segment.sequence));
+                    assert_eq!(status, 200);
+                    if std::mem::take(&mut forge) {
+                        bytes[100] ^= 1;
+                    }
+                    let mut good = true;
+                    for (at, piece) in (0..).zip(bytes.chunks(description.piece_len as usize)) {
+                        good = good
+                            && (!(first..end).contains(&at)
+                                || session.origin_piece(now(), segment, at, piece));
+                    }
+                    session.origin_end(now(), segment, good, !good);
+                }
+                Order::Refused { .. } => refused += 1,
+                Order::Deliver(segment) => drop(delivered.insert(segment)),
+                _ => {}
+            }
+        }
+        // A player that wants each part that heads have told of.
+        for (rendition, last) in (0..).zip(&mut wanted) {
+            let next = SegmentId::new(rendition, *last + 1);
+            if *last == 0 || session.part_size(next) > 0 {
+                let first =
+                    (1..10_000).map(|s| SegmentId::new(rendition, s)).find(|id| session.part_size(*id) > 0);
+                let Some(next) = (if *last == 0 { first } else { Some(next) }) else { continue };
+                *last = next.sequence;
+                session.want(now(), next);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(refused, 1);
+    let init = get(&format!("{base}/v0/init/1.mp4")).1;
+    assert!(session.is_init(0, &init) && !session.is_init(0, &init[1..]));
+}
+
+#[test]
+fn wrong_settings_are_told_before_anything_is_opened() {
+    let place = Place::new();
+    for (args, words) in [
+        ("live --part 2s", "--part 2s"),
+        ("live --ingest rtsp://x", "--ingest rtsp://x"),
+        ("live --key stage=short", "--key of stage"),
+        ("live --dvr 2d", "--dvr"),
+        ("live --key Stage=long-enough-key", "Stage"),
+        ("live --ingest srt://127.0.0.1:9000/nobody --key a=long-enough-key", "nobody"),
+    ] {
+        let output = place.run(args);
+        assert_eq!(output.status.code(), Some(2), "{args}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(words), "{args}: {}", text(&output.stderr));
+    }
+    let help = text(&place.run("live --help").stdout);
+    for words in ["--ingest", "--key", "--dvr", "--record", "In OBS"] {
+        assert!(help.contains(words), "{words} is not in {help}");
+    }
+}
