@@ -53,3 +53,45 @@ fn a_film_goes_through_flv_and_back() {
         assert_eq!(hashes(&again, Kind::Audio), hashes(&flv, Kind::Audio));
     }
 }
+
+/// Small numbers that are the same in every run.
+struct Numbers(u32);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as usize % limit
+    }
+}
+
+#[test]
+fn damage_of_any_kind_is_refused_or_understood() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    let read = |name: &str| std::fs::read(corpus.join(name)).unwrap();
+    type Entry = fn(&[u8]);
+    let entries: [(Vec<u8>, Entry); 2] = [
+        (read("live_flv/film"), origin::live::flv::fuzz),
+        (read("live_rtmp/story"), origin::live::fuzz_rtmp),
+    ];
+    let mut numbers = Numbers(1);
+    for (seed, entry) in entries {
+        entry(&seed);
+        for _ in 0..3000 {
+            let mut bytes = seed.clone();
+            for _ in 0..1 + numbers.below(4) {
+                let at = numbers.below(bytes.len());
+                match numbers.below(4) {
+                    0 => bytes[at] = numbers.below(256) as u8,
+                    1 => bytes.truncate(at + 1),
+                    2 => bytes.insert(at, 255),
+                    _ => {
+                        let end = (at + numbers.below(64)).min(bytes.len());
+                        let part = bytes[at..end].to_vec();
+                        bytes.extend(part);
+                    }
+                }
+            }
+            entry(&bytes);
+        }
+    }
+}

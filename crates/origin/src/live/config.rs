@@ -3,6 +3,7 @@
 use super::desk::StreamKey;
 use super::put::PutLimits;
 use super::rtmp::RtmpLimits;
+use super::whip::WhipConfig;
 use crate::package::Settings;
 use crate::slug::Slug;
 use std::collections::BTreeSet;
@@ -42,6 +43,8 @@ pub struct Config {
     pub rtmp_limits: RtmpLimits,
     /// Limits of the CMAF door.
     pub put_limits: PutLimits,
+    /// Where WebRTC publishers send, if they may.
+    pub whip: Option<WhipConfig>,
     /// How long SRT waits for what got lost.
     pub srt_latency: Duration,
     /// Ladder, preset and sound; with `transcode` off, samples go through as they come.
@@ -59,6 +62,7 @@ impl Default for Config {
             rtmp: None,
             rtmp_limits: RtmpLimits::default(),
             put_limits: PutLimits::default(),
+            whip: None,
             srt_latency: Duration::from_millis(200),
             encoding: Settings::default(),
             segment: Duration::from_secs(2),

@@ -4,6 +4,7 @@
 //! RTMP ----\
 //! SRT ------> desk (keys; the newest takes over) -> stream (bridges gaps) -> [ffmpeg ladder] -> Broadcast
 //! HTTP PUT -/
+//! WHIP ----/
 //!
 //! Broadcast -> Stage::show (parts, signed heads) -> Channel <- HTTP (`http::live`)
 //! ```
@@ -23,6 +24,7 @@ mod rtmp;
 mod srt;
 mod stream;
 mod timeline;
+mod whip;
 
 pub(crate) use channel::{Body, Refused, Text};
 pub use channel::{Channel, ChannelConfig, Piece, Show, Stage};
@@ -32,6 +34,7 @@ pub use desk::{BadKey, StreamKey};
 pub use feed::{Beginning, Broadcast, Feed, Figures, RenditionId};
 pub use put::PutLimits;
 pub use rtmp::RtmpLimits;
+pub use whip::WhipConfig;
 
 use crate::tools::Tools;
 use axum::Router;
@@ -42,6 +45,7 @@ use stream::Stream;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use whip::Whip;
 
 /// Broadcasts that may wait to be looked at.
 const WAITING_BROADCASTS: usize = 16;
@@ -52,6 +56,7 @@ pub struct Live {
     desk: Desk,
     config: Config,
     rtmp: Option<SocketAddr>,
+    whip: Option<Whip>,
     broadcasts: mpsc::Receiver<Broadcast>,
     tasks: JoinSet<()>,
 }
@@ -80,6 +85,12 @@ impl Live {
                 tasks.spawn(srt::serve(address, key, config.srt_latency, seat, tools.clone()));
             }
         }
+        let mut whip = None;
+        if let Some(settings) = &config.whip {
+            let failed = |source| LiveError::Listen { address: settings.udp, source };
+            let opened = Whip::open(settings, desk.clone(), tools.clone(), config.segment);
+            whip = Some(opened.await.map_err(failed)?);
+        }
         let (sender, broadcasts) = mpsc::channel(WAITING_BROADCASTS);
         for (name, publications) in outlets {
             let workshop = tools.clone().filter(|_| config.encoding.transcode).map(|tools| Workshop {
@@ -91,7 +102,7 @@ impl Live {
             let (bridge, broadcasts) = (config.bridge, sender.clone());
             tasks.spawn(Stream { name, workshop, bridge, publications, broadcasts }.run());
         }
-        Ok(Self { desk, config, rtmp, broadcasts, tasks })
+        Ok(Self { desk, config, rtmp, whip, broadcasts, tasks })
     }
 
     /// The next stream that somebody began to publish; `None` never, as long as this lives.
@@ -104,14 +115,28 @@ impl Live {
         self.rtmp
     }
 
-    /// The routes of the CMAF door, `PUT /ingest/STREAM/TRACK`, to be served where encoders reach them.
+    /// The routes of the CMAF door, `PUT /ingest/STREAM/TRACK`, and of WHIP, `POST /whip/STREAM`, to be served where encoders
+    /// reach them.
     pub fn router(&self) -> Router {
-        put::router(self.desk.clone(), self.config.put_limits)
+        let put = put::router(self.desk.clone(), self.config.put_limits);
+        match &self.whip {
+            Some(whip) => put.merge(whip.router()),
+            None => put,
+        }
     }
 
     /// Closes all doors and ends every encoder, and waits until that is done.
     pub async fn close(mut self) {
         self.tasks.shutdown().await;
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // The router, which may outlive this, holds the door too.
+        if let Some(whip) = &self.whip {
+            whip.close();
+        }
     }
 }
 

@@ -115,7 +115,7 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Refused> {
-    let key = headers.get(header::AUTHORIZATION).and_then(|value| key(value.to_str().ok()?));
+    let key = bearer(&headers);
     let known = key.as_ref().is_some_and(|key| door.desk.admit_to(&stream, key).is_some());
     if !known {
         if key.is_some() {
@@ -131,6 +131,11 @@ async fn receive(
     // A task of its own: encoders hang up as soon as they have sent the last byte, and the server then drops this handler.
     let task = tokio::spawn(async move { door.track(&stream, track, body).await });
     task.await.unwrap_or(Err(Refused::Broken)).map(|()| StatusCode::OK)
+}
+
+/// The key that a request shows.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<String> {
+    key(headers.get(header::AUTHORIZATION)?.to_str().ok()?)
 }
 
 /// The key in an `Authorization` field: `Bearer KEY`, or the password of `Basic`.
