@@ -26,7 +26,7 @@ pub(super) struct Gathered {
     pub ended: Option<Ended>,
 }
 
-/// Waits for the tracks of `publication`; `None` when it ended without a sample.
+/// Waits for the tracks of `publication`; an error says how it ended without a sample.
 pub(super) async fn gather(publication: &mut Publication) -> Result<Gathered, Ended> {
     let mut tracks = BTreeMap::new();
     let mut held: Vec<(u8, Sample)> = Vec::new();

@@ -52,7 +52,7 @@ pub enum TagError {
     Leap(i64),
 }
 
-/// What the tags say next; the number is [`VIDEO_TRACK`] or [`AUDIO_TRACK`].
+/// What the tags say next, with the number of the track: 0 is video, 1 is audio.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Media {
     /// A track, or another configuration of it.

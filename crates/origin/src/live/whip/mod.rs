@@ -251,7 +251,7 @@ async fn offer(
     body: Body,
 ) -> Result<Response, Refused> {
     let key = bearer(&headers);
-    if !key.as_ref().is_some_and(|key| whip.0.desk.admit_to(&stream, key).is_some()) {
+    if key.as_ref().is_none_or(|key| whip.0.desk.admit_to(&stream, key).is_none()) {
         if key.is_some() {
             tracing::warn!("a WebRTC publisher with a wrong stream key");
             tokio::time::sleep(WRONG_KEY).await;
