@@ -1,8 +1,8 @@
-// Builds everything in dist/: the WASM core (with cargo), the player for one script tag, the modules for bundlers, hls.js,
+// Builds everything in dist/: the WASM core (with cargo), for films and for live streams, the player for one script tag, the modules for bundlers, hls.js,
 // the watch and catalogue pages, and the type declarations.
 //
 //   node build.mjs            everything
-//   node build.mjs --no-wasm  reuses dist/braidcast.wasm
+//   node build.mjs --no-wasm  reuses dist/braidcast.wasm and dist/braidcast-live.wasm
 //
 // The core is compiled by scripts/wasm.sh; CARGO, CARGO_TARGET_DIR and BRAIDCAST_WASM are honoured.
 import { spawnSync } from "node:child_process";
@@ -26,15 +26,15 @@ function run(program, args, options = {}) {
 }
 
 /** Whichever compiler of this machine can: see scripts/wasm.sh. */
-function wasm() {
-  const { status, stdout } = spawnSync(join(root, "scripts/wasm.sh"), { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
+function wasm(kind, name) {
+  const { status, stdout } = spawnSync(join(root, "scripts/wasm.sh"), [kind], { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
   if (status !== 0) process.exit(status || 1);
   const features = ["simd", "bulk-memory", "bulk-memory-opt", "sign-ext", "nontrapping-float-to-int", "mutable-globals", "reference-types", "multivalue"];
   // What makes the code smaller still makes it larger once it is compressed: only what is there twice or for nothing goes.
   const passes = ["remove-unused-module-elements", "duplicate-function-elimination", "dce", "vacuum", "strip-debug", "strip-producers"];
   const options = [...features.map((name) => `--enable-${name}`), ...passes.map((name) => `--${name}`)];
   const wasmOpt = join(here, "node_modules/binaryen/bin/wasm-opt");
-  const module = join(dist, "braidcast.wasm");
+  const module = join(dist, name);
   writeFileSync(module, prepared(readFileSync(stdout.trim())));
   run(process.execPath, [wasmOpt, ...options, module, "-o", module]);
 }
@@ -91,6 +91,7 @@ async function scripts() {
     }),
     // As modules are: what is not wrapped into one function is not parsed twice.
     build({ ...common, format: "esm", stdin: { contents: 'export {default} from "hls.js/dist/hls.mjs"', resolveDir: here }, outfile: "dist/hls.js" }),
+    build({ ...common, format: "esm", entryPoints: ["src/live/index.ts"], outfile: "dist/braidcast-live.js" }),
     build({ ...common, format: "esm", entryPoints: { watch: "src/watch/watch.ts", catalogue: "src/watch/catalogue.ts" }, outdir: "dist" }),
     build({ ...common, entryPoints: ["src/watch/style.css"], outfile: "dist/style.css" }),
   ]);
@@ -101,9 +102,13 @@ async function scripts() {
   return [...outputs, ...pages, "hls.js.LICENSE"];
 }
 
-if (!process.argv.includes("--no-wasm") || !existsSync(join(dist, "braidcast.wasm"))) wasm();
+/** What plays films has to stay small, so that what plays live streams is a module of its own. */
+const MODULES = { "braidcast.wasm": "web", "braidcast-live.wasm": "live" };
+for (const [name, kind] of Object.entries(MODULES)) {
+  if (!process.argv.includes("--no-wasm") || !existsSync(join(dist, name))) wasm(kind, name);
+}
 // What an earlier build left goes last: a server may be reading this folder.
-const fresh = new Set([...(await scripts()), "braidcast.wasm", "types"]);
+const fresh = new Set([...(await scripts()), ...Object.keys(MODULES), "types"]);
 for (const name of readdirSync(dist)) if (!fresh.has(name)) rmSync(join(dist, name), { recursive: true });
 run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "--project", here, "--emitDeclarationOnly"], { cwd: here });
 console.log(`dist/braidcast-player.js ${readFileSync(join(dist, "braidcast-player.js")).length} bytes`);

@@ -5,7 +5,8 @@ import type { Progress } from "./wishes.js";
 
 /** How an engine is made. Only `index` is needed. */
 export interface EngineOptions {
-  /** Address of `index.bci`; the segments lie beside it. */
+  /** Address of a film's `index.bci`, or of a live stream's `live.bcs`; the segments lie beside it. Where there is no `index.bci`,
+   * `live.bcs` is looked for, which takes a live stream one round trip more. */
   index: string;
   /** Address of the tracker; default: `/tracker` on the host of the index. */
   tracker?: string | undefined;
@@ -28,6 +29,8 @@ export interface EngineOptions {
   record?: boolean | undefined;
   /** Address of `braidcast.wasm`, or the compiled module. Default: beside this script. */
   wasm?: string | URL | WebAssembly.Module | undefined;
+  /** The same for live streams: `braidcast-live.wasm`. */
+  liveWasm?: string | URL | WebAssembly.Module | undefined;
 }
 
 /** What the player asks for. */

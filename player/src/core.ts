@@ -37,6 +37,11 @@ interface Exports {
   braidcast_segments(rendition: number): number;
   braidcast_snapshot(): number;
   braidcast_figures(): number;
+  // In the module for live streams only.
+  braidcast_open_live(now: number, wall: number, key: number, description: number, seed: number, upload: number): number;
+  braidcast_heads(now: number, length: number): number;
+  braidcast_describe(length: number): number;
+  braidcast_part_size(rendition: number, sequence: number): number;
 }
 
 /** One rendition of the index. */
@@ -45,7 +50,7 @@ export interface Rendition {
   kind: "video" | "audio";
   /** Average bits per second. */
   bandwidth: number;
-  /** Bytes of each segment; the first has the sequence 1. */
+  /** Bytes of each segment; the first has the sequence 1. Empty in a live stream. */
   sizes: number[];
   /** When each segment starts in the film, seconds; one more entry than segments, for the end. */
   starts: number[];
@@ -86,7 +91,9 @@ export interface Snapshot {
 
 /** How a core is opened. */
 export interface Opening {
+  /** The index; of a live stream the description. */
   index: Uint8Array;
+  isLive: boolean;
   /** The publisher's key; without one any index is taken. */
   key?: string | undefined;
   /** Our peer id, 20 bytes. */
@@ -100,8 +107,13 @@ export interface Opening {
 
 /** Compiles the module, while it is still arriving where that is possible, but not before `after` has settled. It gives way
  * to whatever plays. */
-export async function compile(url: string | URL, after?: Promise<unknown>): Promise<WebAssembly.Module> {
-  const [response] = await Promise.all([fetch(url, { priority: "low" } as RequestInit), Promise.allSettled([after])]);
+export async function compile(
+  url: string | URL,
+  after?: Promise<unknown>,
+  signal?: AbortSignal,
+): Promise<WebAssembly.Module> {
+  const request = fetch(url, { priority: "low", signal } as RequestInit);
+  const [response] = await Promise.all([request, Promise.allSettled([after])]);
   if (!response.ok) throw new Error(`${response.status} for ${url}`);
   if (WebAssembly.compileStreaming && response.headers.get("content-type")?.startsWith("application/wasm")) {
     return WebAssembly.compileStreaming(response);
@@ -134,7 +146,11 @@ export class Core {
     input.set(key, 20);
     input.set(opening.index, 20 + key.length);
     const { seed, upload, record } = opening;
-    if (wasm.braidcast_open(performance.now(), key.length, opening.index.length, seed, upload, Number(record)) !== 0) {
+    const [now, bytes] = [performance.now(), opening.index.length];
+    const refused = opening.isLive
+      ? wasm.braidcast_open_live(now, Date.now(), key.length, bytes, seed, upload)
+      : wasm.braidcast_open(now, key.length, bytes, seed, upload, Number(record));
+    if (refused !== 0) {
       throw new Error(new TextDecoder().decode(read(wasm, 0)));
     }
     return new Core(wasm, carrier);
@@ -269,6 +285,26 @@ export class Core {
   isSegment(segment: SegmentKey, bytes: Uint8Array): boolean {
     this.#input(bytes.length, (input) => input.set(bytes));
     return this.#wasm.braidcast_is_segment(renditionOf(segment), sequenceOf(segment), bytes.length) !== 0;
+  }
+
+  /** The origin's answer to {@link Carrier.askHeads}; says why one of it was refused. */
+  heads(bytes: Uint8Array): string | null {
+    this.#input(bytes.length, (input) => input.set(bytes));
+    const refused = this.#wasm.braidcast_heads(performance.now(), bytes.length) !== 0;
+    const why = refused ? new TextDecoder().decode(read(this.#wasm, 0)) : null;
+    this.flush();
+    return why;
+  }
+
+  /** A newer description of the live stream; says whether it is one. */
+  describe(bytes: Uint8Array): boolean {
+    this.#input(bytes.length, (input) => input.set(bytes));
+    return this.#wasm.braidcast_describe(bytes.length) !== 0;
+  }
+
+  /** Bytes of a part that a head has told of; 0 for any other. */
+  partSize(part: SegmentKey): number {
+    return this.#wasm.braidcast_part_size(renditionOf(part), sequenceOf(part));
   }
 
   snapshot(): Snapshot {

@@ -1,18 +1,19 @@
 /**
- * `<braidcast-player src tracker key swarm p2p stun upload-kbps autoplay muted controls poster>`: a player in one tag.
+ * `<braidcast-player src live latency tracker key swarm p2p stun upload-kbps autoplay muted controls poster>`: a player in one tag.
  *
  * All that a start needs is loaded side by side, and hls.js is compiled first: the first segments wait for hls.js and the playlists
  * only, as with hls.js alone.
  */
 import type Hls from "hls.js";
 import type { HlsConfig } from "hls.js";
-import { assetUrl } from "./assets.js";
+import { assetUrl, liveModule } from "./assets.js";
+import type { LiveBar } from "./live/index.js";
 import { Engine, isMetered, type EngineOptions } from "./hlsjs.js";
 
 /** Video attributes handed on as they are. */
 const PASSED_ON = ["autoplay", "muted", "controls", "poster", "loop", "playsinline", "preload", "crossorigin"];
 /** Attributes with which everything starts anew. */
-const SOURCE = ["src", "tracker", "key", "swarm", "p2p", "stun"];
+const SOURCE = ["src", "live", "latency", "tracker", "key", "swarm", "p2p", "stun"];
 const SHARING_KEY = "braidcast.sharing";
 const UPLOAD_KEY = "braidcast.uploadKbps";
 
@@ -29,6 +30,7 @@ export class BraidcastPlayer extends HTMLElement {
   hlsConfig: Partial<HlsConfig> = {};
   /** Set before `src` to change the engine's options. */
   engineOptions: Partial<EngineOptions> = {};
+  #bar: LiveBar | null = null;
   #begun = 0;
   #scheduled = false;
 
@@ -36,7 +38,7 @@ export class BraidcastPlayer extends HTMLElement {
     super();
     const style = document.createElement("style");
     style.textContent =
-      ":host{display:block;background:#000;aspect-ratio:16/9}:host([hidden]){display:none}" +
+      ":host{display:block;position:relative;background:#000;aspect-ratio:16/9}:host([hidden]){display:none}" +
       "video{display:block;width:100%;height:100%}";
     this.video.playsInline = true;
     this.attachShadow({ mode: "open" }).append(style, this.video);
@@ -133,10 +135,11 @@ export class BraidcastPlayer extends HTMLElement {
     const hls = (this.hls = new constructor({
       backBufferLength: 30,
       enableWorker: false,
-      ...engine.hlsConfig(),
+      ...engine.hlsConfig(this.getAttribute("latency") === "normal" ? "normal" : "low"),
       ...this.hlsConfig,
     }));
     engine.bindHls(hls);
+    hls.once(constructor.Events.LEVEL_LOADED, (_, { details }) => details.live && void this.#showLive(hls));
     hls.on(constructor.Events.ERROR, (_, { fatal, type, details }) => {
       if (!fatal) return;
       if (type === constructor.ErrorTypes.MEDIA_ERROR) return hls.recoverMediaError();
@@ -148,10 +151,18 @@ export class BraidcastPlayer extends HTMLElement {
     hls.attachMedia(this.video);
   }
 
+  /** What a live stream has over a film, for whoever wants controls. */
+  async #showLive(hls: Hls): Promise<void> {
+    const { LiveBar } = await liveModule();
+    if (hls !== this.hls || this.#bar || !this.hasAttribute("controls")) return;
+    this.#bar = new LiveBar(this.video, hls);
+    this.shadowRoot?.append(this.#bar.element);
+  }
+
   #options(src: URL): EngineOptions {
     const stun = this.getAttribute("stun")?.split(/[\s,]+/).filter(Boolean) ?? [];
     return {
-      index: new URL("index.bci", src).href,
+      index: new URL(this.hasAttribute("live") ? "live.bcs" : "index.bci", src).href,
       tracker: this.getAttribute("tracker") ?? undefined,
       key: this.getAttribute("key") ?? undefined,
       swarm: this.getAttribute("swarm") ?? undefined,
@@ -166,6 +177,8 @@ export class BraidcastPlayer extends HTMLElement {
 
   #stop(): void {
     this.#begun += 1;
+    this.#bar?.close();
+    this.#bar = null;
     this.hls?.destroy();
     this.engine?.destroy();
     this.hls = this.engine = null;

@@ -1,13 +1,14 @@
 /**
  * The engine: brings the segments a player asks for from other viewers and from the origin, whichever is better, checks
  * every piece against the index, and shares what it has. It knows no particular player: an adapter calls {@link Engine.load}
- * and says through {@link Engine.player} where the player is.
+ * and says through {@link Engine.player} where the player is. Of a live stream it does so part by part; what it needs for that
+ * beyond a film is in `live/`.
  *
  * It never makes anybody wait for itself: until it is ready, and whenever it cannot be, segments come straight from the
  * origin. Every decision is the core's; `swarm.ts` carries them out.
  */
 import type { EngineEvents, EngineOptions, LoadRequest } from "./api.js";
-import { assetUrl } from "./assets.js";
+import { assetUrl, liveModule } from "./assets.js";
 import { compile } from "./core.js";
 import { Emitter } from "./emitter.js";
 import { renditionOf, segmentKey, sequenceOf, type SegmentKey } from "./ops.js";
@@ -19,9 +20,11 @@ import { isMetered, stateOf, type PlayerState } from "./page.js";
 import { Playback } from "./playback.js";
 import { Meter, type Counters, type PeerStats, type RenditionInfo, type Stats } from "./stats.js";
 import { Swarm } from "./swarm.js";
+import type * as LiveModule from "./live/index.js";
 import { Wishes, aborted, type Loaded, type Progress } from "./wishes.js";
 
 export type { EngineEvents, EngineOptions, LoadRequest } from "./api.js";
+export { HUNGRY_BELOW_S } from "./honest.js";
 export { ForgedError, OriginError } from "./origin.js";
 export { isMetered, stateOf, type PlayerState } from "./page.js";
 export type { Loaded, Progress } from "./wishes.js";
@@ -40,13 +43,26 @@ const PLAYER_EVERY_MS = 250;
 const STATS_EVERY_MS = 1000;
 const DEFAULT_UPLOAD_KBPS = 20_000;
 
-/** A file of the package; `sequence` is `null` for `init.mp4`. */
-interface Target {
-  id: string;
-  sequence: number | null;
+type Target = LiveModule.Target;
+
+/** A live stream, and the code that only live streams need. */
+export interface Live {
+  stream: LiveModule.LiveStream;
+  code: typeof LiveModule;
 }
 
-/** One viewer of one film. */
+/** What a swarm is opened with. */
+interface Sources {
+  module: WebAssembly.Module;
+  /** The index, or the description. */
+  index: Uint8Array<ArrayBuffer>;
+  /** `null`: a film. */
+  live: Live | null;
+  /** Bits a second at which the module came. */
+  seen: number | null;
+}
+
+/** One viewer of one film, or of one live stream. */
 export class Engine extends Emitter<EngineEvents> {
   /** Says where the player is; asked four times a second and at every {@link Engine.touch}. */
   player: (() => PlayerState | null) | null = null;
@@ -54,6 +70,12 @@ export class Engine extends Emitter<EngineEvents> {
   raise: ((bps: number) => void) | null = null;
   /** What plays now; an adapter sets it. */
   rendition: RenditionInfo | null = null;
+  /** How far behind the edge of a live stream the player is, seconds; an adapter sets it. */
+  latency: (() => number | null) | null = null;
+  /** Seconds of buffer below which the player is hungry: less than it has in hand at its distance from a live edge. */
+  hungryBelowS = HUNGRY_BELOW_S;
+  /** The live stream, and what is only for live streams; `null` in a film, and at first. */
+  live: Live | null = null;
   /** Settles when it is decided whether other viewers take part. Never fails. */
   readonly ready: Promise<void>;
 
@@ -61,12 +83,10 @@ export class Engine extends Emitter<EngineEvents> {
   readonly #base: URL;
   readonly #playback = new Playback();
   readonly #meter = new Meter();
-  readonly #counters: Counters = { origin: 0, peers: 0, toPeers: 0, wasted: 0, refused: 0, refusedPieces: 0 };
+  readonly #counters: Counters = { origin: 0, peers: 0, toPeers: 0, wasted: 0, refused: 0, refusedPieces: 0, unchecked: 0 };
   readonly #wishes = new Wishes({
-    held: (segment) => ({
-      loaded: this.#swarm?.store.bytes(segment) ?? 0,
-      total: this.#swarm?.sizeOf(segment) ?? 0,
-    }),
+    held: (segment) => this.#swarm?.store.bytes(segment) ?? 0,
+    size: (segment) => this.#swarm?.sizeOf(segment) ?? 0,
     copy: (segment) => this.#swarm?.store.copy(segment, this.#swarm.sizeOf(segment)) ?? null,
     path: () => ({ pathBps: this.#pathBps(), firstByteMs: this.#rate.firstByteMs }),
     unwant: (segment) => this.#swarm?.unwant(segment),
@@ -94,12 +114,17 @@ export class Engine extends Emitter<EngineEvents> {
     this.ready = this.#start().catch((error: unknown) => this.#fallBack(textOf(error)));
   }
 
-  /** Whether a URL is a segment of the film, or the `init.mp4` of one of its renditions. */
+  /** Whether a URL is a segment of the film, a part of the live stream, or an init segment of one of its renditions. */
   matches(url: string): boolean {
     const target = this.#locate(url);
     if (!target || !this.#swarm) return target !== null;
     const rendition = this.#swarm.film.renditions.find(({ id }) => id === target.id);
-    return rendition !== undefined && (target.sequence ?? 0) <= rendition.sizes.length;
+    return rendition !== undefined && (this.#swarm.isLive || (target.sequence ?? 0) <= rendition.sizes.length);
+  }
+
+  /** The complete segment of a live stream at `url` is the parts at these addresses, as a playlist says. */
+  learn(url: string, parts: string[]): void {
+    this.live?.stream.learn(this.#locate(url), parts.map((part) => this.#locate(part)));
   }
 
   /** Whether everything that plays is to be the publisher's: a key was given, and its index is there. Then an adapter lets no
@@ -116,8 +141,9 @@ export class Engine extends Emitter<EngineEvents> {
   load(request: LoadRequest): Promise<Loaded> {
     const target = this.#locate(request.url);
     if (!target) return Promise.reject(new RangeError(`${request.url} is no part of the film`));
+    if (this.live && this.#swarm) return this.#loadLive(this.live, target, request);
     const key = this.#swarm ? this.#keyOf(target) : null;
-    return key === null ? this.#direct(target, request) : this.#want(key, request);
+    return key === null ? this.#direct(target, request) : this.#want([key], request);
   }
 
   /** The player's state has just changed in a way that matters: it sought, stopped, went on, changed speed. */
@@ -171,6 +197,11 @@ export class Engine extends Emitter<EngineEvents> {
       bytesToPeers: counters.toPeers,
       bytesWasted: counters.wasted + passed,
       bytesRefused: counters.refused,
+      bytesUnchecked: counters.unchecked,
+      latencyS: this.latency?.() ?? null,
+      parts: 0,
+      partsFromPeers: 0,
+      ...this.live?.stream.counts,
       refused: counters.refusedPieces,
       peersConnected: peers.length,
       audience: others === null ? null : others + 1,
@@ -199,6 +230,7 @@ export class Engine extends Emitter<EngineEvents> {
     removeEventListener("pagehide", this.#leave);
     clearInterval(this.#statsTimer);
     this.#swarm?.close();
+    this.live?.stream.close();
     this.#wishes.close();
     this.#playback.detach();
   }
@@ -206,15 +238,11 @@ export class Engine extends Emitter<EngineEvents> {
   // ---- Start -------------------------------------------------------------------------------------------------------
 
   async #start(): Promise<void> {
-    const { p2p, after, wasm = assetUrl("braidcast.wasm"), index, key, swarm: name, record, iceServers } = this.#options;
+    const { p2p, key, swarm: name, record, iceServers } = this.#options;
     if (p2p === false) return this.#fallBack("switched off", true);
     if (typeof RTCPeerConnection === "undefined") throw new Error("this browser has no WebRTC");
-    const indexUrl = new URL(index, document.baseURI).href;
     const parts = Promise.all([
-      wasm instanceof WebAssembly.Module ? wasm : compile(wasm, after),
-      fetchPlain(indexUrl, { fresh: false, urgent: false }).catch((error: unknown) => {
-        throw new Error(`no index: ${textOf(error)}`);
-      }),
+      this.#sources(),
       Promise.resolve(key).catch((error: unknown) => {
         throw new Error(`no key: ${textOf(error)}`);
       }),
@@ -222,16 +250,18 @@ export class Engine extends Emitter<EngineEvents> {
     const late = new Promise<never>((_, reject) => {
       setTimeout(() => reject(new Error("the index or the engine does not come")), START_PATIENCE_MS);
     });
-    const [module, file, publisher] = await Promise.race([parts, late]);
+    const [sources, publisher] = await Promise.race([parts, late]);
     // A key that turns out empty must not mean that anything goes.
     if (this.#isKeyed && !publisher) throw new Error("the publisher's key is empty");
-    const seen = wasm instanceof WebAssembly.Module ? null : this.#rate.sampleFile(new URL(wasm, document.baseURI), this.#base);
+    const { live, module, index, seen } = sources;
+    const stream = live?.stream;
     const tracker = new URL(this.#options.tracker ?? new URL("/tracker", this.#base), document.baseURI);
     tracker.protocol = tracker.protocol.replace("http", "ws");
     const swarm = await Swarm.open(
       {
         module,
-        index: file.bytes,
+        index,
+        askHeads: stream ? (epoch, number) => stream.askHeads(epoch, number) : null,
         key: publisher,
         upload: this.#upload(),
         record: record ?? false,
@@ -245,9 +275,13 @@ export class Engine extends Emitter<EngineEvents> {
       {
         delivered: (segment) => {
           this.#wishes.delivered(segment);
-          swarm.store.markDelivered(segment);
+          if (swarm.store.markDelivered(segment)) stream?.delivered(segment);
         },
-        stored: (segment, bytes, fromPeer) => this.#wishes.stored(segment, bytes, fromPeer),
+        stored: (segment, bytes, fromPeer) => {
+          stream?.stored(segment, fromPeer);
+          this.#wishes.stored(segment, bytes, fromPeer);
+        },
+        evicted: (segment) => stream?.evicted(segment),
         failed: (segment, error) => {
           if (error instanceof ForgedError) this.emit("error", { message: error.message });
           this.#wishes.failed(segment, error);
@@ -259,8 +293,12 @@ export class Engine extends Emitter<EngineEvents> {
         tick: () => performance.now() - this.#playerAt >= PLAYER_EVERY_MS && this.#reportPlayer(),
       },
     );
-    if (this.#closed || this.#reason !== null) return swarm.close();
+    if (this.#closed || this.#reason !== null) {
+      stream?.close();
+      return swarm.close();
+    }
     this.#swarm = swarm;
+    this.live = live;
     swarm.begin();
     if (seen !== null) swarm.originRate(seen);
     setTimeout(() => swarm.meet(), MEET_WITHIN_MS);
@@ -268,6 +306,51 @@ export class Engine extends Emitter<EngineEvents> {
     swarm.share(this.#upload());
     this.#reportPlayer();
     this.emit("ready", this);
+  }
+
+  /** What is needed beside the key: of a film, unless the address says otherwise or there is no index. */
+  async #sources(): Promise<Sources> {
+    const { index, after, wasm = assetUrl("braidcast.wasm") } = this.#options;
+    const url = new URL(index, document.baseURI);
+    if (url.pathname.endsWith(".bcs")) return this.#liveSources(url);
+    const controller = new AbortController();
+    const module = wasm instanceof WebAssembly.Module ? wasm : compile(wasm, after, controller.signal);
+    const file = fetchPlain(url.href, { fresh: false, urgent: false });
+    try {
+      const [{ bytes }, compiled] = await Promise.all([file, module]);
+      return { module: compiled, index: bytes, live: null, seen: this.#seen(wasm) };
+    } catch (error) {
+      controller.abort();
+      const missing = await file.then(() => null, (missing: Error) => missing);
+      if (missing === null) throw error;
+      if (!(missing instanceof OriginError) || missing.status !== 404) throw new Error(`no index: ${missing.message}`);
+      // No film: perhaps a live stream.
+      return this.#liveSources(new URL("live.bcs", url)).catch(() => {
+        throw new Error(`no index: ${missing.message}`);
+      });
+    }
+  }
+
+  async #liveSources(url: URL): Promise<Sources> {
+    const { after, liveWasm: wasm = assetUrl("braidcast-live.wasm") } = this.#options;
+    const plain = (url: URL) => fetchPlain(url.href, { fresh: false, urgent: false }).then(({ bytes }) => bytes);
+    const first = plain(new URL("heads?epoch=0&after=0", url));
+    first.catch(() => {}); // whoever waits for it asks again
+    const [module, index, code] = await Promise.all([
+      wasm instanceof WebAssembly.Module ? wasm : compile(wasm, after),
+      plain(url).catch((error: unknown) => {
+        throw new Error(`no description of the stream: ${textOf(error)}`);
+      }),
+      liveModule(),
+    ]);
+    const hopeless = (why: string) => this.#broken(new Error(`no head of the stream is taken: ${why}`));
+    const stream = new code.LiveStream(this.#base, index, first, () => this.#swarm, hopeless);
+    return { module, index, live: { stream, code }, seen: this.#seen(wasm) };
+  }
+
+  #seen(wasm: string | URL | WebAssembly.Module): number | null {
+    if (wasm instanceof WebAssembly.Module) return null;
+    return this.#rate.sampleFile(new URL(wasm, document.baseURI), this.#base);
   }
 
   #fallBack(reason: string, quietly = false): void {
@@ -284,6 +367,7 @@ export class Engine extends Emitter<EngineEvents> {
     this.#swarm = null;
     this.#fallBack(`the engine failed: ${error.message}`);
     swarm?.close();
+    this.live?.stream.close();
     this.#wishes.failAll(new OriginError(0, "a segment"));
   }
 
@@ -304,7 +388,7 @@ export class Engine extends Emitter<EngineEvents> {
       this.#bufferedS = state.buffered;
       const left = state.buffered / Math.max(1, state.rate);
       const isTaken = this.#offer.look(this.#offered(), left, performance.now());
-      this.#wishes.look(left, this.#offer.bps === null ? HUNGRY_BELOW_S : LET_GO_BELOW_S);
+      this.#wishes.look(left, this.#offer.bps === null ? this.hungryBelowS : LET_GO_BELOW_S);
       if (isTaken && this.#offer.bps !== null) this.raise?.(this.#offer.bps);
       this.#swarm?.player(state.position, state.buffered, state.playing, state.rate);
     }
@@ -333,8 +417,9 @@ export class Engine extends Emitter<EngineEvents> {
     const parsed = URL.canParse(url, document.baseURI) ? new URL(url, document.baseURI) : null;
     const { origin, pathname } = this.#base;
     if (parsed?.origin !== origin || !parsed.pathname.startsWith(pathname)) return null;
-    const match = /^([\w-]{1,32})\/(?:init\.mp4|([1-9]\d{0,8})\.m4s)$/.exec(parsed.pathname.slice(pathname.length));
-    return match?.[1] ? { id: match[1], sequence: match[2] ? Number(match[2]) : null } : null;
+    const match = NAME.exec(parsed.pathname.slice(pathname.length));
+    const [, id, part, sequence] = match ?? [];
+    return id ? { id, sequence: sequence ? Number(sequence) : null, isPart: part !== undefined } : null;
   }
 
   #keyOf(target: Target): SegmentKey | null {
@@ -352,13 +437,22 @@ export class Engine extends Emitter<EngineEvents> {
     return this.#swarm?.film.renditions[renditionOf(segment)]?.starts[sequenceOf(segment)] ?? Infinity;
   }
 
-  #want(segment: SegmentKey, { url, signal, onProgress }: LoadRequest): Promise<Loaded> {
-    const loaded = this.#wishes.add(segment, signal, onProgress && ((progress) => onProgress(progress)));
-    if (!this.#swarm || !this.#wishes.has(segment)) return loaded;
+  #want(segments: SegmentKey[], { url, signal, onProgress }: LoadRequest): Promise<Loaded> {
+    const loaded = this.#wishes.add(segments, signal, onProgress && ((progress) => onProgress(progress)));
+    if (!this.#swarm || signal?.aborted) return loaded;
     this.#reportPlayer();
     this.#swarm.query = new URL(url, document.baseURI).search;
-    this.#swarm.want(segment);
+    for (const segment of segments) this.#swarm?.want(segment);
     return loaded;
+  }
+
+  /** What heads have told of comes through the core. A playlist may know of a part a little sooner; of what is older than heads go
+   * back it alone knows, and that comes from the origin. */
+  async #loadLive({ stream }: Live, target: Target, request: LoadRequest): Promise<Loaded> {
+    const parts = stream.keysOf(this.#renditionOf(target), target);
+    const known = await stream.areKnown(parts);
+    if (request.signal?.aborted) throw aborted();
+    return known && this.#swarm ? this.#want(parts, request) : this.#direct(target, request);
   }
 
   /** Straight from the origin; checked before it is handed over, if the index is there by then. */
@@ -396,7 +490,7 @@ export class Engine extends Emitter<EngineEvents> {
       await Promise.race([this.ready, this.#patience]);
       if (this.#isKeyed && !this.#swarm) this.#fallBack("the signed index does not come");
       if (signal?.aborted) throw aborted();
-      if (this.#isGood(target, bytes)) return loaded;
+      if (await this.#isGood(target, url, bytes)) return loaded;
       this.#counters.refused += bytes.length;
       this.#counters.refusedPieces += 1;
       if (attempt > 0) {
@@ -409,24 +503,38 @@ export class Engine extends Emitter<EngineEvents> {
 
   /** Checks what came straight from the origin, and shares it. Without an index there is nothing to check it against, and
    * it is taken as any player takes it: where a key was given, that has been said by then. */
-  #isGood(target: Target, bytes: Uint8Array<ArrayBuffer>): boolean {
+  async #isGood(target: Target, url: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
     const swarm = this.#swarm;
     const rendition = this.#renditionOf(target);
     if (!swarm) return true;
     if (rendition < 0) return !this.#isKeyed; // beyond the index: no part of the film
     try {
-      if (target.sequence === null) return swarm.isInit(rendition, bytes);
-      const segment = segmentKey(rendition, target.sequence);
-      if (swarm.sizeOf(segment) === 0) return !this.#isKeyed;
+      const { stream } = this.live ?? {};
+      if (target.sequence === null) {
+        return swarm.isInit(rendition, bytes) || ((await stream?.isNewInit(rendition, bytes)) ?? false);
+      }
+      if (stream) {
+        const verdict = await stream.judge(stream.keysOf(rendition, target), bytes, this.#isKeyed);
+        if (verdict === "untold") throw new OriginError(0, url);
+        if (verdict === "silent") this.#broken(new Error("no signed head of the stream comes"));
+        if (verdict === "unchecked") this.#counters.unchecked += bytes.length;
+        return verdict !== "forged";
+      }
+      const segment = this.#keyOf(target);
+      if (segment === null) return !this.#isKeyed;
       const good = swarm.adopt(segment, bytes);
       if (good) swarm.store.markDelivered(segment);
       return good;
     } catch (error) {
+      if (error instanceof OriginError) throw error;
       this.#broken(error instanceof Error ? error : new Error(String(error)));
       return true;
     }
   }
 }
+
+/** Names beside the index: `ID/init.mp4` and `ID/SEQ.m4s` of a film, `ID/init/N.mp4`, `ID/SEQ.m4s` and `ID/part/N.m4s` of a stream. */
+const NAME = /^([\w-]{1,32})\/(?:init(?:\/\d{1,9})?\.mp4|(part\/)?([1-9]\d{0,8})\.m4s)$/;
 
 const textOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 const hexBytes = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16));

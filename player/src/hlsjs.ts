@@ -5,18 +5,27 @@
  *     const hls = new Hls(engine.hlsConfig());
  *     engine.bindHls(hls);
  *
- * What is no segment of the film (playlists, subtitles, byte ranges, other films) goes to the loader hls.js would have used.
+ * What is no segment of the film (playlists, subtitles, byte ranges, other films) goes to the loader hls.js would have used. Of a live
+ * stream hls.js loads parts at the edge and segments behind it; which parts a segment has is learned from the playlists that it reads.
  */
 import type Hls from "hls.js";
 import type {
   FragmentLoaderContext,
+  LevelDetails,
   HlsConfig,
   Loader,
   LoaderCallbacks,
   LoaderConfiguration,
   LoaderStats,
 } from "hls.js";
-import { Engine as BaseEngine, OriginError, stateOf, type EngineOptions, type Progress } from "./engine.js";
+import {
+  Engine as BaseEngine,
+  HUNGRY_BELOW_S,
+  OriginError,
+  stateOf,
+  type EngineOptions,
+  type Progress,
+} from "./engine.js";
 
 export * from "./engine.js";
 
@@ -24,6 +33,13 @@ type FragmentLoader = Loader<FragmentLoaderContext>;
 
 /** Seconds of film that hls.js keeps ready: as far ahead as the swarm looks, so that a wish leaves peers time. */
 const BUFFER_S = 40;
+/** Seconds behind the live edge where latency matters less than calm. */
+const NORMAL_LATENCY_S = 10;
+/** A viewer who has fallen behind catches up a little faster than time passes. */
+const CATCH_UP = 1.1;
+
+/** How far behind the edge a live stream is watched: as near as its publisher's parts allow, or ten seconds. */
+export type Latency = "low" | "normal";
 
 /** An engine that hls.js can use. */
 export class Engine extends BaseEngine {
@@ -33,9 +49,12 @@ export class Engine extends BaseEngine {
     super(options);
   }
 
-  /** What to give to `new Hls(...)`, along with whatever else you set. */
-  hlsConfig(): Pick<HlsConfig, "fLoader" | "maxBufferLength" | "maxMaxBufferLength"> {
-    return { fLoader: loaderFor(this), maxBufferLength: BUFFER_S, maxMaxBufferLength: BUFFER_S };
+  /** What to give to `new Hls(...)`, along with whatever else you set; `latency` is of live streams only. */
+  hlsConfig(latency: Latency = "low"): Partial<HlsConfig> {
+    const live =
+      latency === "low" ? { lowLatencyMode: true } : { lowLatencyMode: false, liveSyncDuration: NORMAL_LATENCY_S };
+    const buffer = { maxBufferLength: BUFFER_S, maxMaxBufferLength: BUFFER_S };
+    return { fLoader: loaderFor(this), maxLiveSyncPlaybackRate: CATCH_UP, ...buffer, ...live };
   }
 
   /** Follows what `hls` plays, for the core's sake and for {@link BaseEngine.stats}. Returns what takes that back. */
@@ -51,7 +70,14 @@ export class Engine extends BaseEngine {
     };
     this.player = () => {
       const media = hls.media as HTMLVideoElement | null;
-      return media ? stateOf(media) : null;
+      const state = media ? stateOf(media) : null;
+      return state && this.live ? this.live.code.stateIn(hls, state, this.live.stream.bornMs) : state;
+    };
+    const learn = (_: string, { details }: { details: LevelDetails }) => {
+      this.live?.code.learnParts(details, (url, parts) => this.learn(url, parts));
+      // Half of what a viewer at that distance from the edge has in hand: below it, waiting is nobody's choice.
+      if (details.live) this.hungryBelowS = Math.min(HUNGRY_BELOW_S, (hls.targetLatency ?? 0) / 2);
+      this.latency = details.live ? () => hls.latency : null;
     };
     // Its average would take minutes to learn what a neighbour has just said.
     this.raise = (bps) => {
@@ -60,11 +86,15 @@ export class Engine extends BaseEngine {
     // The names of these events are part of hls.js's API; its class is not needed for them.
     hls.on("hlsMediaAttached" as never, attach as never);
     hls.on("hlsLevelSwitched" as never, switched as never);
+    hls.on("hlsLevelUpdated" as never, learn as never);
+    hls.on("hlsAudioTrackUpdated" as never, learn as never);
     attach();
     this.#unbind = () => {
       hls.off("hlsMediaAttached" as never, attach as never);
       hls.off("hlsLevelSwitched" as never, switched as never);
-      this.player = this.raise = null;
+      hls.off("hlsLevelUpdated" as never, learn as never);
+      hls.off("hlsAudioTrackUpdated" as never, learn as never);
+      this.player = this.raise = this.latency = null;
     };
     return this.#unbind;
   }
@@ -108,7 +138,7 @@ export function loaderFor(engine: BaseEngine): HlsConfig["fLoader"] {
         callbacks.onError({ code: 0, text: "no part of the signed film" }, context, null, this.stats);
         return;
       }
-      if (context.rangeEnd || context.part || !engine.matches(context.url)) {
+      if (context.rangeEnd || !engine.matches(context.url)) {
         this.#plain = new this.#config.loader(this.#config) as FragmentLoader;
         // hls.js holds on to the figures it got from this loader before it began.
         this.#plain.stats = this.stats;

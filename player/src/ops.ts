@@ -41,6 +41,10 @@ export interface Carrier {
   dropped(link: number | null, length: number): void;
   /** `bytes`: 20 of the peer in whose name it comes, 20 of the offer's id, and the description. */
   signal(kind: SignalKind, bytes: Uint8Array): void;
+  /** Of a live stream: the heads that follow on this one are wanted of the origin. */
+  askHeads(epoch: number, number: number): void;
+  /** Of a live stream: a piece that came before its head; `bytes` are only lent. */
+  storeEarly(segment: SegmentKey, piece: number, bytes: Uint8Array): void;
 }
 
 const NONE = 0xffff_ffff;
@@ -106,6 +110,12 @@ export function carryOut(words: Uint32Array, bytes: Uint8Array, to: Carrier): vo
         break;
       case 13:
         to.signal(SIGNALS[word()] ?? "nobody", slice());
+        break;
+      case 14:
+        to.askHeads(word(), word());
+        break;
+      case 15:
+        to.storeEarly(segment(), word(), slice());
         break;
       default:
         throw new RangeError(`the core and the page are of different versions (operation ${op})`);

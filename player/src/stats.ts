@@ -53,6 +53,13 @@ export interface Stats {
   bytesRefused: number;
   /** How many pieces that was. */
   refused: number;
+  /** Of a live stream: older than signed heads go back, taken from the origin at its word, and shared with nobody. */
+  bytesUnchecked: number;
+  /** Seconds behind the edge of the live stream; `null` in a film. */
+  latencyS: number | null;
+  /** Parts of the live stream that the player was given, and those of them that came from other viewers whole. */
+  parts: number;
+  partsFromPeers: number;
   /** Connected viewers. */
   peersConnected: number;
   /** How many viewers there are, this one included, as the tracker says; `null` while it is not known. */
@@ -86,6 +93,7 @@ export interface Counters {
   wasted: number;
   refused: number;
   refusedPieces: number;
+  unchecked: number;
 }
 
 /** The time spent in whatever is run through it; what runs inside another run counts once. */

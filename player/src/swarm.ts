@@ -18,6 +18,8 @@ export interface SwarmEvents {
   delivered(segment: SegmentKey): void;
   /** Verified bytes of a segment have come. */
   stored(segment: SegmentKey, bytes: number, fromPeer: boolean): void;
+  /** A segment was dropped. */
+  evicted(segment: SegmentKey): void;
   /** The origin refuses a segment for good, or gives something else for it. */
   failed(segment: SegmentKey, error: Error): void;
   /** A fetch from the origin went well. */
@@ -34,7 +36,10 @@ export interface SwarmEvents {
 /** What a swarm is made of. */
 export interface SwarmOptions {
   module: WebAssembly.Module;
+  /** The index; of a live stream the description. */
   index: Uint8Array;
+  /** Of a live stream: asks the origin for the heads that follow on this one. `null`: a film. */
+  askHeads: ((epoch: number, number: number) => void) | null;
   key: string | undefined;
   /** Bytes a second; 0 shares nothing. */
   upload: number;
@@ -81,6 +86,10 @@ export class Swarm implements Carrier {
   #message: Uint8Array<ArrayBuffer> | null = null;
   #closed = false;
   #met = false;
+  /** The youngest part of each rendition that is known to have been told of. */
+  readonly #newest = new Map<number, number>();
+  /** Who waits to hear of parts. */
+  readonly #curious = new Set<{ parts: SegmentKey[]; tell: (known: boolean) => void }>();
   /** How many others the core last asked for. */
   #wanted: number | null = null;
   /** Query of the player's last request: a token, perhaps, that the origin wants to see. */
@@ -96,8 +105,9 @@ export class Swarm implements Carrier {
   /** Checks the index and joins; an error says why not. */
   static async open(options: SwarmOptions, events: SwarmEvents): Promise<Swarm> {
     const swarm = new Swarm(options, events);
-    const { module, index, key, upload, record } = options;
-    const opening: Opening = { index, key, me: swarm.#me, seed: Math.random(), upload, record };
+    const { module, index, key, upload, record, askHeads } = options;
+    const isLive = askHeads !== null;
+    const opening: Opening = { index, isLive, key, me: swarm.#me, seed: Math.random(), upload, record };
     swarm.#core = await Core.open(module, opening, swarm);
     return swarm;
   }
@@ -195,8 +205,47 @@ export class Swarm implements Carrier {
     }, CLOG_MS);
   }
 
-  /** Bytes of a segment; 0 where there is none. */
+  get isLive(): boolean {
+    return this.#options.askHeads !== null;
+  }
+
+  /** Takes in what the origin has answered; says why not, where it is not the publisher's. */
+  heads(bytes: Uint8Array): string | null {
+    let refused: string | null = null;
+    this.#run((core) => (refused = core.heads(bytes)));
+    return refused;
+  }
+
+  /** Takes in a newer description of the live stream; says whether it is one. */
+  describeAnew(bytes: Uint8Array): boolean {
+    return this.#core.describe(bytes);
+  }
+
+  /** Whether a part is younger than what heads have told of. */
+  isAhead(part: SegmentKey): boolean {
+    return this.sizeOf(part) === 0 && sequenceOf(part) > (this.#newest.get(renditionOf(part)) ?? 0);
+  }
+
+  /** Whether heads have told of all these parts, or do so within that time. */
+  async know(parts: SegmentKey[], withinMs: number): Promise<boolean> {
+    const areKnown = () => parts.every((part) => this.sizeOf(part) > 0);
+    if (areKnown()) return true;
+    if (!parts.every((part) => this.sizeOf(part) > 0 || this.isAhead(part))) return false;
+    return new Promise((resolve) => {
+      const asked = { parts, tell: resolve };
+      this.#curious.add(asked);
+      setTimeout(() => this.#curious.delete(asked) && resolve(areKnown()), withinMs);
+    });
+  }
+
+  /** Bytes of a segment, or of a part; 0 where there is none. */
   sizeOf(segment: SegmentKey): number {
+    if (this.isLive) {
+      const [size, rendition] = [this.#core.partSize(segment), renditionOf(segment)];
+      const newest = this.#newest.get(rendition) ?? 0;
+      if (size > 0 && sequenceOf(segment) > newest) this.#newest.set(rendition, sequenceOf(segment));
+      return size;
+    }
     return this.film.renditions[renditionOf(segment)]?.sizes[sequenceOf(segment) - 1] ?? 0;
   }
 
@@ -206,18 +255,21 @@ export class Swarm implements Carrier {
 
   /** Checks a segment that came by another way, and takes it in if it is good. */
   adopt(segment: SegmentKey, bytes: Uint8Array<ArrayBuffer>): boolean {
-    if (this.#fetching.has(segment) || this.store.bytes(segment) > 0) {
+    if (!this.isLive && (this.#fetching.has(segment) || this.store.bytes(segment) > 0)) {
       return this.#options.meter.run(() => this.#core.isSegment(segment, bytes));
     }
     const size = this.sizeOf(segment);
     if (bytes.length !== size) return false;
-    const fetching = new Fetching();
+    // Pieces of a part are checked one by one, whatever else is under way.
+    const fetched = this.#fetching.get(segment);
+    const fetching = fetched ?? new Fetching();
     this.#fetching.set(segment, fetching);
     const { pieceLength } = this.film;
     let good = true;
     for (let at = 0, piece = 0; good && at < size; at += pieceLength, piece++) {
       good = this.#stage(segment, fetching, piece, bytes.slice(at, at + pieceLength));
     }
+    if (fetched) return good;
     this.#fetching.delete(segment);
     // The core learns from what is asked for what plays, and finds this one held.
     if (good) this.want(segment);
@@ -231,6 +283,8 @@ export class Swarm implements Carrier {
     this.#tracker?.close();
     this.#links?.close();
     this.#fetching.forEach(({ controller }) => controller.abort());
+    this.#curious.forEach(({ tell }) => tell(false));
+    this.#curious.clear();
   }
 
   // ---- What happens ------------------------------------------------------------------------------------------------
@@ -246,6 +300,11 @@ export class Swarm implements Carrier {
     } catch (error) {
       // After a trap nothing in the module can be relied on.
       return this.#events.broken(error instanceof Error ? error : new Error(String(error)));
+    }
+    for (const asked of this.#curious) {
+      if (asked.parts.some((part) => this.sizeOf(part) === 0)) continue;
+      this.#curious.delete(asked);
+      asked.tell(true);
     }
     if (Number.isFinite(wait)) {
       this.#wake = setTimeout(() => {
@@ -300,7 +359,8 @@ export class Swarm implements Carrier {
     this.cancelFetch(segment);
     this.#fetching.set(segment, fetching);
     const isMine = () => this.#fetching.get(segment) === fetching && !this.#closed;
-    const url = new URL(`${rendition.id}/${sequenceOf(segment)}.m4s${this.query}`, this.#options.base).href;
+    const path = `${rendition.id}/${this.isLive ? "part/" : ""}${sequenceOf(segment)}.m4s`;
+    const url = new URL(path + this.query, this.#options.base).href;
     const { counters } = this.#options;
     // What fails the check is asked for once more, past every cache on the way: it may be a cache that is damaged.
     for (const fresh of [false, true]) {
@@ -415,6 +475,7 @@ export class Swarm implements Carrier {
 
   evict(segment: SegmentKey): void {
     this.#options.counters.wasted += this.store.drop(segment);
+    this.#events.evicted(segment);
   }
 
   announce(want: number): void {
@@ -438,6 +499,16 @@ export class Swarm implements Carrier {
     if (!bytes) throw new Error("the core keeps a piece that is not there");
     this.store.put(segment, piece, bytes);
     this.#events.stored(segment, length, offset !== null);
+  }
+
+  askHeads(epoch: number, number: number): void {
+    this.#options.askHeads?.(epoch, number);
+  }
+
+  storeEarly(segment: SegmentKey, piece: number, bytes: Uint8Array): void {
+    this.#options.counters.peers += bytes.length;
+    this.store.put(segment, piece, bytes.slice());
+    this.#events.stored(segment, bytes.length, true);
   }
 
   refused(_link: number | null, _segment: SegmentKey, _piece: number, length: number): void {

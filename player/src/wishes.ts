@@ -12,7 +12,7 @@ export interface Progress extends Report {
   total: number;
 }
 
-/** A segment for the player, which may keep or transfer the bytes. */
+/** What the player asked for, which may keep or transfer the bytes. */
 export interface Loaded {
   bytes: ArrayBuffer;
   timing: Progress;
@@ -20,8 +20,10 @@ export interface Loaded {
 
 /** What wishes are granted from. */
 export interface Source {
-  /** Bytes that are there of a segment, and those of the whole. */
-  held(segment: SegmentKey): { loaded: number; total: number };
+  /** Bytes that are there of a segment. */
+  held(segment: SegmentKey): number;
+  /** Bytes of the whole. */
+  size(segment: SegmentKey): number;
   /** A fresh copy of a whole segment. */
   copy(segment: SegmentKey): ArrayBuffer | null;
   path(): { pathBps: number | null; firstByteMs: number };
@@ -30,6 +32,10 @@ export interface Source {
 }
 
 interface Wish {
+  /** What is wanted, in this order: one segment, or the parts of one. */
+  segments: SegmentKey[];
+  /** What has come of it. */
+  came: Map<SegmentKey, ArrayBuffer>;
   resolve(loaded: Loaded): void;
   reject(error: unknown): void;
   onProgress: ((progress: Progress) => void) | undefined;
@@ -57,15 +63,15 @@ export class Wishes {
     return this.#wishes.has(segment);
   }
 
-  /** A new wish. */
-  add(segment: SegmentKey, signal?: AbortSignal, onProgress?: (progress: Progress) => void): Promise<Loaded> {
+  /** A new wish: a segment, or several that are joined. */
+  add(segments: SegmentKey[], signal?: AbortSignal, onProgress?: (progress: Progress) => void): Promise<Loaded> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(aborted());
       const now = performance.now();
-      const nothing = { hungryMs: 0, hungryOriginBytes: 0, hungryPeerBytes: 0 };
-      const wish: Wish = { resolve, reject, onProgress, startedAt: now, countedAt: now, ...nothing };
-      this.#wishes.set(segment, [...(this.#wishes.get(segment) ?? []), wish]);
-      signal?.addEventListener("abort", () => this.#end(segment, wish, aborted()), { once: true });
+      const nothing = { came: new Map(), hungryMs: 0, hungryOriginBytes: 0, hungryPeerBytes: 0 };
+      const wish: Wish = { segments, resolve, reject, onProgress, startedAt: now, countedAt: now, ...nothing };
+      for (const segment of segments) this.#wishes.set(segment, [...(this.#wishes.get(segment) ?? []), wish]);
+      signal?.addEventListener("abort", () => this.#end(wish, aborted()), { once: true });
     });
   }
 
@@ -78,11 +84,9 @@ export class Wishes {
 
   /** Tells the player how its loads go, and gives up those it has waited for long enough. */
   tell(): void {
-    for (const [segment, all] of this.#wishes) {
-      for (const wish of all) {
-        wish.onProgress?.(this.#progress(segment, wish));
-        if (wish.hungryMs > PATIENCE_MS) this.#end(segment, wish, new OriginError(0, "a segment"));
-      }
+    for (const wish of new Set([...this.#wishes.values()].flat())) {
+      wish.onProgress?.(this.#progress(wish));
+      if (wish.hungryMs > PATIENCE_MS) this.#end(wish, new OriginError(0, "a segment"));
     }
   }
 
@@ -90,7 +94,7 @@ export class Wishes {
   stored(segment: SegmentKey, bytes: number, fromPeer: boolean): void {
     for (const wish of this.#wishes.get(segment) ?? []) {
       if (this.#isHungry) wish[fromPeer ? "hungryPeerBytes" : "hungryOriginBytes"] += bytes;
-      wish.onProgress?.(this.#progress(segment, wish));
+      wish.onProgress?.(this.#progress(wish));
     }
   }
 
@@ -100,14 +104,18 @@ export class Wishes {
     this.#wishes.delete(segment);
     for (const wish of all) {
       const bytes = this.#source.copy(segment);
-      if (bytes) wish.resolve({ bytes, timing: this.#progress(segment, wish) });
-      else wish.reject(new Error("a segment was lost in the store"));
+      if (!bytes) {
+        this.#end(wish, new Error("a segment was lost in the store"));
+        continue;
+      }
+      wish.came.set(segment, bytes);
+      if (wish.came.size === wish.segments.length) wish.resolve({ bytes: joined(wish), timing: this.#progress(wish) });
     }
   }
 
   /** A segment will not come. */
   failed(segment: SegmentKey, error: Error): void {
-    for (const wish of this.#wishes.get(segment) ?? []) this.#end(segment, wish, error);
+    for (const wish of this.#wishes.get(segment) ?? []) this.#end(wish, error);
   }
 
   /** None of what is wished for will come. */
@@ -121,15 +129,17 @@ export class Wishes {
     this.#wishes.clear();
   }
 
-  #end(segment: SegmentKey, wish: Wish, error: Error): void {
-    const all = this.#wishes.get(segment);
-    if (!all?.includes(wish)) return;
-    const rest = all.filter((other) => other !== wish);
-    if (rest.length) {
-      this.#wishes.set(segment, rest);
-    } else {
-      this.#wishes.delete(segment);
-      this.#source.unwant(segment);
+  #end(wish: Wish, error: Error): void {
+    for (const segment of wish.segments) {
+      const all = this.#wishes.get(segment);
+      if (!all?.includes(wish)) continue;
+      const rest = all.filter((other) => other !== wish);
+      if (rest.length) {
+        this.#wishes.set(segment, rest);
+      } else {
+        this.#wishes.delete(segment);
+        this.#source.unwant(segment);
+      }
     }
     wish.reject(error);
   }
@@ -140,13 +150,30 @@ export class Wishes {
     wish.countedAt = now;
   }
 
-  #progress(segment: SegmentKey, wish: Wish): Progress {
+  #progress(wish: Wish): Progress {
     this.#count(wish);
     const now = performance.now();
-    const { loaded, total } = this.#source.held(segment);
+    let [loaded, total] = [0, 0];
+    for (const segment of wish.segments) {
+      const came = wish.came.get(segment)?.byteLength;
+      loaded += came ?? this.#source.held(segment);
+      total += came ?? this.#source.size(segment);
+    }
     const course = { ...wish, bytes: loaded, elapsedMs: now - wish.startedAt, ...this.#source.path() };
     return { ...report(course, now), loaded, total };
   }
+}
+
+function joined({ segments, came }: Wish): ArrayBuffer {
+  const all = segments.map((segment) => came.get(segment) ?? new ArrayBuffer(0));
+  if (all.length === 1 && all[0]) return all[0];
+  const whole = new Uint8Array(all.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let at = 0;
+  for (const bytes of all) {
+    whole.set(new Uint8Array(bytes), at);
+    at += bytes.byteLength;
+  }
+  return whole.buffer;
 }
 
 /** What an aborted load fails with. */

@@ -40,6 +40,8 @@ export interface Card {
   hls: string;
   renditions: { kind: string; height?: number; bandwidth: number }[];
   bytes: number;
+  /** A live stream. */
+  live?: boolean;
 }
 
 /** JSON from the origin. */

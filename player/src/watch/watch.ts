@@ -1,4 +1,4 @@
-/** The page that shows a film: the player, what it costs and saves, and who takes part. */
+/** The page that shows a film or a live stream: the player, what it costs and saves, and who takes part. */
 import type { BraidcastPlayer } from "../element.js";
 import type { Engine, Stats } from "../engine.js";
 import { byId, bytesText, h, json, rateText, type Card } from "./dom.js";
@@ -25,6 +25,7 @@ Object.defineProperty(window, "braidcast", { get: () => player.engine });
 // The film starts at once; its name and the publisher's key are fetched meanwhile.
 const key = json<{ key: string }>("/api/v1/key").then(({ key }) => key);
 const query = new URLSearchParams(location.search);
+let isLive = false;
 player.engineOptions = { key };
 if (query.get("p2p") === "off") player.setAttribute("p2p", "off");
 player.src = new URL("master.m3u8", base).href;
@@ -32,6 +33,10 @@ player.src = new URL("master.m3u8", base).href;
 function showFilm(card: Card): void {
   document.title = `${card.title} · Braidcast`;
   byId("title").textContent = card.title;
+  if (card.live) {
+    isLive = true;
+    key.then(showSnippet, () => {});
+  }
   if (card.poster) player.setAttribute("poster", new URL(card.poster, base).href);
 }
 
@@ -66,7 +71,8 @@ quality.onchange = () => {
 
 const snippet = byId<HTMLElement>("snippet");
 function showSnippet(publisher: string | null): void {
-  const attributes = [`src="${new URL("master.m3u8", base).href}"`, publisher ? `key="${publisher}"` : "", "controls"];
+  const address = `src="${new URL("master.m3u8", base).href}"`;
+  const attributes = [address, isLive ? "live" : "", publisher ? `key="${publisher}"` : "", "controls"];
   const script = new URL("/player/braidcast-player.js", location.href).href;
   snippet.textContent =
     `<script src="${script}"></${"script"}>\n<braidcast-player ${attributes.filter(Boolean).join(" ")}></braidcast-player>`;
@@ -89,6 +95,7 @@ byId<HTMLButtonElement>("copy").onclick = async ({ currentTarget }) => {
 
 const rows: Record<string, (stats: Stats) => string> = {
   "Picture": ({ rendition: r }) => (r ? `${r.height}p · ${rateText(r.bandwidth)}` : "–"),
+  "Behind live": ({ latencyS }) => (latencyS === null ? "" : `${latencyS.toFixed(1)} s`),
   "Watching now": ({ audience }) => (audience === null ? "–" : String(audience)),
   "Connected to": ({ peersConnected: n }) => `${n} viewer${n === 1 ? "" : "s"}`,
   "From viewers": ({ bytesFromPeers }) => bytesText(bytesFromPeers),
@@ -109,7 +116,9 @@ const values = new Map(
 function show(stats: Stats): void {
   for (const [name, text] of Object.entries(rows)) {
     const value = values.get(name);
-    if (value) value.textContent = text(stats);
+    if (!value) continue;
+    value.textContent = text(stats);
+    value.parentElement?.toggleAttribute("hidden", value.textContent === "");
   }
   const received = stats.bytesFromPeers + stats.bytesFromOrigin;
   const part = received ? stats.bytesFromPeers / received : 0;

@@ -9,19 +9,21 @@ export const DIST = fileURLToPath(new URL("../../dist", import.meta.url));
 const TYPES = { html: "text/html", js: "text/javascript", mjs: "text/javascript", wasm: "application/wasm", css: "text/css",
   svg: "image/svg+xml", m3u8: "application/vnd.apple.mpegurl", m4s: "video/mp4", mp4: "video/mp4", json: "application/json" };
 
-/** Serves `/film/` (and `/s/film/`) from `folder`, the pages of dist as `braidcast serve` does, `/player/` from dist, and `pages` ({ path: html }). `change(path, bytes)` may replace what is sent; `null` breaks the connection; a number is a status. */
-export async function startOrigin({ folder, pages = {}, change = (_path, bytes) => bytes, delayMs = () => 0 }) {
+/** Serves `/film/` (and `/s/film/`) from `folder`, the pages of dist as `braidcast serve` does, `/player/` from dist, and `pages` ({ path: html }), and below `/live/` what the stream `live` answers. `change(path, bytes)` may replace what is sent; `null` breaks the connection; a number is a status. */
+export async function startOrigin({ folder, live = null, pages = {}, change = (_path, bytes) => bytes, delayMs = () => 0 }) {
   const state = { requests: [], bytes: 0, segmentBytes: 0, change, delayMs };
   const server = createServer(async (request, response) => {
-    const path = decodeURIComponent(new URL(request.url, "http://x").pathname);
-    state.requests.push({ path, cacheControl: request.headers["cache-control"] ?? "" });
+    const { pathname, searchParams } = new URL(request.url, "http://x");
+    const path = decodeURIComponent(pathname);
+    state.requests.push({ path, at: Date.now(), cacheControl: request.headers["cache-control"] ?? "" });
     let body;
     try {
-      if (path === "/" || path === "/watch/film") body = await readFile(join(DIST, path === "/" ? "index.html" : "watch.html"));
+      if (path === "/" || /^\/watch\/\w+$/.test(path)) body = await readFile(join(DIST, path === "/" ? "index.html" : "watch.html"));
       else if (pages[path]) body = Buffer.from(pages[path]);
       else if (path.startsWith("/player/")) body = await readFile(join(DIST, normalize(path.slice(8))));
+      else if (live && /^(\/s)?\/live\//.test(path)) body = await live.answer(path.slice(path.indexOf("/live/") + 6), searchParams);
       else if (/^(\/s)?\/film\//.test(path)) body = await readFile(join(folder, normalize(path.slice(path.indexOf("/film/") + 6))));
-      else throw new Error("nothing there");
+      if (!body) throw new Error("nothing there");
     } catch {
       response.writeHead(404).end();
       return;
@@ -31,7 +33,7 @@ export async function startOrigin({ folder, pages = {}, change = (_path, bytes) 
     body = state.change(path, body);
     if (body === null) return void request.socket.destroy();
     if (typeof body === "number") return void response.writeHead(body).end();
-    const type = pages[path] || path === "/" || path === "/watch/film" ? "text/html" : (TYPES[path.split(".").pop()] ?? "application/octet-stream");
+    const type = pages[path] || path === "/" || path.startsWith("/watch/") ? "text/html" : (TYPES[path.split(".").pop()] ?? "application/octet-stream");
     const headers = { "content-type": type, "access-control-allow-origin": "*", "cache-control": "no-store" };
     const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
     const part = range ? body.subarray(Number(range[1]), Number(range[2]) + 1) : body;

@@ -1,0 +1,37 @@
+/** A live stream as hls.js sees it: where on its timeline the player is, and which parts its segments have. */
+import type Hls from "hls.js";
+import type { LevelDetails } from "hls.js";
+import type { PlayerState } from "../page.js";
+
+/** Only the youngest segments are listed with their parts. */
+const SEGMENTS_WITH_PARTS = 16;
+/** Durations in playlists are rounded. */
+const ROUNDING_S = 0.02;
+
+/** The player's state on the timeline of the stream, which began at `bornMs`; `null` while hls.js does not know where it is. */
+export function stateIn(
+  hls: Pick<Hls, "liveSyncPosition" | "latestLevelDetails">,
+  state: PlayerState,
+  bornMs: number,
+): PlayerState | null {
+  // Before it has anything, it is where it is about to start.
+  const at = state.buffered > 0 || state.position > 0 ? state.position : hls.liveSyncPosition;
+  const fragments = hls.latestLevelDetails?.fragments ?? [];
+  const fragment = fragments.filter(({ start }) => start <= (at ?? 0)).at(-1) ?? fragments[0];
+  if (at === null || !fragment?.programDateTime) return null;
+  const position = (fragment.programDateTime - bornMs) / 1000 + at - fragment.start;
+  return { ...state, position: Math.max(0, position) };
+}
+
+/** Says of each complete segment in a playlist which parts it has, where the playlist lists them all. */
+export function learnParts(
+  { fragments, partList }: Pick<LevelDetails, "fragments" | "partList">,
+  learn: (url: string, parts: string[]) => void,
+): void {
+  for (const { sn, url, duration } of partList?.length ? fragments.slice(-SEGMENTS_WITH_PARTS) : []) {
+    const parts = partList?.filter((part) => part.fragment.sn === sn) ?? [];
+    const lasts = parts.reduce((sum, part) => sum + part.duration, 0);
+    const isWhole = parts.every(({ index }, i) => index === i) && Math.abs(lasts - duration) < ROUNDING_S;
+    if (url && parts.length && isWhole) learn(url, parts.map((part) => part.url));
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * What the engine knows of a live stream beyond what its core does. Its invariant: nothing is shared that no head has told of, and
+ * under a key nothing is played that is younger than what heads have told of, unless it was said that the origin is alone.
+ */
+import { segmentKey, type SegmentKey } from "../ops.js";
+import { fetchPlain } from "../origin.js";
+import type { Swarm } from "../swarm.js";
+import { Heads, type Taker } from "./heads.js";
+import { Parts } from "./parts.js";
+
+/** What a part waits for the head that tells of it, before it is fetched all the same. */
+const HEAD_PATIENCE_MS = 500;
+/** What one that was fetched waits for it, and how long under a publisher's key. */
+const VERIFY_PATIENCE_MS = 100;
+const KEYED_PATIENCE_MS = 4000;
+/** So many loads in a row of which no head tells are borne. */
+const UNTOLD_MAX = 4;
+/** Where the time of birth is in a description: see docs/spec/head.md. */
+const BORN_AT = 4 + 1 + 64 + 32;
+
+/** A file of the stream; `sequence` is `null` for an init segment. */
+export interface Target {
+  id: string;
+  sequence: number | null;
+  isPart: boolean;
+}
+
+/** What became of bytes that came straight from the origin. */
+export type Verdict =
+  /** Checked, and shared from now on. */
+  | "good"
+  | "forged"
+  /** Older than heads go back, or of a segment whose parts are not known: taken at the origin's word. */
+  | "unchecked"
+  /** No head tells of it, though there was time. */
+  | "untold"
+  /** The same again and again: heads do not come. */
+  | "silent";
+
+/** One live stream. */
+export class LiveStream {
+  /** What zero of the timeline is on the calendar, milliseconds since 1970 UTC. */
+  readonly bornMs: number;
+  readonly #base: URL;
+  readonly #parts = new Parts();
+  readonly #heads: Heads;
+  readonly #swarm: () => Swarm | null;
+  #untold = 0;
+  #delivered = 0;
+  #fromPeers = 0;
+  /** Parts of which the origin has brought something. */
+  readonly #fromOrigin = new Set<SegmentKey>();
+
+  /** `description` is one that the core has taken or will; `first` are heads that are on their way. */
+  constructor(
+    base: URL,
+    description: Uint8Array,
+    first: Promise<Uint8Array>,
+    swarm: () => Swarm | null,
+    hopeless: (why: string) => void,
+  ) {
+    const view = new DataView(description.buffer, description.byteOffset, description.byteLength);
+    this.bornMs = view.byteLength < BORN_AT + 8 ? 0 : Number(view.getBigUint64(BORN_AT, true));
+    this.#base = base;
+    this.#swarm = swarm;
+    const taker: Taker = { take: (bytes) => swarm()?.heads(bytes) ?? null, hopeless };
+    this.#heads = new Heads(base, taker, () => swarm()?.query ?? "", first);
+  }
+
+  /** Parts that the player was given, and those of them that came from other viewers whole. */
+  get counts(): { parts: number; partsFromPeers: number } {
+    return { parts: this.#delivered, partsFromPeers: this.#fromPeers };
+  }
+
+  /** See {@link Heads.ask}. */
+  askHeads(epoch: number, number: number): void {
+    this.#heads.ask(epoch, number);
+  }
+
+  /** A playlist says that the complete segment `segment` is these parts. */
+  learn(segment: Target | null, parts: (Target | null)[]): void {
+    const numbers = parts.map((part) => (part?.isPart && part.id === segment?.id ? (part.sequence ?? 0) : 0));
+    if (segment?.sequence && !segment.isPart && numbers.length && numbers.every((number) => number > 0)) {
+      this.#parts.learn(segment.id, segment.sequence, numbers);
+    }
+  }
+
+  /** The parts that a file of this rendition is; none where that is not known. */
+  keysOf(rendition: number, { id, sequence, isPart }: Target): SegmentKey[] {
+    if (rendition < 0 || sequence === null) return [];
+    const parts = isPart ? [sequence] : (this.#parts.of(id, sequence) ?? []);
+    return parts.map((part) => segmentKey(rendition, part));
+  }
+
+  /** Whether heads have told of all these parts. A playlist may know of one a little sooner: that is waited for. */
+  async areKnown(parts: SegmentKey[]): Promise<boolean> {
+    return parts.length > 0 && ((await this.#swarm()?.know(parts, HEAD_PATIENCE_MS)) ?? false);
+  }
+
+  /** Checks what came straight from the origin as these parts, joined, and shares it if it is good. */
+  async judge(parts: SegmentKey[], bytes: Uint8Array<ArrayBuffer>, isKeyed: boolean): Promise<Verdict> {
+    const swarm = this.#swarm();
+    const known = swarm && parts.length > 0 && (await swarm.know(parts, isKeyed ? KEYED_PATIENCE_MS : VERIFY_PATIENCE_MS));
+    if (!swarm || swarm !== this.#swarm()) return "unchecked"; // it has failed meanwhile, and that has been said
+    if (!known) {
+      if (!isKeyed || !parts.some((part) => swarm.isAhead(part))) return "unchecked";
+      this.#untold += 1;
+      return this.#untold > UNTOLD_MAX || !this.#heads.hasCome ? "silent" : "untold";
+    }
+    this.#untold = 0;
+    const sizes = parts.map((part) => swarm.sizeOf(part));
+    if (sizes.reduce((sum, size) => sum + size) !== bytes.length) return "forged";
+    let at = 0;
+    for (const [i, part] of parts.entries()) {
+      const end = at + (sizes[i] ?? 0);
+      if (!swarm.adopt(part, bytes.slice(at, end))) return "forged";
+      at = end;
+      if (swarm.store.markDelivered(part)) this.delivered(part);
+    }
+    return "good";
+  }
+
+  /** An encoder that came back with other settings has made an init segment of which the description did not tell yet. */
+  async isNewInit(rendition: number, bytes: Uint8Array): Promise<boolean> {
+    const url = new URL("live.bcs", this.#base).href;
+    const newer = await fetchPlain(url, { fresh: true, urgent: true }).catch(() => null);
+    const swarm = this.#swarm();
+    return newer !== null && swarm !== null && swarm.describeAnew(newer.bytes) && swarm.isInit(rendition, bytes);
+  }
+
+  /** Verified bytes of a part have come. */
+  stored(part: SegmentKey, fromPeer: boolean): void {
+    if (!fromPeer) this.#fromOrigin.add(part);
+  }
+
+  /** The player has been given a part. */
+  delivered(part: SegmentKey): void {
+    this.#delivered += 1;
+    if (!this.#fromOrigin.has(part)) this.#fromPeers += 1;
+  }
+
+  /** A part is dropped. */
+  evicted(part: SegmentKey): void {
+    this.#fromOrigin.delete(part);
+  }
+
+  close(): void {
+    this.#heads.close();
+  }
+}
