@@ -40,6 +40,8 @@ const START_PATIENCE_MS = 20_000;
  * the start needs, and that is from the origin anyway. */
 const MEET_WITHIN_MS = 300;
 const PLAYER_EVERY_MS = 250;
+/** What a quality takes, times this, is what an estimate must say for hls.js to stay with it. */
+const LASTS = 1.1;
 const STATS_EVERY_MS = 1000;
 const DEFAULT_UPLOAD_KBPS = 20_000;
 
@@ -122,9 +124,9 @@ export class Engine extends Emitter<EngineEvents> {
     return rendition !== undefined && (this.#swarm.isLive || (target.sequence ?? 0) <= rendition.sizes.length);
   }
 
-  /** The complete segment of a live stream at `url` is the parts at these addresses, as a playlist says. */
-  learn(url: string, parts: string[]): void {
-    this.live?.stream.learn(this.#locate(url), parts.map((part) => this.#locate(part)));
+  /** A playlist tells of a complete segment of a live stream. */
+  learn(segment: LiveModule.Segment): void {
+    this.live?.stream.learn(segment, (url) => this.#locate(url), (target) => this.#renditionOf(target));
   }
 
   /** Whether everything that plays is to be the publisher's: a key was given, and its index is there. Then an adapter lets no
@@ -299,6 +301,7 @@ export class Engine extends Emitter<EngineEvents> {
     }
     this.#swarm = swarm;
     this.live = live;
+    this.#rate.takesSmall = live !== null;
     swarm.begin();
     if (seen !== null) swarm.originRate(seen);
     setTimeout(() => swarm.meet(), MEET_WITHIN_MS);
@@ -408,7 +411,10 @@ export class Engine extends Emitter<EngineEvents> {
   #pathBps(): number | null {
     const bothBps = this.#swarm?.snapshot().pathBps ?? null;
     const bytes = this.#counters.origin + this.#counters.peers;
-    return pathOf({ bothBps, bytes, bufferedS: this.#bufferedS, offerBps: this.#offer.bps, origin: this.#rate.measured() });
+    const path = pathOf({ bothBps, bytes, bufferedS: this.#bufferedS, offerBps: this.#offer.bps, origin: this.#rate.measured() });
+    // At a live edge all wait most of the time, and what plays comes in time or the buffer says so.
+    const comes = this.live && this.#bufferedS >= this.hungryBelowS ? (this.rendition?.bandwidth ?? 0) * LASTS : 0;
+    return Math.max(path ?? 0, comes) || null;
   }
 
   // ---- Loads -------------------------------------------------------------------------------------------------------

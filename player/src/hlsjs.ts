@@ -74,7 +74,7 @@ export class Engine extends BaseEngine {
       return state && this.live ? this.live.code.stateIn(hls, state, this.live.stream.bornMs) : state;
     };
     const learn = (_: string, { details }: { details: LevelDetails }) => {
-      this.live?.code.learnParts(details, (url, parts) => this.learn(url, parts));
+      this.live?.code.learnParts(details, (segment) => this.learn(segment));
       // Half of what a viewer at that distance from the edge has in hand: below it, waiting is nobody's choice.
       if (details.live) this.hungryBelowS = Math.min(HUNGRY_BELOW_S, (hls.targetLatency ?? 0) / 2);
       this.latency = details.live ? () => hls.latency : null;

@@ -12,6 +12,8 @@ export const SLOW_MS = 1000;
 /** An average over the last second of fetching. */
 export class OriginRate {
   #average: { bps: number; weightMs: number; at: number } | null = null;
+  /** Whether parts of a live stream are to be had, which are small: of those the time from the first byte on counts. */
+  takesSmall = false;
   /** Time from the last request to its first byte. */
   firstByteMs = 50;
 
@@ -23,9 +25,10 @@ export class OriginRate {
   /** A fetch has ended. Gives what it ran at in bits a second; `null` where that says nothing of the origin. */
   sample(bytes: number, ms: number, firstByteMs: number): number | null {
     if (firstByteMs > 0) this.firstByteMs = firstByteMs;
-    if (bytes < LEAST_BYTES && ms < SLOW_MS) return null;
+    const isSmall = bytes < LEAST_BYTES && ms < SLOW_MS;
+    if (isSmall && !this.takesSmall) return null;
     // What comes out of the browser's cache comes faster than any path; and a moment says less than a second does.
-    const took = Math.max(1, ms - firstByteMs / 2);
+    const took = Math.max(1, ms - (isSmall ? firstByteMs : firstByteMs / 2));
     const busyMs = Math.max(took, bytes / MOST_BYTES_PER_MS);
     const before = this.#average ?? { bps: 0, weightMs: 0 };
     const weightMs = before.weightMs + busyMs;

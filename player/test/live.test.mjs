@@ -7,7 +7,7 @@ import { load } from "./lib/bundle.mjs";
 import { LiveOrigin } from "./lib/live.mjs";
 import { DIST } from "./lib/server.mjs";
 
-const { Heads, learnParts, stateIn } = await load("live/index.ts");
+const { Heads, Times, learnParts, stateIn } = await load("live/index.ts");
 const { Parts } = await load("live/parts.ts");
 const { Wishes } = await load("wishes.ts");
 const { Core } = await load("core.ts");
@@ -24,22 +24,44 @@ const until = async (check) => {
   throw new Error(`waited in vain for ${check}`);
 };
 
+const stream = new LiveOrigin({ ageMs: 4000 });
+after(() => stream.close());
+const query = (epoch, number) => new URLSearchParams({ epoch, after: number });
+
 // ---- Parts and segments --------------------------------------------------------------------------------------------
 
 const part = (sn, index, duration = 0.4) => ({ fragment: { sn }, index, duration, url: `http://o/v0/part/${sn}${index}.m4s` });
 const learned = (details) => {
   const said = [];
-  learnParts(details, (url, parts) => said.push([url.slice(12), parts.map((url) => url.slice(17))]));
+  learnParts(details, ({ url, parts }) => said.push([url.slice(12), parts.map((url) => url.slice(17))]));
   return said;
 };
 
 test("a playlist teaches the parts of segments that are complete, and of those only", () => {
   const fragments = [7, 8, 9].map((sn) => ({ sn, url: `http://o/v0/${sn}.m4s`, duration: 0.8 }));
   const partList = [part(8, 0), part(8, 1), part(9, 0), part(9, 1), part(10, 0)];
-  assert.deepEqual(learned({ fragments, partList }), [["8.m4s", ["80.m4s", "81.m4s"]], ["9.m4s", ["90.m4s", "91.m4s"]]]);
-  assert.deepEqual(learned({ fragments, partList: null }), []);
+  assert.deepEqual(learned({ fragments, partList }), [["7.m4s", []], ["8.m4s", ["80.m4s", "81.m4s"]], ["9.m4s", ["90.m4s", "91.m4s"]]]);
+  assert.deepEqual(learned({ fragments, partList: null }), [["7.m4s", []], ["8.m4s", []], ["9.m4s", []]]);
   // Its first part has left the list; a part is missing at its end.
-  assert.deepEqual(learned({ fragments, partList: [part(8, 1), part(9, 0)] }), []);
+  assert.deepEqual(learned({ fragments, partList: [part(8, 1), part(9, 0)] }), [["7.m4s", []], ["8.m4s", []], ["9.m4s", []]]);
+});
+
+test("the parts of a segment that is listed without them are found by their times in the heads", async () => {
+  const times = new Times();
+  times.read(new Uint8Array(await stream.answer("heads", query(0, 0))));
+  for (const [r, { parts }] of stream.renditions.entries()) {
+    const of = parts.filter(({ segment }) => segment === 1);
+    const [startMs, endMs] = [of[0].startMs, of.at(-1).endMs];
+    assert.deepEqual(times.between(r, startMs, endMs), of.map(({ sequence }) => sequence));
+    assert.deepEqual(times.between(r, startMs + 5, endMs - 5), of.map(({ sequence }) => sequence));
+    assert.equal(times.between(r, startMs + 200, endMs), null, "not all of the time is filled");
+    assert.equal(times.between(r, startMs, endMs + 3_600_000), null);
+    assert.equal(times.between(r, NaN, NaN), null);
+  }
+  // What is cut short or no head at all is passed over.
+  const whole = new Uint8Array(await stream.answer("heads", query(0, 0)));
+  for (let length = 0; length < whole.length; length += 97) new Times().read(whole.subarray(0, length));
+  new Times().read(crypto.getRandomValues(new Uint8Array(5000)));
 });
 
 test("only so much of that is remembered", () => {
@@ -196,9 +218,6 @@ test("answers that are refused from the first one on are hopeless, and the reaso
 
 // ---- The core ------------------------------------------------------------------------------------------------------
 
-const stream = new LiveOrigin({ ageMs: 4000 });
-after(() => stream.close());
-const query = (epoch, number) => new URLSearchParams({ epoch, after: number });
 const module = new WebAssembly.Module(readFileSync(join(DIST, "braidcast-live.wasm")));
 
 async function open(key = stream.key) {

@@ -2,9 +2,10 @@
 import type Hls from "hls.js";
 import type { LevelDetails } from "hls.js";
 import type { PlayerState } from "../page.js";
+import type { Segment } from "./stream.js";
 
-/** Only the youngest segments are listed with their parts. */
-const SEGMENTS_WITH_PARTS = 16;
+/** Older segments are exchanged with nobody. */
+const SEGMENTS_SHARED = 64;
 /** Durations in playlists are rounded. */
 const ROUNDING_S = 0.02;
 
@@ -23,15 +24,16 @@ export function stateIn(
   return { ...state, position: Math.max(0, position) };
 }
 
-/** Says of each complete segment in a playlist which parts it has, where the playlist lists them all. */
+/** Says of each complete segment in a playlist when it plays, and which parts it has where the playlist lists them all. */
 export function learnParts(
   { fragments, partList }: Pick<LevelDetails, "fragments" | "partList">,
-  learn: (url: string, parts: string[]) => void,
+  learn: (segment: Segment) => void,
 ): void {
-  for (const { sn, url, duration } of partList?.length ? fragments.slice(-SEGMENTS_WITH_PARTS) : []) {
+  for (const { sn, url, duration, programDateTime } of fragments.slice(-SEGMENTS_SHARED)) {
+    if (!url) continue;
     const parts = partList?.filter((part) => part.fragment.sn === sn) ?? [];
     const lasts = parts.reduce((sum, part) => sum + part.duration, 0);
     const isWhole = parts.every(({ index }, i) => index === i) && Math.abs(lasts - duration) < ROUNDING_S;
-    if (url && parts.length && isWhole) learn(url, parts.map((part) => part.url));
+    learn({ url, parts: isWhole ? parts.map((part) => part.url) : [], startMs: programDateTime, lastsMs: duration * 1000 });
   }
 }

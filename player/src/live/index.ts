@@ -2,4 +2,5 @@
 export { LiveBar, behindText } from "./bar.js";
 export { Heads, type Taker } from "./heads.js";
 export { learnParts, stateIn } from "./hls.js";
-export { LiveStream, type Target } from "./stream.js";
+export { LiveStream, type Segment, type Target } from "./stream.js";
+export { Times } from "./times.js";

@@ -7,6 +7,7 @@ import { fetchPlain } from "../origin.js";
 import type { Swarm } from "../swarm.js";
 import { Heads, type Taker } from "./heads.js";
 import { Parts } from "./parts.js";
+import { Times } from "./times.js";
 
 /** What a part waits for the head that tells of it, before it is fetched all the same. */
 const HEAD_PATIENCE_MS = 500;
@@ -25,12 +26,22 @@ export interface Target {
   isPart: boolean;
 }
 
+/** A complete segment, as a playlist has it. */
+export interface Segment {
+  url: string;
+  /** Addresses of its parts; empty where they are not listed. */
+  parts: string[];
+  /** When it starts, milliseconds since 1970 UTC; `null` where that is not known. */
+  startMs: number | null;
+  lastsMs: number;
+}
+
 /** What became of bytes that came straight from the origin. */
 export type Verdict =
   /** Checked, and shared from now on. */
   | "good"
   | "forged"
-  /** Older than heads go back, or of a segment whose parts are not known: taken at the origin's word. */
+  /** Older than heads go back: taken at the origin's word. */
   | "unchecked"
   /** No head tells of it, though there was time. */
   | "untold"
@@ -43,6 +54,7 @@ export class LiveStream {
   readonly bornMs: number;
   readonly #base: URL;
   readonly #parts = new Parts();
+  readonly #times = new Times();
   readonly #heads: Heads;
   readonly #swarm: () => Swarm | null;
   #untold = 0;
@@ -63,7 +75,12 @@ export class LiveStream {
     this.bornMs = view.byteLength < BORN_AT + 8 ? 0 : Number(view.getBigUint64(BORN_AT, true));
     this.#base = base;
     this.#swarm = swarm;
-    const taker: Taker = { take: (bytes) => swarm()?.heads(bytes) ?? null, hopeless };
+    const take = (bytes: Uint8Array) => {
+      const why = swarm()?.heads(bytes) ?? null;
+      if (why === null) this.#times.read(bytes);
+      return why;
+    };
+    const taker: Taker = { take, hopeless };
     this.#heads = new Heads(base, taker, () => swarm()?.query ?? "", first);
   }
 
@@ -77,12 +94,18 @@ export class LiveStream {
     this.#heads.ask(epoch, number);
   }
 
-  /** A playlist says that the complete segment `segment` is these parts. */
-  learn(segment: Target | null, parts: (Target | null)[]): void {
-    const numbers = parts.map((part) => (part?.isPart && part.id === segment?.id ? (part.sequence ?? 0) : 0));
-    if (segment?.sequence && !segment.isPart && numbers.length && numbers.every((number) => number > 0)) {
-      this.#parts.learn(segment.id, segment.sequence, numbers);
-    }
+  /** A playlist tells of a complete segment; `locate` says what addresses are, `place` where a rendition is in the description. */
+  learn(
+    { url, parts, startMs, lastsMs }: Segment,
+    locate: (url: string) => Target | null,
+    place: (target: Target) => number,
+  ): void {
+    const segment = locate(url);
+    if (!segment?.sequence || segment.isPart || this.#parts.of(segment.id, segment.sequence)) return;
+    const listed = parts.map(locate).map((part) => (part?.isPart && part.id === segment.id ? (part.sequence ?? 0) : 0));
+    const fromMs = (startMs ?? NaN) - this.bornMs;
+    const numbers = listed.length ? listed : (this.#times.between(place(segment), fromMs, fromMs + lastsMs) ?? []);
+    if (numbers.length && numbers.every((number) => number > 0)) this.#parts.learn(segment.id, segment.sequence, numbers);
   }
 
   /** The parts that a file of this rendition is; none where that is not known. */

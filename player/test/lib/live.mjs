@@ -28,6 +28,9 @@ const int = (bytes) => (value) => {
 };
 const [u8, u16, u32, u64] = [1, 2, 4, 8].map(int);
 
+let cached;
+const renditions = () => (cached ??= RENDITIONS.map((rendition) => ({ ...rendition, ...cut(readFileSync(join(media(), `${rendition.id}.mp4`))) })));
+
 /** Fragmented MP4 of every rendition. Made once per machine. */
 function media() {
   const folder = join(tmpdir(), `braidcast-test-live-${SECONDS}`);
@@ -96,8 +99,7 @@ export class LiveOrigin {
   withholdsHeads = false;
 
   constructor({ ageMs = 20_000, name = "stage" } = {}) {
-    const folder = media();
-    this.renditions = RENDITIONS.map((rendition) => ({ ...rendition, ...cut(readFileSync(join(folder, `${rendition.id}.mp4`))) }));
+    this.renditions = renditions();
     this.#told = this.renditions.map(() => 0);
     this.bornMs = Date.now() - ageMs;
     const publisher = publicOf(this.#publisher);
@@ -133,7 +135,7 @@ export class LiveOrigin {
     this.renditions.forEach((rendition, r) => {
       const born = this.born(rendition);
       for (const part of born.slice(this.#told[r])) {
-        const piece = leaves(part.bytes, PIECE);
+        const piece = (part.leaves ??= leaves(part.bytes, PIECE));
         entries.push(Buffer.concat([u8(r), u32(part.sequence), u32(part.startMs), u32(part.endMs - part.startMs), u32(part.bytes.length), u16(piece.length), ...piece]));
       }
       this.#told[r] = born.length;
