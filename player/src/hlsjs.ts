@@ -18,6 +18,7 @@ import type {
   LoaderConfiguration,
   LoaderStats,
 } from "hls.js";
+import type { Follower } from "./live/index.js";
 import {
   Engine as BaseEngine,
   HUNGRY_BELOW_S,
@@ -73,7 +74,9 @@ export class Engine extends BaseEngine {
       const state = media ? stateOf(media) : null;
       return state && this.live ? this.live.code.stateIn(hls, state, this.live.stream.bornMs) : state;
     };
+    let follower: Follower | undefined;
     const learn = (_: string, { details }: { details: LevelDetails }) => {
+      if (this.live && details.live) (follower ??= new this.live.code.Follower(hls)).look();
       this.live?.code.learnParts(details, (segment) => this.learn(segment));
       // Half of what a viewer at that distance from the edge has in hand: below it, waiting is nobody's choice.
       if (details.live) this.hungryBelowS = Math.min(HUNGRY_BELOW_S, (hls.targetLatency ?? 0) / 2);
@@ -94,6 +97,7 @@ export class Engine extends BaseEngine {
       hls.off("hlsLevelSwitched" as never, switched as never);
       hls.off("hlsLevelUpdated" as never, learn as never);
       hls.off("hlsAudioTrackUpdated" as never, learn as never);
+      follower?.close();
       this.player = this.raise = this.latency = null;
     };
     return this.#unbind;

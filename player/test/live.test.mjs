@@ -7,10 +7,11 @@ import { load } from "./lib/bundle.mjs";
 import { LiveOrigin } from "./lib/live.mjs";
 import { DIST } from "./lib/server.mjs";
 
-const { Heads, Times, learnParts, stateIn } = await load("live/index.ts");
+const { Follower, Heads, Times, learnParts, stateIn } = await load("live/index.ts");
 const { Parts } = await load("live/parts.ts");
 const { Wishes } = await load("wishes.ts");
 const { Core } = await load("core.ts");
+const { OriginRate } = await load("rate.ts");
 const { loaderFor } = await load("hlsjs.ts");
 const { segmentKey } = await load("ops.ts");
 const { behindText } = await load("live/bar.ts");
@@ -80,6 +81,38 @@ test("the player's position is told on the timeline of the stream", () => {
   assert.equal(at(102.5, 1).position, 53.5, "times may jump from one segment to the next");
   assert.equal(at(0, 0).position, 54, "at first it is where it is about to start");
   assert.equal(stateIn({ ...hls, latestLevelDetails: null }, { position: 9, buffered: 0 }, 0), null);
+});
+
+test("who falls behind is brought to the edge, who goes back or stops is not", () => {
+  const media = Object.assign(new EventTarget(), { currentTime: 0, readyState: 4, paused: false, seeking: false });
+  const hls = { media, liveSyncPosition: 100, latestLevelDetails: { targetduration: 2 } };
+  const follower = new Follower(hls);
+  const look = (position) => {
+    media.currentTime = position;
+    follower.look();
+    return media.currentTime;
+  };
+  const seek = (position) => {
+    media.currentTime = position;
+    media.dispatchEvent(new Event("seeking"));
+  };
+  assert.equal(look(0), 0, "it has not begun");
+  assert.equal(look(98), 98, "what hls.js makes up for is its own affair");
+  assert.equal(look(97), 100);
+  seek(60);
+  assert.equal(look(60), 60);
+  seek(80);
+  assert.equal(look(80), 80, "nearer, but still in the past");
+  assert.equal(look(99.5), 99.5);
+  assert.equal(look(95), 100);
+  media.paused = true;
+  look(90);
+  media.paused = false;
+  assert.equal(look(90), 90);
+  seek(100);
+  look(100);
+  hls.liveSyncPosition = 110;
+  assert.equal(look(101), 110);
 });
 
 test("how far behind is told as people say it", () => {
@@ -154,6 +187,15 @@ test("the loader asks the engine for parts as for segments", async () => {
   assert.deepEqual(asked, [context.url]);
   assert.equal(response.data.byteLength, 5);
   assert.deepEqual([stats.loading.start, stats.loading.first, stats.loading.end, stats.loaded], [1, 2, 3, 5]);
+});
+
+test("small files say something of the origin's rate where parts are small, and then from their first byte on", () => {
+  const rate = new OriginRate();
+  assert.equal(rate.sample(15_000, 30, 20), null);
+  assert.equal(rate.measured(), null);
+  rate.takesSmall = true;
+  assert.equal(rate.sample(15_000, 30, 20), 12e6);
+  assert.equal(Math.round(rate.measured().bps), 12e6);
 });
 
 // ---- Heads ---------------------------------------------------------------------------------------------------------

@@ -37,3 +37,52 @@ export function learnParts(
     learn({ url, parts: isWhole ? parts.map((part) => part.url) : [], startMs: programDateTime, lastsMs: duration * 1000 });
   }
 }
+
+/** How much further than where a viewer aims to be it may fall behind, beyond what hls.js makes up for by playing faster. */
+const SLIPS_S = 0.5;
+/** A step back is one of more than this. */
+const BACK_S = 1;
+
+/**
+ * Keeps a viewer at the edge who was there: hls.js lets go of one who has fallen behind by more than a segment, and takes it for one who
+ * wants to see the past. Who went back, or stopped the picture, is left alone until it has come near the edge again.
+ */
+export class Follower {
+  readonly #hls: Hls;
+  #media: HTMLMediaElement | null = null;
+  #follows = true;
+  #position = 0;
+
+  constructor(hls: Hls) {
+    this.#hls = hls;
+  }
+
+  /** To be called at least once in a segment. */
+  look(): void {
+    const { media, liveSyncPosition: aim, latestLevelDetails: details } = this.#hls;
+    if (media !== this.#media) this.#attach(media as HTMLMediaElement | null);
+    if (!media || media.seeking || media.readyState === 0 || media.currentTime === 0 || aim === null || !details) return;
+    this.#position = media.currentTime;
+    if (media.paused) {
+      this.#follows = false;
+      return;
+    }
+    const behind = aim - media.currentTime;
+    if (behind < details.targetduration / 2) this.#follows = true;
+    else if (this.#follows && behind > details.targetduration + SLIPS_S) media.currentTime = aim;
+  }
+
+  close(): void {
+    this.#attach(null);
+  }
+
+  #attach(media: HTMLMediaElement | null): void {
+    this.#media?.removeEventListener("seeking", this.#sought);
+    this.#media = media;
+    media?.addEventListener("seeking", this.#sought);
+  }
+
+  readonly #sought = (): void => {
+    if ((this.#media?.currentTime ?? 0) < this.#position - BACK_S) this.#follows = false;
+  };
+}
