@@ -87,9 +87,10 @@ test("who falls behind is brought to the edge, who goes back or stops is not", (
   const media = Object.assign(new EventTarget(), { currentTime: 0, readyState: 4, paused: false, seeking: false });
   const hls = { media, liveSyncPosition: 100, latestLevelDetails: { targetduration: 2 } };
   const follower = new Follower(hls);
-  const look = (position) => {
+  let now = 0;
+  const look = (position, waits = 20_000) => {
     media.currentTime = position;
-    follower.look();
+    follower.look((now += waits));
     return media.currentTime;
   };
   const seek = (position) => {
@@ -99,6 +100,7 @@ test("who falls behind is brought to the edge, who goes back or stops is not", (
   assert.equal(look(0), 0, "it has not begun");
   assert.equal(look(98), 98, "what hls.js makes up for is its own affair");
   assert.equal(look(97), 100);
+  assert.equal(look(97, 9000), 97, "not again so soon");
   seek(60);
   assert.equal(look(60), 60);
   seek(80);

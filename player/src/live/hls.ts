@@ -40,6 +40,8 @@ export function learnParts(
 
 /** How much further than where a viewer aims to be it may fall behind, beyond what hls.js makes up for by playing faster. */
 const SLIPS_S = 0.5;
+/** A line or a machine that is too slow is not made quicker by leaping again and again. */
+const BETWEEN_LEAPS_MS = 15_000;
 /** A step back is one of more than this. */
 const BACK_S = 1;
 
@@ -52,13 +54,14 @@ export class Follower {
   #media: HTMLMediaElement | null = null;
   #follows = true;
   #position = 0;
+  #leaptAt = -Infinity;
 
   constructor(hls: Hls) {
     this.#hls = hls;
   }
 
   /** To be called at least once in a segment. */
-  look(): void {
+  look(now = performance.now()): void {
     const { media, liveSyncPosition: aim, latestLevelDetails: details } = this.#hls;
     if (media !== this.#media) this.#attach(media as HTMLMediaElement | null);
     if (!media || media.seeking || media.readyState === 0 || media.currentTime === 0 || aim === null || !details) return;
@@ -69,7 +72,10 @@ export class Follower {
     }
     const behind = aim - media.currentTime;
     if (behind < details.targetduration / 2) this.#follows = true;
-    else if (this.#follows && behind > details.targetduration + SLIPS_S) media.currentTime = aim;
+    else if (this.#follows && behind > details.targetduration + SLIPS_S && now - this.#leaptAt >= BETWEEN_LEAPS_MS) {
+      this.#leaptAt = now;
+      media.currentTime = aim;
+    }
   }
 
   close(): void {
