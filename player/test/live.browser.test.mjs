@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
-import { LiveOrigin, PART_S } from "./lib/live.mjs";
+import { LiveOrigin, PART_S, SEGMENT_S } from "./lib/live.mjs";
 import { startOrigin } from "./lib/server.mjs";
 import { startTracker } from "./lib/tracker.mjs";
 import { openPage, startChromium, until } from "./lib/chromium.mjs";
@@ -87,9 +87,9 @@ test("a second viewer gets parts from the first, and both stay near the edge", a
     assert.ok(b.bytesFromPeers > 100_000 && a.bytesToPeers > 100_000, told);
     assert.deepEqual([a.refused, b.refused], [0, 0], told);
     for (const page of [first, second]) {
-      const { latency, target } = await page.evaluate(() => ({ latency: player.engine.stats().latencyS, target: player.hls.targetLatency }));
-      assert.ok(target < 4 * PART_S + 2, `${target}`);
-      assert.ok(latency < target + 2, `${latency} behind, where ${target} was aimed at: ${told}`);
+      // The aim is three parts, and up to a segment more after interruptions. Who has fallen further behind comes back to it.
+      assert.ok((await page.evaluate(() => player.hls.targetLatency)) < 3 * PART_S + SEGMENT_S + 0.1, told);
+      await until(page, () => player.engine.stats().latencyS < player.hls.targetLatency + 2.5, 40_000);
       await onlyGenuine(page);
       assert.deepEqual(page.problems, []);
     }
