@@ -1,11 +1,13 @@
 // Our tracker, as a process of its own on a free port.
 
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { root } from "../lib/paths.mjs";
 
-/** Builds the example server and returns the path of its program. */
+/** Builds the example server, unless `$BRAIDCAST_EXAMPLES` has it, and returns the path of its program. */
 async function build() {
+    if (process.env.BRAIDCAST_EXAMPLES) return join(process.env.BRAIDCAST_EXAMPLES, "tracker");
     const cargo = spawn(
         "cargo",
         ["build", "--quiet", "--package", "braidcast-tracker", "--example", "tracker", "--message-format", "json"],

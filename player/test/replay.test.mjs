@@ -80,12 +80,16 @@ test("a changed trace is noticed", () => {
   assert.ok(Number.isNaN(replay(Buffer.alloc(100, 255))), "no trace");
 });
 
+/** The program and its first arguments. In `$BRAIDCAST_EXAMPLES` it has been built. */
+const native = () => process.env.BRAIDCAST_EXAMPLES ? [join(process.env.BRAIDCAST_EXAMPLES, "replay")] : [process.env.CARGO ?? "cargo",
+  "run", "--quiet", "--package", "braidcast-swarm", "--example", "replay", "--"];
+
 test("the same trace replays natively", () => {
   const file = join(tmpdir(), `braidcast-trace-${process.pid}`);
   writeFileSync(file, trace);
   const root = fileURLToPath(new URL("../..", import.meta.url));
-  const { status, stdout, stderr } = spawnSync(process.env.CARGO ?? "cargo",
-    ["run", "--quiet", "--package", "braidcast-swarm", "--example", "replay", "--", file], { cwd: root, encoding: "utf8" });
+  const [program, ...given] = native();
+  const { status, stdout, stderr } = spawnSync(program, [...given, file], { cwd: root, encoding: "utf8" });
   assert.equal(status, 0, stderr);
   assert.equal(Number(stdout), replay(trace));
 });

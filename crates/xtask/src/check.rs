@@ -3,14 +3,14 @@
 //! Its invariant: there is no way to leave a step out that does not show in the closing line. A tool that is missing fails
 //! the step that needs it; it never skips it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::step::{self, Tally, Tests};
-use crate::{layers, links, spec, words};
+use crate::{layers, links, programs, spec, words};
 
 /// Longer than any step takes from nothing on two slow cores.
 const BUILD: Duration = Duration::from_secs(20 * 60);
@@ -75,20 +75,15 @@ const STEPS: &[(&str, Step)] = &[
     ("wasm", wasm),
     ("player-build", |root| step::run(npm(root, &["run", "--silent", "build"]), Tests::Whole, BUILD)),
     ("player-types", |root| step::run(npm(root, &["run", "--silent", "types"]), Tests::Whole, BUILD)),
-    ("player", |root| node_tests(&root.join("player"), &["test"])),
-    ("rust", |root| {
-        step::run(
-            cargo(root, &["test", "--workspace", "--locked", "--no-fail-fast", "--quiet"]),
-            Tests::Cargo,
-            BUILD,
-        )
-    }),
+    ("binaries", binaries),
+    ("player", |root| node_tests(root, "player", "test")),
+    ("rust", |root| programs::test(root, BUILD, TEST)),
     // A run is the same natively and in WebAssembly.
     ("sim-wasm", sim_wasm),
     // The questions of scenarios/small. Bounds and oracles decide; what has changed since the figures that are kept is only told.
     ("scenarios", |root| {
-        let mut command = cargo(root, &["run", "--package", "braidcast", "--locked", "--quiet", "--", "sim"]);
-        command.args(scenarios(root)?);
+        let mut command = Command::new(built(root, "braidcast")?);
+        command.arg("sim").args(scenarios(root)?).current_dir(root);
         command.args(["--seeds", "2", "--baseline", "scenarios/small/baseline.json"]);
         step::run(command, Tests::Whole, TEST)
     }),
@@ -103,16 +98,9 @@ const STEPS: &[(&str, Step)] = &[
     }),
     // Every decoder over its committed corpus.
     ("fuzz", |root| step::run(fuzz(root, &["test", "--locked", "--quiet"]), Tests::Cargo, BUILD)),
-    ("binary", |root| {
-        step::run(
-            cargo(root, &["build", "--package", "braidcast", "--locked", "--quiet"]),
-            Tests::Whole,
-            BUILD,
-        )
-    }),
-    ("tracker-clients", |root| node_tests(&root.join("e2e"), &["tracker"])),
+    ("tracker-clients", |root| node_tests(root, "e2e", "tracker")),
     // Real Chromiums against the real binary.
-    ("browsers", |root| node_tests(&root.join("e2e"), &["."])),
+    ("browsers", |root| node_tests(root, "e2e", ".")),
 ];
 
 fn found(task: &str, findings: Vec<String>) -> Result<Tally> {
@@ -160,8 +148,8 @@ fn wasm(root: &Path) -> Result<Tally> {
 
 /// Runs the simulator's example natively and in WebAssembly.
 fn sim_wasm(root: &Path) -> Result<Tally> {
-    let native = ["run", "--package", "braidcast-sim", "--example", "same", "--locked", "--quiet"];
-    let native = cargo(root, &native).stderr(std::process::Stdio::inherit()).output()?;
+    let native =
+        Command::new(built(root, "examples/same")?).stderr(std::process::Stdio::inherit()).output()?;
     let Some(path) = built_wasm(root, "sim")?.filter(|_| native.status.success()) else {
         return Ok(Tally::one(false));
     };
@@ -194,7 +182,27 @@ fn scenarios(root: &Path) -> Result<Vec<std::path::PathBuf>> {
     Ok(paths)
 }
 
-fn cargo(folder: &Path, arguments: &[&str]) -> Command {
+/// Every program and example, as the tests build them too: built for one package alone, with only the features that it asks
+/// for, much that it depends on would be built again.
+fn binaries(root: &Path) -> Result<Tally> {
+    let build = ["build", "--workspace", "--bins", "--examples", "--locked", "--quiet"];
+    step::run(cargo(root, &build), Tests::Whole, BUILD)
+}
+
+/// A program, or the folder of the examples, as `binaries` has built them; here they are built if they were not.
+fn built(root: &Path, name: &str) -> Result<PathBuf> {
+    if binaries(root)?.failed > 0 {
+        bail!("the programs cannot be built");
+    }
+    Ok(target(root).join("debug").join(name))
+}
+
+/// Where cargo puts what it builds.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
+}
+
+pub fn cargo(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(folder);
     command
@@ -203,9 +211,7 @@ fn cargo(folder: &Path, arguments: &[&str]) -> Command {
 /// The fuzz workspace shares the target folder, and so what was already built.
 fn fuzz(root: &Path, arguments: &[&str]) -> Command {
     let mut command = cargo(&root.join("fuzz"), arguments);
-    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
-        command.env("CARGO_TARGET_DIR", root.join("target"));
-    }
+    command.env("CARGO_TARGET_DIR", target(root));
     command
 }
 
@@ -215,15 +221,14 @@ fn npm(root: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Every `*.test.mjs` of the folders, one file at a time: they measure time.
-fn node_tests(folder: &Path, inside: &[&str]) -> Result<Tally> {
+/// Every `*.test.mjs` of a package's folder, one file at a time: they measure time.
+fn node_tests(root: &Path, package: &str, inside: &str) -> Result<Tally> {
+    let folder = root.join(package);
     let mut files = Vec::new();
-    for name in inside {
-        for entry in std::fs::read_dir(folder.join(name))? {
-            let path = entry?.path();
-            if path.to_string_lossy().ends_with(".test.mjs") {
-                files.push(path);
-            }
+    for entry in std::fs::read_dir(folder.join(inside))? {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(".test.mjs") {
+            files.push(path);
         }
     }
     files.sort();
@@ -231,11 +236,14 @@ fn node_tests(folder: &Path, inside: &[&str]) -> Result<Tally> {
         bail!("no *.test.mjs in {}", folder.display());
     }
     let mut command = Command::new("node");
-    command.args(["--test", "--test-reporter=spec", "--test-concurrency=1"]).args(&files).current_dir(folder);
-    if std::env::var_os("BRAIDCAST_BIN").is_none()
-        && let Some(root) = folder.parent()
-    {
-        command.env("BRAIDCAST_BIN", root.join("target/debug/braidcast"));
+    command
+        .args(["--test", "--test-reporter=spec", "--test-concurrency=1"])
+        .args(&files)
+        .current_dir(&folder);
+    for (variable, program) in [("BRAIDCAST_BIN", "braidcast"), ("BRAIDCAST_EXAMPLES", "examples")] {
+        if std::env::var_os(variable).is_none() {
+            command.env(variable, built(root, program)?);
+        }
     }
     step::run(command, Tests::Node, TEST)
 }

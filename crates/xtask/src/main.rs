@@ -6,6 +6,7 @@
 mod check;
 mod layers;
 mod links;
+mod programs;
 mod spec;
 mod step;
 mod words;

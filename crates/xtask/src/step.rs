@@ -3,7 +3,7 @@
 //! Its invariant: a test that was skipped counts as failed, and so does a program that ends badly without a failed test.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, PipeReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -26,6 +26,21 @@ impl Tally {
     pub fn one(held: bool) -> Self {
         Tally { passed: u64::from(held), failed: u64::from(!held), complaints: Vec::new() }
     }
+
+    /// No test at all is a mistake in the step, not a success.
+    pub fn of_some(mut self) -> Self {
+        if self.passed + self.failed == 0 {
+            self.failed = 1;
+        }
+        self
+    }
+
+    /// Counts another's tests as well.
+    pub fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.complaints.extend(other.complaints);
+    }
 }
 
 /// Whose way of reporting tests a program has.
@@ -39,15 +54,51 @@ pub enum Tests {
     Node,
 }
 
-/// Runs `command` for at most `limit`.
+/// Runs `command` for at most `limit` and shows what it prints as it comes.
 pub fn run(mut command: Command, tests: Tests, limit: Duration) -> Result<Tally> {
+    let (output, into) = std::io::pipe()?;
+    command.stdout(into);
+    let tally = watch(command, output, tests, limit, |line| println!("{line}"))?;
+    Ok(tally.of_some())
+}
+
+/// Runs `command` for at most `limit`, and keeps what it prints, errors and all.
+pub fn run_quietly(mut command: Command, tests: Tests, limit: Duration) -> Result<(Tally, String)> {
+    let (output, into) = std::io::pipe()?;
+    command.stderr(into.try_clone()?).stdout(into);
+    keep(command, output, tests, limit)
+}
+
+/// Runs `command`, which is one test, for at most `limit`, and keeps its answer: what it prints that is no error.
+pub fn answer(mut command: Command, limit: Duration) -> Result<(Tally, String)> {
+    let (output, into) = std::io::pipe()?;
+    command.stdout(into);
+    keep(command, output, Tests::Whole, limit)
+}
+
+fn keep(command: Command, output: PipeReader, tests: Tests, limit: Duration) -> Result<(Tally, String)> {
+    let mut printed = String::new();
+    let tally = watch(command, output, tests, limit, |line| {
+        printed.push_str(line);
+        printed.push('\n');
+    })?;
+    Ok((tally, printed))
+}
+
+fn watch(
+    mut command: Command,
+    output: PipeReader,
+    tests: Tests,
+    limit: Duration,
+    mut show: impl FnMut(&str),
+) -> Result<Tally> {
     let started = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {:?}", command.get_program()))?;
-    let output = child.stdout.take().context("no output to read")?;
+    // With it our ends of the pipe: the output ends when the program does.
+    drop(command);
     let (lines, inbox) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
@@ -63,7 +114,7 @@ pub fn run(mut command: Command, tests: Tests, limit: Duration) -> Result<Tally>
         match inbox.recv_timeout(limit.saturating_sub(started.elapsed())) {
             Ok(line) => {
                 let text = String::from_utf8_lossy(&line);
-                println!("{text}");
+                show(&text);
                 let failed = tally.failed;
                 count(&text, tests, &mut tally);
                 if recent.len() == LINES_BEFORE {
@@ -77,7 +128,7 @@ pub fn run(mut command: Command, tests: Tests, limit: Duration) -> Result<Tally>
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 stop(&mut child);
-                eprintln!("xtask: stopped after {} s", limit.as_secs());
+                show(&format!("xtask: stopped after {} s", limit.as_secs()));
                 tally.failed += 1;
                 tally.complaints.extend(recent);
                 return Ok(tally);
@@ -87,8 +138,6 @@ pub fn run(mut command: Command, tests: Tests, limit: Duration) -> Result<Tally>
     let good = child.wait()?.success();
     match tests {
         Tests::Whole => tally = Tally::one(good),
-        // No test at all is a mistake in the step, not a success.
-        Tests::Cargo | Tests::Node if tally.passed + tally.failed == 0 => tally.failed = 1,
         Tests::Cargo | Tests::Node => tally.failed = tally.failed.max(u64::from(!good)),
     }
     // Node tells what failed after it has counted.
@@ -172,6 +221,22 @@ mod tests {
         let tally = run(command, Tests::Cargo, Duration::from_secs(10)).expect("sh starts");
         assert_eq!((tally.passed, tally.failed), (3, 1));
         assert_eq!(tally.complaints, ["test result: ok. 3 passed; 0 failed; 0 ignored"]);
+    }
+
+    #[test]
+    fn a_step_without_a_test_has_failed() {
+        let tally = run(Command::new("true"), Tests::Cargo, Duration::from_secs(10)).expect("it starts");
+        assert_eq!((tally.passed, tally.failed), (0, 1));
+    }
+
+    #[test]
+    fn what_is_run_quietly_is_counted_and_kept_errors_and_all() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one; echo two >&2; echo 'test result: ok. 3 passed; 0 failed; 0 ignored'"]);
+        let (tally, printed) =
+            run_quietly(command, Tests::Cargo, Duration::from_secs(10)).expect("sh starts");
+        assert_eq!((tally.passed, tally.failed), (3, 0));
+        assert_eq!(printed, "one\ntwo\ntest result: ok. 3 passed; 0 failed; 0 ignored\n");
     }
 
     #[test]
