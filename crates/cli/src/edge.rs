@@ -93,6 +93,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         }
         None => None,
     };
+    let asked = stop::asked();
     say!("keeping    {} for {base}/", site.as_deref().unwrap_or("films"));
     let mut told = BTreeSet::new();
     let look = async || {
@@ -104,7 +105,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         line(&edge.stats().await)
     };
     let asked = tokio::select! {
-        asked = stop::asked() => Some(asked),
+        asked = asked => Some(asked),
         () = screen.follow(look) => None,
     };
     let asked = stop::drained(asked, admin.as_ref(), edge.drain(drain)).await;

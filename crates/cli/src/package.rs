@@ -33,11 +33,12 @@ pub async fn run(args: Package, file: &File, screen: &Screen) -> Result<ExitCode
         return Err(PackageError::Occupied(out).into());
     }
     let slug = Slug::of_file(&source);
+    let stop = stop::requested();
     let into = Partial::begin_among_others(&out)?;
     let (bar, report) = screen.film(&title_of_file(&source));
     let made = tokio::select! {
         made = package::make(&source, &slug, &settings, tools.as_ref(), &key, into, report) => made,
-        code = stop::requested() => return Ok(code),
+        code = stop => return Ok(code),
     };
     drop(bar);
     say!("{}\nkey {}", made?.dir().display(), key.public());

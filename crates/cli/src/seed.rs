@@ -89,6 +89,7 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
         }
         None => None,
     };
+    let asked = stop::asked();
     say!("seeding    {named} in {} swarms", seeder.stats().await.swarms);
     let mut is_full = false;
     let look = async || {
@@ -100,7 +101,7 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
         line(&stats)
     };
     let asked = tokio::select! {
-        asked = stop::asked() => Some(asked),
+        asked = asked => Some(asked),
         () = screen.follow(look) => None,
     };
     let asked = stop::drained(asked, admin.as_ref(), seeder.drain(drain)).await;

@@ -47,6 +47,7 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
     let listener = listen(args.listen.as_ref(), file).await?;
     let public_url = args.public_url.as_ref().or(file.public_url.as_ref());
     let bases = links::bases(listener.local_addr()?, public_url.map(String::as_str));
+    let stop = stop::requested();
     announce(&origin, &films, &bases, &key);
 
     let (stop_serving, stopped) = oneshot::channel::<()>();
@@ -62,7 +63,7 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
         std::future::pending().await
     };
     let code = tokio::select! {
-        code = stop::requested() => Ok(code),
+        code = stop => Ok(code),
         inputs_at_fault = work => {
             let error = anyhow!("no film could be packaged, so there is nothing to serve");
             Err(if inputs_at_fault { Wrong::wrap(error) } else { error })

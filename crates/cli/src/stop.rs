@@ -22,28 +22,48 @@ impl Asked {
     }
 }
 
-/// Resolves at ctrl-C or SIGTERM, with the exit code that says so.
-pub async fn requested() -> ExitCode {
-    asked().await.code()
+/// Resolves at ctrl-C or SIGTERM, with the exit code that says so; see [`asked`].
+pub fn requested() -> impl Future<Output = ExitCode> {
+    let asked = asked();
+    async move { asked.await.code() }
 }
 
-/// Resolves at ctrl-C or SIGTERM.
-pub async fn asked() -> Asked {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut term) = signal(SignalKind::terminate()) {
-            return tokio::select! {
-                _ = tokio::signal::ctrl_c() => Asked::Interrupt,
-                _ = term.recv() => Asked::Terminate,
-            };
+/// Resolves at ctrl-C or SIGTERM that comes after this call. Call it before anything begins that must be ended in order: until
+/// then the system's default ends the process.
+pub fn asked() -> impl Future<Output = Asked> {
+    let (interrupt, terminate) = heard();
+    async move {
+        tokio::select! {
+            () = interrupt => Asked::Interrupt,
+            () = terminate => Asked::Terminate,
         }
     }
-    // Where even this cannot be waited for, the system's default ends the process.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-    Asked::Interrupt
+}
+
+#[cfg(unix)]
+fn heard() -> (impl Future<Output = ()>, impl Future<Output = ()>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let hear = |kind: SignalKind| {
+        let signal = signal(kind);
+        async move {
+            match signal {
+                Ok(mut signal) => signal.recv().await.unwrap_or(()),
+                // The system's default ends the process.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    };
+    (hear(SignalKind::interrupt()), hear(SignalKind::terminate()))
+}
+
+#[cfg(not(unix))]
+fn heard() -> (impl Future<Output = ()>, impl Future<Output = ()>) {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    (interrupt, std::future::pending())
 }
 
 /// After SIGTERM, waits for `work` to end, while the admin address says so, or until somebody asks once more: then that is what

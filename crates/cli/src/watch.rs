@@ -66,6 +66,7 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
         }
         None => None,
     };
+    let asked = stop::asked();
     say!("HLS   {}", gateway.hls());
     say!("DASH  {}", gateway.dash());
     if let Some(movie) = gateway.movie() {
@@ -73,7 +74,7 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
     }
     let mut child = player.map(|player| player.start(&gateway.hls())).transpose()?;
     let asked = tokio::select! {
-        asked = stop::asked() => Some(asked),
+        asked = asked => Some(asked),
         ended = ended(child.as_mut()) => match ended?.code() {
             Some(0) => None,
             code => bail!("the player ended with {code:?}"),
