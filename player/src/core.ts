@@ -79,8 +79,9 @@ export interface Neighbour {
 export interface Snapshot {
   /** Throughput while anything was asked for, bits a second; `null` until enough has come. */
   pathBps: number | null;
-  /** The rendition, by place in the index, that a neighbour who keeps for others can get for all and gives us fast enough. */
-  offered: number | null;
+  /** The rendition, by place in the index, that a neighbour who keeps for others can get for all and gives us fast enough; and whether
+   * it has what comes next of that already, and of no better one. */
+  offered: { rendition: number; held: boolean } | null;
   heldBytes: number;
   duplicateBytes: number;
   refused: number;
@@ -309,14 +310,14 @@ export class Core {
 
   snapshot(): Snapshot {
     const figures = this.#figures(this.#wasm.braidcast_snapshot());
-    const [path = NaN, heldBytes = 0, duplicateBytes = 0, refused = 0, wants = 0, fetching = 0, rendition = NaN] = figures;
+    const [path = NaN, heldBytes = 0, duplicateBytes = 0, refused = 0, wants = 0, fetching = 0, rendition = NaN, held = 0] = figures;
     const neighbours: Neighbour[] = [];
-    for (let at = 7; at + 6 <= figures.length; at += 6) {
+    for (let at = 8; at + 6 <= figures.length; at += 6) {
       const [link = 0, bytesIn = 0, bytesOut = 0, responseMs = 0, heldSegments = 0, uploadKbps = 0] = figures.slice(at);
       neighbours.push({ link, bytesIn, bytesOut, responseMs, heldSegments, uploadKbps });
     }
     const pathBps = Number.isNaN(path) ? null : path;
-    const offered = Number.isNaN(rendition) ? null : rendition;
+    const offered = Number.isNaN(rendition) ? null : { rendition, held: held !== 0 };
     return { pathBps, offered, heldBytes, duplicateBytes, refused, wants, fetching, neighbours };
   }
 

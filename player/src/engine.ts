@@ -43,6 +43,8 @@ const PLAYER_EVERY_MS = 250;
 /** What a quality takes, times this, is what an estimate must say for hls.js to stay with it. */
 const LASTS = 1.1;
 const STATS_EVERY_MS = 1000;
+/** Who has just come takes what those ahead have had fetched, for so long: then all are at one place of the film, in one quality. */
+const FOLLOWS_S = 40;
 const DEFAULT_UPLOAD_KBPS = 20_000;
 
 type Target = LiveModule.Target;
@@ -70,6 +72,8 @@ export class Engine extends Emitter<EngineEvents> {
   player: (() => PlayerState | null) | null = null;
   /** Told that the player's estimate may be taken for so many bits a second at least; an adapter sets it. */
   raise: ((bps: number) => void) | null = null;
+  /** Told of which rendition at most the player is to take what comes next (`null`: of any); an adapter sets it. */
+  limit: ((id: string | null) => void) | null = null;
   /** What plays now; an adapter sets it. */
   rendition: RenditionInfo | null = null;
   /** How far behind the edge of a live stream the player is, seconds; an adapter sets it. */
@@ -390,22 +394,26 @@ export class Engine extends Emitter<EngineEvents> {
     if (state) {
       this.#bufferedS = state.buffered;
       const left = state.buffered / Math.max(1, state.rate);
-      const isTaken = this.#offer.look(this.#offered(), left, performance.now());
+      this.#lookAtOffer(left);
       this.#wishes.look(left, this.#offer.bps === null ? this.hungryBelowS : LET_GO_BELOW_S);
-      if (isTaken && this.#offer.bps !== null) this.raise?.(this.#offer.bps);
       this.#swarm?.player(state.position, state.buffered, state.playing, state.rate);
     }
     if (this.#playback.hasStarted) this.#swarm?.meet();
     this.#wishes.tell();
   }
 
-  /** What pictures and sound take of the quality that a neighbour offers for all, bits a second. */
-  #offered(): number | null {
-    const offered = this.#swarm?.snapshot().offered ?? null;
-    if (!this.#swarm || offered === null) return null;
-    const { renditions } = this.#swarm.film;
-    const sound = renditions.filter(({ kind }) => kind === "audio").map(({ bandwidth }) => bandwidth);
-    return (renditions[offered]?.bandwidth ?? 0) + Math.max(0, ...sound);
+  /** Follows what neighbours offer: a quality for all, or what they have already. */
+  #lookAtOffer(leftS: number): void {
+    const swarm = this.#swarm;
+    const offered = swarm?.snapshot().offered ?? null;
+    const rendition = offered && swarm ? swarm.film.renditions[offered.rendition] : undefined;
+    const sound = swarm?.film.renditions.filter(({ kind }) => kind === "audio").map(({ bandwidth }) => bandwidth) ?? [];
+    const bandwidth = rendition ? rendition.bandwidth + Math.max(0, ...sound) : null;
+    const isNew = this.#offer.look(bandwidth, leftS, performance.now());
+    const { bps } = this.#offer;
+    if (isNew && bps !== null) this.raise?.(bps);
+    const follows = bps !== null && offered?.held === true && this.#playback.figures.playedSeconds < FOLLOWS_S;
+    this.limit?.(follows ? (rendition?.id ?? null) : null);
   }
 
   #pathBps(): number | null {

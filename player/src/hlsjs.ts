@@ -66,7 +66,7 @@ export class Engine extends BaseEngine {
       const level = hls.levels[hls.currentLevel] ?? hls.levels[hls.loadLevel];
       if (!level) return;
       const { bitrate, width, height } = level;
-      const id = /([\w-]+)\/[^/]*$/.exec(new URL(level.uri, document.baseURI).pathname)?.[1] ?? level.name;
+      const id = idOf(level.uri) ?? level.name;
       this.rendition = { id, bandwidth: bitrate, width, height };
     };
     this.player = () => {
@@ -86,6 +86,10 @@ export class Engine extends BaseEngine {
     this.raise = (bps) => {
       if (!(hls.bandwidthEstimate >= bps)) hls.bandwidthEstimate = bps;
     };
+    this.limit = (id) => {
+      const level = id === null ? -1 : hls.levels.findIndex(({ uri }) => idOf(uri) === id);
+      if (hls.autoLevelCapping !== level) hls.autoLevelCapping = level;
+    };
     // The names of these events are part of hls.js's API; its class is not needed for them.
     hls.on("hlsMediaAttached" as never, attach as never);
     hls.on("hlsLevelSwitched" as never, switched as never);
@@ -98,11 +102,14 @@ export class Engine extends BaseEngine {
       hls.off("hlsLevelUpdated" as never, learn as never);
       hls.off("hlsAudioTrackUpdated" as never, learn as never);
       follower?.close();
-      this.player = this.raise = this.latency = null;
+      this.player = this.raise = this.limit = this.latency = null;
     };
     return this.#unbind;
   }
 }
+
+/** A rendition's folder, of the address of its playlist. */
+const idOf = (url: string) => /([\w-]+)\/[^/]*$/.exec(new URL(url, document.baseURI).pathname)?.[1];
 
 /** The loader class for `HlsConfig.fLoader`. hls.js makes one loader for each load. */
 export function loaderFor(engine: BaseEngine): HlsConfig["fLoader"] {

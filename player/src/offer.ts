@@ -7,10 +7,10 @@
 
 /** Seconds of buffer from which an offer is taken, and below which it is let go. */
 const TAKEN_ABOVE_S = 8;
-export const LET_GO_BELOW_S = 4;
+export const LET_GO_BELOW_S = 3;
 /** From here on it has proved good. */
 const PROVED_ABOVE_S = 20;
-const REST_MS = 30_000;
+const REST_MS = 10_000;
 
 /** What the offer's quality takes, times this, is what an estimate must say for a player to choose it: hls.js goes up to what takes
  * seven tenths of its estimate. */

@@ -12,9 +12,9 @@ test("an offer is taken with enough to play, and then held on to with less", () 
   assert.equal(offer.bps, null);
   assert.equal(offer.look(2e6, 8, 1000), true, "that is said once");
   assert.equal(offer.bps, 3e6, "enough for players that want something over");
-  assert.equal(offer.look(2e6, 5, 2000), false);
+  assert.equal(offer.look(2e6, 6, 2000), false);
   assert.equal(offer.bps, 3e6);
-  assert.equal(offer.look(1e6, 5, 3000), true, "another one is another");
+  assert.equal(offer.look(1e6, 6, 3000), true, "another one is another");
   assert.equal(offer.look(null, 30, 4000), false);
   assert.equal(offer.bps, null);
 });
@@ -22,14 +22,14 @@ test("an offer is taken with enough to play, and then held on to with less", () 
 test("an offer that empties the buffer is left alone, each time twice as long, until one has proved good", () => {
   const offer = new Offer();
   const rests = (now) => {
-    offer.look(2e6, 10, now);
+    offer.look(2e6, 12, now);
     assert.equal(offer.bps, 3e6);
-    offer.look(2e6, 3, now);
+    offer.look(2e6, 2, now);
     assert.equal(offer.bps, null);
-    for (let ms = 0; ; ms += 1000) if (offer.look(2e6, 10, now + ms)) return ms;
+    for (let ms = 0; ; ms += 1000) if (offer.look(2e6, 12, now + ms)) return ms;
   };
-  assert.equal(rests(0), 30_000);
-  assert.equal(rests(100_000), 60_000);
+  assert.equal(rests(0), 10_000);
+  assert.equal(rests(100_000), 20_000);
   offer.look(2e6, 25, 300_000);
-  assert.equal(rests(400_000), 30_000);
+  assert.equal(rests(400_000), 10_000);
 });

@@ -119,6 +119,11 @@ impl Film {
                 })
     }
 
+    /// How many renditions there are.
+    pub fn renditions(&self) -> u8 {
+        self.tracks.len() as u8
+    }
+
     pub fn kind(&self, rendition: u8) -> Option<Kind> {
         self.tracks.get(usize::from(rendition)).map(|t| t.kind)
     }

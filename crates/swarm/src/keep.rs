@@ -49,6 +49,15 @@ const GIVES: u64 = 2;
 /// What a player has just played is not dropped while anything else can be.
 const JUST_PLAYED: Duration = Duration::from_secs(10);
 
+/// A quality of pictures that a neighbour offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offered {
+    /// Its place in the index.
+    pub rendition: u8,
+    /// Whether it has what comes next in this quality already, and none in a better one.
+    pub held: bool,
+}
+
 /// What neighbours will want, as it was when it was last looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
@@ -150,20 +159,37 @@ impl Peer {
         !self.is_live() && self.links.values().any(|n| n.keeps && n.serves() && n.strikes == 0 && works(n))
     }
 
-    /// Whether one that keeps for others fetches something beside all that it fetches already.
+    /// Whether one that keeps for others fetches something beside what is needed later and under way already.
     pub(crate) fn hurries(&self, task: &Task) -> bool {
         self.keeps() && task.slack < HURRIES
     }
 
-    /// The best quality of pictures that a neighbour says it can get for all, and gives us faster than it plays.
-    pub(crate) fn offered(&self) -> Option<u8> {
+    /// What its line has carried, kbit/s, as one that keeps for others says it; 0: not known.
+    pub(crate) fn line_kbps(&self) -> u32 {
+        self.path.bps().map_or(0, |bps| (bps / 1000).clamp(1, u64::from(u32::MAX)) as u32)
+    }
+
+    /// The best quality of pictures that a neighbour says it can get for all, and gives us faster than it plays; and where it has what
+    /// we play next in another one already, and a line too thin to get that twice, the best of those.
+    pub(crate) fn offered(&self) -> Option<Offered> {
         let film = self.film.as_ref()?;
+        let is_video = |rendition: u8| film.kind(rendition) == Some(Kind::Video);
         let offers = |n: &Neighbour| {
-            let video = n.playing.filter(|_| n.keeps && n.serves() && n.strikes == 0)?.video;
-            let comes = film.kind(video) == Some(Kind::Video) && n.has_shown() >= film.rate(video) * GIVES;
-            comes.then_some(video)
+            let said = n.playing.filter(|_| n.keeps && n.serves() && n.strikes == 0)?;
+            let comes = |rendition: u8| n.has_shown() >= film.rate(rendition) * GIVES;
+            if !is_video(said.video) || !comes(said.video) {
+                return None;
+            }
+            let is_thin = u64::from(said.window_end_ms) * 125 < film.rate(said.video) * 2;
+            let next = film.at(said.video, self.viewer.player.position + self.viewer.buffered());
+            let has = |rendition: &u8| is_video(*rendition) && n.holds_whole(SegmentId::new(*rendition, next));
+            let held = (0..=said.video.max(film.renditions())).filter(has).max_by_key(|&r| film.rate(r));
+            Some(match held.filter(|_| is_thin) {
+                Some(rendition) => Offered { rendition, held: true },
+                None => Offered { rendition: said.video, held: false },
+            })
         };
-        self.links.values().filter_map(offers).max_by_key(|&video| film.rate(video))
+        self.links.values().filter_map(offers).max_by_key(|offered| film.rate(offered.rendition))
     }
 
     /// The segments that somebody plays, and will want soon.

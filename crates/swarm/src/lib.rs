@@ -45,5 +45,6 @@ mod viewer;
 
 pub use config::{Config, Role, Topology};
 pub use io::{Hangup, Input, Link, Output, Part, PeerId, Player, Source, Verdict};
+pub use keep::Offered;
 pub use peer::{LinkSnapshot, Peer, Snapshot};
 pub use time::Time;

@@ -270,6 +270,10 @@ impl Neighbour {
         !matches!(self.held.get(segment), Held::Nothing)
     }
 
+    pub fn holds_whole(&self, segment: SegmentId) -> bool {
+        matches!(self.held.get(segment), Held::Whole)
+    }
+
     pub fn held_segments(&self) -> usize {
         self.held.count()
     }

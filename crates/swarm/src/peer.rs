@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::film::Film;
 use crate::hurry::Hurry;
 use crate::io::{Input, Link, Output, PeerId, Source, Verdict};
-use crate::keep::Kept;
+use crate::keep::{Kept, Offered};
 use crate::live::Live;
 use crate::meet::Meet;
 use crate::neighbour::Neighbour;
@@ -70,9 +70,9 @@ pub struct Snapshot {
     /// Throughput while anything was asked for, bits a second, over peers and origin: what the player's bandwidth
     /// estimate may rest on. `None` until enough has come.
     pub path_bps: Option<u64>,
-    /// The quality of pictures, by place in the index, that a neighbour who keeps for others says it can get for all, and gives us
-    /// faster than it plays: what the player's choice may count on while it has enough to play.
-    pub offered: Option<u8>,
+    /// The quality of pictures that a neighbour who keeps for others can get for all, and gives us faster than it plays: what the
+    /// player's choice may count on while it has enough to play.
+    pub offered: Option<Offered>,
     /// Media bytes held.
     pub held_bytes: u64,
     /// Bytes of pieces that came although they were already held.

@@ -96,9 +96,10 @@ impl Peer {
         }
         let asked = self.asked_pieces();
         let mut ahead = self.under_way(now, &tasks);
-        for task in &tasks {
-            if task.wanted || self.hurries(task) || ahead < self.early_fetches(task.segment) {
-                ahead += usize::from(self.consider_origin(now, task, ahead, &asked, out));
+        for (place, task) in tasks.iter().enumerate() {
+            let before = if self.hurries(task) { self.under_way(now, &tasks[..place]) } else { ahead };
+            if task.wanted || before < self.early_fetches(task.segment) {
+                ahead += usize::from(self.consider_origin(now, task, before, &asked, out));
             }
         }
         tasks.is_empty()
@@ -255,7 +256,7 @@ impl Peer {
             self.orphaned.remove(&segment);
             return false;
         };
-        let in_turn = self.hurries(task) || ahead < self.early_fetches(segment);
+        let in_turn = ahead < self.early_fetches(segment);
         let since = self.orphaned.entry(segment).or_insert(now);
         if !in_turn {
             *since = now; // nobody's part yet

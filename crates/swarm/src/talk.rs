@@ -72,7 +72,7 @@ impl Peer {
         // Whatever is wanted of one that keeps for others, it is nobody's rival.
         if self.keeps() {
             let video = self.offers().unwrap_or(255);
-            return Playing { position_ms: 0, window_end_ms: 0, video, audio: 255 };
+            return Playing { position_ms: 0, window_end_ms: self.line_kbps(), video, audio: 255 };
         }
         Playing {
             position_ms: millis(self.viewer.player.position),

@@ -231,7 +231,7 @@ fn a_keeper_says_what_its_line_carries_and_viewers_hear_it_once_it_gives_them_th
         world.run_for(Duration::from_secs(1));
         let viewer = world.join(Manner::Honest);
         world.run_for(Duration::from_secs(40));
-        world.viewers[viewer].core.snapshot().offered
+        world.viewers[viewer].core.snapshot().offered.map(|offered| offered.rendition)
     };
     assert_eq!(offered(20_000_000, GIGABIT), Some(2));
     assert_eq!(offered(1_900_000, GIGABIT), Some(1), "the best would be more than the line");
@@ -242,9 +242,38 @@ fn a_keeper_says_what_its_line_carries_and_viewers_hear_it_once_it_gives_them_th
 fn what_a_keeper_says_that_gave_nothing_is_not_counted_on() {
     let mut stage = Stage::new(Config::default());
     stage.greet_keeper(1, 1_000_000);
-    let nowhere = Playing { position_ms: 0, window_end_ms: 0, video: 2, audio: 255 };
-    stage.say(1, Message::Playing(nowhere));
+    stage.say(1, offers(20_000));
     assert_eq!(stage.core.snapshot().offered, None);
+}
+
+/// A keeper says that it can get the best for all, over a line of so many kbit/s.
+fn offers(line_kbps: u32) -> Message {
+    Message::Playing(Playing { position_ms: 0, window_end_ms: line_kbps, video: 2, audio: 255 })
+}
+
+#[test]
+fn behind_a_thin_line_what_a_keeper_has_already_goes_before_what_it_can_get() {
+    let offered = |line_kbps: u32| {
+        let mut stage = Stage::new(Config::default());
+        stage.greet_keeper(1, 1_000_000);
+        stage.say(1, offers(line_kbps));
+        let (first, next) = (SegmentId::new(0, 3), SegmentId::new(0, 4));
+        let whole = vec![Run { first, count: 1 }, Run { first: next, count: 1 }];
+        stage.say(1, Message::Have(Have { whole, ..Have::default() }));
+        stage.play(0, 8000);
+        stage.feed(Input::Want(first));
+        for _ in 0..100 {
+            stage.pass(10);
+            for piece in stage.asked(1) {
+                stage.bring(1, piece, Verdict::Verified);
+            }
+        }
+        stage.play(0, 12_000);
+        let offered = stage.core.snapshot().offered.expect("it gives fast");
+        (offered.rendition, offered.held)
+    };
+    assert_eq!(offered(2400), (0, true));
+    assert_eq!(offered(20_000), (2, false));
 }
 
 #[test]

@@ -5,7 +5,6 @@ mod hidden;
 mod hostile;
 mod hub;
 mod lite;
-mod measure;
 // The same stories twice.
 #[allow(clippy::duplicate_mod)]
 mod over_quic;

@@ -6,6 +6,7 @@ use crate::over_webrtc::paths::stream;
 use node::links::{Config, Event, Links, TurnServer};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
@@ -146,7 +147,7 @@ async fn who_asks_beyond_the_quota_goes_without() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_leaves_gives_the_address_back() {
     let coturn = Coturn::start();
-    let (address, said) = between(coturn.address).await;
+    let Between { address, said, .. } = between(coturn.address).await;
     let server = TurnServer { address, ..coturn.server() };
     let (links, mut events) = Links::open(hidden(vec![server])).await.expect("links");
     links.dial(crate::hub::id(9));
@@ -198,13 +199,23 @@ async fn a_server_that_forgot_everything_is_asked_again() {
     stream(&mut (a, up), &mut (b, at_b), 3, 60_000).await;
 }
 
+/// What stands between a peer and its server.
+struct Between {
+    address: SocketAddr,
+    said: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Whether what the server relays is given again with changes, too.
+    alters: Arc<AtomicBool>,
+}
+
 /// Stands between a peer and its server, keeps what the peer says, and adds to what the server says.
-async fn between(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<Vec<u8>>>>) {
+async fn between(server: SocketAddr) -> Between {
     let near = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     let far = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     let address = near.local_addr().expect("bound");
     let said = Arc::new(Mutex::new(Vec::new()));
-    let heard = said.clone();
+    let alters = Arc::new(AtomicBool::new(false));
+    let between = Between { address, said: said.clone(), alters: alters.clone() };
+    let heard = said;
     tokio::spawn(async move {
         let (mut one, mut other) = (vec![0; 2048], vec![0; 2048]);
         let (mut client, mut n, mut is_known) = (None, 0_usize, false);
@@ -221,7 +232,8 @@ async fn between(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<Vec<u8>>>>) {
                     // Until they know each other, nothing that the server says is signed.
                     if is_known {
                         n += 1;
-                        let _ = near.send_to(&lie(n, truth), client).await;
+                        let kind = if alters.load(Ordering::Relaxed) { n } else { n % 4 + 2 };
+                        let _ = near.send_to(&lie(kind, n, truth), client).await;
                     }
                     let _ = near.send_to(truth, client).await;
                     // The answer to the allocation.
@@ -230,19 +242,13 @@ async fn between(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<Vec<u8>>>>) {
             }
         }
     });
-    (address, said)
+    between
 }
 
-/// Where in a datagram the peers' own handshake begins: records of DTLS that no key protects yet. Whoever stands between the
-/// peers can end that by changing a byte, relay or no relay; it is not the server's word.
-fn handshake(datagram: &[u8]) -> Option<usize> {
-    datagram.windows(5).position(|head| matches!(head, [20..=22, 254, _, 0, 0]))
-}
-
-fn lie(n: usize, truth: &[u8]) -> Vec<u8> {
+fn lie(kind: usize, n: usize, truth: &[u8]) -> Vec<u8> {
     let mut damaged = truth.to_vec();
-    let at = n * 13 % handshake(truth).unwrap_or(truth.len());
-    match n % 6 {
+    let at = n * 13 % truth.len();
+    match kind % 6 {
         // Cut short, or another number, length, name or content.
         0 => damaged.truncate(at),
         1 => damaged[at] ^= 0x55,
@@ -266,17 +272,20 @@ fn lie(n: usize, truth: &[u8]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lies_in_the_name_of_the_server_do_no_harm() {
     let coturn = Coturn::start();
-    let mut configs = Vec::new();
+    let (mut configs, mut alterers) = (Vec::new(), Vec::new());
     for _ in 0..2 {
-        let (address, _) = between(coturn.address).await;
+        let Between { address, alters, .. } = between(coturn.address).await;
         configs.push(hidden(vec![TurnServer { address, ..coturn.server() }]));
+        alterers.push(alters);
     }
     let [first, second] = <[Config; 2]>::try_from(configs).expect("two");
     let (mut a, mut b) = pair(&Hub::default(), [first, second]).await;
+    // Whoever relays the peers' own handshake can end it by changing a byte. From here on a key protects what they say.
+    alterers.iter().for_each(|alters| alters.store(true, Ordering::Relaxed));
     let stranger = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
     for n in 5..500 {
         let to = if n % 2 == 0 { a.0.links.local_addr() } else { b.0.links.local_addr() };
-        let _ = stranger.send_to(&lie(n, &[0x40, 0, 0, 4, 22, 254, 253, 0]), to).await;
+        let _ = stranger.send_to(&lie(n, n, &[0x40, 0, 0, 4, 22, 254, 253, 0]), to).await;
     }
     stream(&mut a, &mut b, 20, 16_000).await;
     stream(&mut b, &mut a, 20, 16_000).await;

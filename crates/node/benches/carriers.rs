@@ -1,5 +1,11 @@
-//! What a link costs and brings, by what carries it: figures for `docs/decisions`. Not run by itself:
-//! `cargo test --release -p braidcast-node --test links measure -- --ignored --nocapture --test-threads 1`.
+//! What a link costs and brings, by what carries it: figures for `docs/decisions`. It takes minutes, and says how fast instead of
+//! whether: `cargo bench -p braidcast-node --bench carriers`.
+#![allow(dead_code)]
+
+#[path = "../tests/links/hub.rs"]
+mod hub;
+#[path = "../tests/links/relay.rs"]
+mod relay;
 
 use crate::hub::{Hub, Side, local, pair};
 use crate::relay::{self, Fate, Judge};
@@ -63,8 +69,12 @@ async fn related(quic: bool, judge: Judge, delay: Duration) -> ((Side, Link), (S
     ((a, at_a), (b, at_b))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes minutes, and says how fast instead of whether"]
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    on_loopback().await;
+    on_a_way_of_40_ms().await;
+}
+
 async fn on_loopback() {
     for quic in [false, true, false, true] {
         let (mut a, mut b) = pair(&Hub::default(), [config(quic), config(quic)]).await;
@@ -73,8 +83,6 @@ async fn on_loopback() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes minutes, and says how fast instead of whether"]
 async fn on_a_way_of_40_ms() {
     for (per_mille, bytes) in [(0, 24 << 20), (10, 6 << 20), (30, 3 << 20)] {
         for quic in [false, true] {
