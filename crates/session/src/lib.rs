@@ -7,7 +7,10 @@
 //! pieces are stored, delivered or served by the driver.
 
 mod asked;
+#[cfg(not(feature = "live"))]
+mod film_only;
 mod keep;
+#[cfg(feature = "live")]
 mod live;
 mod meet;
 mod order;

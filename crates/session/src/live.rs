@@ -9,7 +9,7 @@ use crate::session::{Options, Session};
 use manifest::live::{Accepted, Chain, Description, Head, Refused};
 use manifest::{PublicKey, SegmentId};
 use std::collections::VecDeque;
-use swarm::{Input, Link, Part, Snapshot, Source, Time, Verdict};
+use swarm::{Input, Link, Part, Source, Time, Verdict};
 
 /// Heads that are kept for neighbours who missed some, and that one is sent at a time.
 const HEADS_KEPT: usize = 32;
@@ -52,11 +52,11 @@ fn number(epoch: u32, number: u64) -> Option<u32> {
 
 impl Session {
     pub(crate) fn live(&self) -> Option<&Stream> {
-        if cfg!(feature = "live") { self.live.as_deref() } else { None }
+        self.live.as_deref()
     }
 
     pub(crate) fn live_mut(&mut self) -> Option<&mut Stream> {
-        if cfg!(feature = "live") { self.live.as_deref_mut() } else { None }
+        self.live.as_deref_mut()
     }
 
     /// Reads the description of a live stream and starts a viewer of it; `wall_ms` is what the calendar says at `now`, milliseconds
@@ -106,6 +106,20 @@ impl Session {
     /// Bytes of a part that a head has told of; 0 for any other.
     pub fn part_size(&self, part: SegmentId) -> u32 {
         if self.live().is_some() { self.pieces.size_of(part).unwrap_or(0) } else { 0 }
+    }
+
+    /// Nothing of the last call is to be read any more.
+    pub(crate) fn begin_live(&mut self) {
+        if let Some(live) = self.live_mut() {
+            live.came_early.clear();
+        }
+    }
+
+    /// Whether these are the bytes of an initialisation segment that a rendition of the stream has had; `None` of a film.
+    pub(crate) fn is_live_init(&self, rendition: u8, bytes: &[u8]) -> Option<bool> {
+        let live = self.live()?;
+        let root = manifest::digest::root(bytes);
+        Some(live.description.renditions.get(usize::from(rendition)).is_some_and(|r| r.inits.contains(&root)))
     }
 
     /// The epoch and number of the newest head: what the origin is asked to go on from. Zeros before the first.
@@ -291,8 +305,7 @@ impl Session {
 
     /// The heads after a number, oldest first, for a neighbour.
     pub(crate) fn send_heads(&mut self, link: Link, after: u32) {
-        let heads = if cfg!(feature = "live") { &self.live } else { &None };
-        for (_, head) in heads.iter().flat_map(|live| &live.heads).filter(|(number, _)| *number > after) {
+        for (_, head) in self.live.iter().flat_map(|live| &live.heads).filter(|(number, _)| *number > after) {
             self.orders.send_head(link, head);
         }
     }
@@ -301,28 +314,11 @@ impl Session {
         let (epoch, number) = self.position();
         self.orders.push(Order::AskHeads { epoch, number });
     }
-
-    /// What the core knows of the trees it is in; see [`Snapshot::depths`].
-    pub fn depths(&self) -> Vec<Option<usize>> {
-        let Snapshot { depths, .. } = self.snapshot();
-        depths
-    }
 }
 
 impl Stream {
     fn wall_ms(&self, now: Time) -> u64 {
         self.zero_ms.saturating_add(now.0 / 1000)
-    }
-
-    /// Nothing of the last call is to be read any more.
-    pub(crate) fn clear(&mut self) {
-        self.came_early.clear();
-    }
-
-    /// Whether these are the bytes of an initialisation segment that the rendition has had.
-    pub(crate) fn is_init(&self, rendition: u8, bytes: &[u8]) -> bool {
-        let root = manifest::digest::root(bytes);
-        self.description.renditions.get(usize::from(rendition)).is_some_and(|r| r.inits.contains(&root))
     }
 }
 

@@ -127,6 +127,7 @@ impl Orders {
         self.gather(link, &frame);
     }
 
+    #[cfg(feature = "live")]
     pub(crate) fn send_head(&mut self, link: Link, head: &[u8]) {
         let mut frame = Vec::new();
         wire::put_head(&mut frame, head);

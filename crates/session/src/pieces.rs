@@ -44,6 +44,7 @@ impl Pieces {
         Self { index, is_live: false, segments: BTreeMap::new() }
     }
 
+    #[cfg(feature = "live")]
     pub(crate) fn live(piece_len: u32) -> Self {
         let index = Index { piece_len, renditions: Vec::new() };
         Self { index, is_live: true, segments: BTreeMap::new() }
@@ -97,12 +98,14 @@ impl Pieces {
         true
     }
 
+    #[cfg(feature = "live")]
     /// A head has said this of a part.
     pub(crate) fn announce(&mut self, part: SegmentId, size: u32, leaves: Vec<Hash>) {
         let held = Bits::none(piece_count(size, self.index.piece_len));
         self.segments.entry(part).or_insert(Known { size, leaves, held });
     }
 
+    #[cfg(feature = "live")]
     /// Forgets the parts of a rendition that come before this one.
     pub(crate) fn forget_before(&mut self, first: SegmentId) {
         let start = SegmentId::new(first.rendition, 0);
@@ -110,6 +113,7 @@ impl Pieces {
         gone.iter().for_each(|part| _ = self.segments.remove(part));
     }
 
+    #[cfg(feature = "live")]
     /// The last part of a rendition that is known; 0 where there is none.
     pub(crate) fn last(&self, rendition: u8) -> u32 {
         let all = SegmentId::new(rendition, 0)..=SegmentId::new(rendition, u32::MAX);

@@ -1,6 +1,7 @@
 //! One viewer of one film: the core, the check of every piece, and the translation between the two and the driver.
 
 use crate::asked::{Asked, Request};
+#[cfg(feature = "live")]
 use crate::live::Stream;
 use crate::order::{Order, Orders, Place};
 use crate::pieces::{Check, Pieces};
@@ -40,6 +41,7 @@ pub struct Session {
     wake_at: Option<Time>,
     trace: Option<Recorder>,
     /// Of a live stream.
+    #[cfg(feature = "live")]
     pub(crate) live: Option<Box<Stream>>,
 }
 
@@ -74,6 +76,7 @@ impl Session {
             orders: Orders::default(),
             wake_at: None,
             trace,
+            #[cfg(feature = "live")]
             live: None,
         }
     }
@@ -248,8 +251,8 @@ impl Session {
 
     /// Whether these are the bytes of a rendition's `init.mp4`.
     pub fn is_init(&self, rendition: u8, bytes: &[u8]) -> bool {
-        if let Some(live) = self.live() {
-            return live.is_init(rendition, bytes);
+        if let Some(is_init) = self.is_live_init(rendition, bytes) {
+            return is_init;
         }
         self.index()
             .renditions
@@ -355,9 +358,7 @@ impl Session {
     /// A call begins: what the last one wanted is past.
     pub(crate) fn begin(&mut self) {
         self.orders.clear();
-        if let Some(live) = self.live_mut() {
-            live.clear();
-        }
+        self.begin_live();
     }
 
     /// A call that is one input.

@@ -182,7 +182,8 @@ impl Peer {
             }
             let is_thin = u64::from(said.window_end_ms) * 125 < film.rate(said.video) * 2;
             let next = film.at(said.video, self.viewer.player.position + self.viewer.buffered());
-            let has = |rendition: &u8| is_video(*rendition) && n.holds_whole(SegmentId::new(*rendition, next));
+            let has =
+                |rendition: &u8| is_video(*rendition) && n.holds_whole(SegmentId::new(*rendition, next));
             let held = (0..=said.video.max(film.renditions())).filter(has).max_by_key(|&r| film.rate(r));
             Some(match held.filter(|_| is_thin) {
                 Some(rendition) => Offered { rendition, held: true },
