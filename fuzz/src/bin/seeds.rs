@@ -83,7 +83,13 @@ fn heads() {
             .map(|n| {
                 let sequences = n.saturating_sub(1).max(1)..=n; // each entry stands in two heads
                 let entry = |n| {
-                    Entry::new(SegmentId::new(0, n), n * 2000, 2000, &vec![n as u8; 9000 * n as usize], live::PIECE_LEN)
+                    Entry::new(
+                        SegmentId::new(0, n),
+                        n * 2000,
+                        2000,
+                        &vec![n as u8; 9000 * n as usize],
+                        live::PIECE_LEN,
+                    )
                 };
                 let now_ms = live::START_MS + u64::from(n) * 300;
                 signer.publish(now_ms, &[n.saturating_sub(2).max(1), 1], sequences.map(entry).collect())
