@@ -4,13 +4,13 @@ mod common;
 
 use common::{Place, Running, eventually, get, text};
 use manifest::SegmentId;
-use manifest::live::Description;
+use manifest::live::{Description, Head};
 use session::{Options, Order, Session};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use swarm::{Config, PeerId, Time};
+use swarm::{Config, PeerId, Player, Time};
 
 const START: &str = "live --ingest rtmp://127.0.0.1:0 --ingest http --listen 127.0.0.1:0 --passthrough --segment 1s --part 200ms";
 
@@ -114,23 +114,39 @@ fn a_session_verifies_every_part_and_refuses_one_with_a_flipped_bit() {
     session.audience(now(), 0);
     let (mut delivered, mut refused) = (BTreeSet::new(), 0);
     let mut forge = true;
-    let mut wanted = [0u32; 2];
+    let mut orders = VecDeque::new();
+    let (mut wanted, mut waits, mut starts) = ([0u32; 2], BTreeSet::new(), BTreeMap::new());
     while delivered.len() < 40 || refused == 0 {
         assert!(begun.elapsed() < common::PATIENCE, "{} delivered, {refused} refused", delivered.len());
+        // It plays what it waits for.
+        let position = waits.difference(&delivered).filter_map(|id| starts.get(id)).min();
+        let position = Duration::from_millis(u64::from(position.copied().unwrap_or(0)));
+        let playing = Player { position, buffered: Duration::ZERO, playing: true, rate_permille: 1000 };
+        session.player(now(), playing);
+        // What a call wants done is gone with the next one.
+        orders.extend(session.take_orders());
         session.wake(now());
-        for order in session.take_orders() {
+        orders.extend(session.take_orders());
+        // Each answer leads to the next question: that one waits until what was born is wanted.
+        let (mut asked, mut later) = (false, VecDeque::new());
+        while let Some(order) = orders.pop_front() {
             match order {
+                Order::AskHeads { .. } if asked => later.push_back(order),
                 Order::AskHeads { epoch, number } => {
+                    asked = true;
                     let (status, answer) = get(&format!("{base}/heads?epoch={epoch}&after={number}"));
-                    assert_eq!(status, 200);
+                    assert_eq!(status, 200, "the end: {} delivered, {refused} refused", delivered.len());
                     let mut signed = Vec::new();
                     let mut rest = &answer[..];
                     while let Some((len, after)) = rest.split_first_chunk() {
                         let (one, after) = after.split_at(u32::from_le_bytes(*len) as usize);
                         signed.push(one);
+                        let entries = Head::peek(one).map_or_else(|_| Vec::new(), |head| head.entries);
+                        starts.extend(entries.iter().map(|entry| (entry.segment, entry.start_ms)));
                         rest = after;
                     }
                     session.heads(now(), signed).unwrap();
+                    orders.extend(session.take_orders());
                 }
                 Order::Fetch { segment, first, end } => {
                     let id = &description.renditions[usize::from(segment.rendition)].id;
@@ -141,17 +157,20 @@ fn a_session_verifies_every_part_and_refuses_one_with_a_flipped_bit() {
                     }
                     let mut good = true;
                     for (at, piece) in (0..).zip(bytes.chunks(description.piece_len as usize)) {
-                        good = good
-                            && (!(first..end).contains(&at)
-                                || session.origin_piece(now(), segment, at, piece));
+                        if good && (first..end).contains(&at) {
+                            good = session.origin_piece(now(), segment, at, piece);
+                            orders.extend(session.take_orders());
+                        }
                     }
                     session.origin_end(now(), segment, good, !good);
+                    orders.extend(session.take_orders());
                 }
                 Order::Refused { .. } => refused += 1,
                 Order::Deliver(segment) => drop(delivered.insert(segment)),
                 _ => {}
             }
         }
+        orders = later;
         // A player that wants each part that heads have told of.
         for (rendition, last) in (0..).zip(&mut wanted) {
             let next = SegmentId::new(rendition, *last + 1);
@@ -160,7 +179,9 @@ fn a_session_verifies_every_part_and_refuses_one_with_a_flipped_bit() {
                     (1..10_000).map(|s| SegmentId::new(rendition, s)).find(|id| session.part_size(*id) > 0);
                 let Some(next) = (if *last == 0 { first } else { Some(next) }) else { continue };
                 *last = next.sequence;
+                waits.insert(next);
                 session.want(now(), next);
+                orders.extend(session.take_orders());
             }
         }
         std::thread::sleep(Duration::from_millis(5));

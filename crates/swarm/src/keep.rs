@@ -131,10 +131,8 @@ impl Peer {
     fn look_at_line(&mut self, now: Time) {
         let rate = |film: &Film, rendition: Option<u8>| rendition.map_or(0, |rendition| film.rate(rendition));
         let (Some(film), carries) = (&self.film, self.line_carries()) else { return };
-        if rate(film, carries) >= rate(film, self.kept.offers) {
-            self.kept.short = None;
-            self.kept.offers = carries;
-        } else if now.since(*self.kept.short.get_or_insert(now)) > SHORT_FOR {
+        let enough = rate(film, carries) >= rate(film, self.kept.offers);
+        if enough || now.since(*self.kept.short.get_or_insert(now)) > SHORT_FOR {
             self.kept.short = None;
             self.kept.offers = carries;
         }
