@@ -8,7 +8,7 @@ mod hub;
 mod relay;
 
 use crate::hub::{Hub, Side, local, pair};
-use crate::relay::{self, Fate, Judge};
+use crate::relay::{Fate, Judge};
 use bytes::Bytes;
 use node::links::{Config, Event};
 use std::time::{Duration, Instant};
