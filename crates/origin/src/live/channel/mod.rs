@@ -44,7 +44,7 @@ pub struct ChannelConfig {
     pub record: bool,
     /// Requests that may wait at a time, of one stream.
     pub waiting: usize,
-    /// How long a stream that is over is still served; at most [`ChannelConfig::window`], at least three target durations.
+    /// How long a stream that is over is still served; at most the whole window, at least three target durations.
     pub linger: Duration,
     /// Under which address viewers reach the origin, if that is known: where DASH players get the time.
     pub public_url: Option<String>,
