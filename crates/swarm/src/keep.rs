@@ -41,7 +41,7 @@ const SHORT_FOR: Duration = Duration::from_secs(15);
 /// One that keeps for others is at work for a viewer while it has brought something in this time. Then the viewer calls the origin
 /// only for what it needs sooner than this: on a thin line the two would take each other's share of it.
 const AT_WORK: Duration = Duration::from_secs(8);
-pub(crate) const STEPS_IN: Duration = Duration::from_secs(3);
+pub(crate) const STEPS_IN: Duration = Duration::from_secs(6);
 /// What a neighbour needs sooner than this does not wait for what others need later.
 const HURRIES: Duration = Duration::from_secs(8);
 /// How many times as fast as it plays a quality has to come from one that offers it.
