@@ -83,12 +83,21 @@ pub struct Serve {
     /// Films. Without any, all that were packaged before are served.
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Address and port to listen on [default: 0.0.0.0:8080].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_LISTEN")]
-    pub listen: Option<String>,
     /// Folder for packages and key [default: ./braidcast-data].
     #[arg(long, value_name = "DIR", env = "BRAIDCAST_DATA")]
     pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub serving: Serving,
+    #[command(flatten)]
+    pub making: Making,
+}
+
+/// How viewers are served.
+#[derive(Debug, Args)]
+pub struct Serving {
+    /// Address and port for viewers [default: 0.0.0.0:8080].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_LISTEN")]
+    pub listen: Option<String>,
     /// Address under which viewers reach this server, for the links that are printed (behind a proxy, for example).
     #[arg(long, value_name = "URL", env = "BRAIDCAST_PUBLIC_URL")]
     pub public_url: Option<String>,
@@ -101,8 +110,6 @@ pub struct Serve {
     /// Most HTTP connections at a time from one IPv4 /24 or IPv6 /48 [default: 256]; the tracker takes four times as many. Raise it behind a CDN.
     #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
     pub connections_per_net: Option<usize>,
-    #[command(flatten)]
-    pub making: Making,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use crate::progress::Screen;
 use crate::{Wrong, links, say, serve, stop};
 use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
-use origin::http::{self, Origin, serve_with};
+use origin::http::{Origin, serve_with};
 use origin::key;
 use origin::library::Library;
 use origin::live::{ChannelConfig, Config, Figures, Live, Show, Stage, StreamConfig, StreamKey, Targets};
@@ -53,16 +53,14 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let library = Library::open(&file.data(args.data.as_ref()))?;
     let key =
         key::read_or_create(&file.key(args.publisher_key.as_ref()).unwrap_or_else(|| library.key_path()))?;
-    let cache_mib = args.cache_mib.or(file.cache_mib);
-    let cache_bytes = cache_mib.map_or(http::DEFAULT_CACHE_BYTES, |mib| mib.clamp(1, 1 << 20) << 20);
-    let (limits, tracker) = serve::limits(args.connections, args.connections_per_net, file, screen);
-    let origin = Origin::new(key.public(), cache_bytes, tracker);
+    let (origin, limits) = serve::origin(&args.serving, file, &key, screen);
     serve::publish_all(&library, &origin, &key, screen)?;
-    let public_url = args.public_url.clone().or(file.public_url.clone());
+    let public_url = args.serving.public_url.clone().or(file.public_url.clone());
     let shown = channel(&args, file, &config, public_url.clone()).map_err(Wrong::wrap)?;
-    let listener = serve::listen(args.listen.as_ref(), file).await?;
+    let listener = serve::listen(&args.serving, file).await?;
     let bases = links::bases(listener.local_addr()?, public_url.as_deref());
     let encoding = config.encoding.clone();
+    let stop = stop::requested();
     let mut live = Live::open(config, tools).await.map_err(Wrong::wrap)?;
     announce(&bases, &key, &live, &doors, &keys, made.is_some());
 
@@ -91,7 +89,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         }
     };
     let code = tokio::select! {
-        code = stop::requested() => code,
+        code = stop => code,
         () = screen.follow(async || line(&origin)) => ExitCode::SUCCESS,
         () = work => ExitCode::SUCCESS,
     };

@@ -1,6 +1,6 @@
 //! `braidcast serve`: serving starts at once; films come into the catalogue as they are ready.
 
-use crate::args::Serve;
+use crate::args::{Serve, Serving};
 use crate::config::File;
 use crate::films::{self, Film};
 use crate::progress::Screen;
@@ -25,10 +25,7 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
     }
     let library = Library::open(&file.data(args.data.as_ref()))?;
     let key = key::read_or_create(&file.key(args.making.key.as_ref()).unwrap_or_else(|| library.key_path()))?;
-    let cache_mib = args.cache_mib.or(file.cache_mib);
-    let cache_bytes = cache_mib.map_or(http::DEFAULT_CACHE_BYTES, |mib| mib.clamp(1, 1 << 20) << 20);
-    let (limits, tracker) = limits(args.connections, args.connections_per_net, file, screen);
-    let origin = Origin::new(key.public(), cache_bytes, tracker);
+    let (origin, limits) = origin(&args.serving, file, &key, screen);
 
     let films = if args.files.is_empty() {
         publish_all(&library, &origin, &key, screen)?;
@@ -44,8 +41,8 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
         films.into_iter().map(|film| publish_packaged(film, &origin, &key, screen)).collect()
     };
 
-    let listener = listen(args.listen.as_ref(), file).await?;
-    let public_url = args.public_url.as_ref().or(file.public_url.as_ref());
+    let listener = listen(&args.serving, file).await?;
+    let public_url = args.serving.public_url.as_ref().or(file.public_url.as_ref());
     let bases = links::bases(listener.local_addr()?, public_url.map(String::as_str));
     let stop = stop::requested();
     announce(&origin, &films, &bases, &key);
@@ -75,24 +72,20 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
 }
 
 /// The port for viewers.
-pub async fn listen(flag: Option<&String>, file: &File) -> Result<TcpListener> {
-    let address = flag.or(file.listen.as_ref()).map_or("0.0.0.0:8080", String::as_str);
+pub async fn listen(serving: &Serving, file: &File) -> Result<TcpListener> {
+    let address = serving.listen.as_ref().or(file.listen.as_ref()).map_or("0.0.0.0:8080", String::as_str);
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address}; choose another with --listen ADDRESS:PORT"))
         .map_err(Wrong::wrap)
 }
 
-/// What the settings and the system's limit of open files allow together.
-pub fn limits(
-    connections: Option<usize>,
-    per_net: Option<usize>,
-    file: &File,
-    screen: &Screen,
-) -> (Limits, TrackerConfig) {
+/// An origin without films, and what the settings and the system's limit of open files allow together.
+pub fn origin(serving: &Serving, file: &File, key: &SecretKey, screen: &Screen) -> (Origin, Limits) {
     let (mut limits, mut tracker) = (Limits::default(), TrackerConfig::default());
-    limits.connections = connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);
-    if let Some(per_net) = per_net.or(file.connections_per_net) {
+    limits.connections =
+        serving.connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);
+    if let Some(per_net) = serving.connections_per_net.or(file.connections_per_net) {
         limits.per_neighbourhood = per_net.max(1);
         limits.sockets_per_neighbourhood = per_net.max(1).saturating_mul(4);
     }
@@ -105,7 +98,9 @@ pub fn limits(
             limits.connections, tracker.table.connections
         ));
     }
-    (limits, tracker)
+    let cache_mib = serving.cache_mib.or(file.cache_mib);
+    let cache_bytes = cache_mib.map_or(http::DEFAULT_CACHE_BYTES, |mib| mib.clamp(1, 1 << 20) << 20);
+    (Origin::new(key.public(), cache_bytes, tracker), limits)
 }
 
 /// Serves what was packaged before; says of each that cannot be served why.

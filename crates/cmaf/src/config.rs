@@ -62,20 +62,7 @@ fn from_entry(timescale: u32, kind: &[u8; 4], fill: impl FnOnce(&mut Vec<u8>)) -
     put_u32(&mut stsd, 0);
     put_u32(&mut stsd, 1);
     boxed(&mut stsd, kind, fill);
-    let mut track = Track {
-        kind: Kind::Video,
-        timescale: timescale.max(1),
-        codec: String::new(),
-        sample_entry: Vec::new(),
-        width: 0,
-        height: 0,
-        rotation: 0,
-        frame_rate: None,
-        channels: 0,
-        sample_rate: 0,
-        language: None,
-        priming: 0,
-    };
+    let mut track = Track::blank(Kind::Video, timescale.max(1));
     match codec::read(&stsd)? {
         Codec::Video { codec, entry, width, height } => {
             (track.codec, track.sample_entry) = (codec, entry);

@@ -162,20 +162,7 @@ impl<'a> Trak<'a> {
             b"soun" => Kind::Audio,
             _ => return Ok(Content::Neither),
         };
-        let mut track = Track {
-            kind,
-            timescale: self.timescale,
-            codec: String::new(),
-            sample_entry: Vec::new(),
-            width: 0,
-            height: 0,
-            rotation: 0,
-            frame_rate: None,
-            channels: 0,
-            sample_rate: 0,
-            language: self.language.clone(),
-            priming: 0,
-        };
+        let mut track = Track { language: self.language.clone(), ..Track::blank(kind, self.timescale) };
         match (kind, codec::read(self.stbl.need(b"stsd")?)?) {
             (Kind::Video, Codec::Video { codec, entry, width, height }) => {
                 (track.codec, track.sample_entry) = (codec, entry);

@@ -47,6 +47,24 @@ pub struct Track {
 }
 
 impl Track {
+    /// A track of which nothing is known but this.
+    pub(crate) fn blank(kind: Kind, timescale: u32) -> Self {
+        Self {
+            kind,
+            timescale,
+            codec: String::new(),
+            sample_entry: Vec::new(),
+            width: 0,
+            height: 0,
+            rotation: 0,
+            frame_rate: None,
+            channels: 0,
+            sample_rate: 0,
+            language: None,
+            priming: 0,
+        }
+    }
+
     /// `ticks` of this track as a duration.
     pub fn duration(&self, ticks: u64) -> Duration {
         ticks_to_duration(ticks, self.timescale)

@@ -1,7 +1,7 @@
 //! The programs of the ffmpeg suite that this machine has.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Where ffmpeg and ffprobe are.
@@ -31,6 +31,32 @@ impl Tools {
         };
         Some(Self { ffmpeg: find("ffmpeg")?, ffprobe: find("ffprobe")? })
     }
+}
+
+/// Arguments for a program of the suite.
+#[derive(Debug, Default)]
+pub(crate) struct Arguments(pub Vec<OsString>);
+
+impl Arguments {
+    /// Those that hold no blank, with blanks between them.
+    pub fn words(&mut self, words: &str) {
+        self.0.extend(words.split(' ').map(OsString::from));
+    }
+
+    /// One that is used as it is.
+    pub fn word(&mut self, word: String) {
+        self.0.push(word.into());
+    }
+}
+
+/// The filters behind a chain that make of its pictures one of each size: `[v0]`, `[v1]`, ...
+pub(crate) fn scaled(chain: &str, sizes: &[(u32, u32)]) -> String {
+    let mut filters = format!("{chain}split={}", sizes.len());
+    (0..sizes.len()).for_each(|n| filters += &format!("[s{n}]"));
+    for (n, (width, height)) in sizes.iter().enumerate() {
+        filters += &format!(";[s{n}]scale={width}:{height}:flags=bicubic,setsar=1,format=yuv420p[v{n}]");
+    }
+    filters
 }
 
 #[cfg(unix)]

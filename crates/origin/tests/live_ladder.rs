@@ -89,9 +89,7 @@ async fn the_grid_holds_when_publisher_and_encoder_begin_anew() {
     line.abort();
     cut.end().await;
     let again = Publisher::rtmp(&film, address, KEYS[0].1);
-    while !recording.ended {
-        recording.take(&mut broadcast).await;
-    }
+    recording.go_on(&mut broadcast).await;
     assert!(again.end().await.0);
     recording.check();
     assert_eq!(recording.restarts, 1);
@@ -116,9 +114,7 @@ async fn an_encoder_that_dies_is_started_again_and_the_publisher_notices_nothing
     let (mut recording, mut broadcast) = Recording::until(broadcast, some).await;
     let [encoder] = encoders(151_000)[..] else { panic!("one encoder") };
     std::process::Command::new("kill").args(["-9", &encoder.to_string()]).status().unwrap();
-    while !recording.ended {
-        recording.take(&mut broadcast).await;
-    }
+    recording.go_on(&mut broadcast).await;
     assert!(publisher.end().await.0);
     recording.check();
     assert_eq!((recording.restarts, broadcast.figures.encoder_failures()), (1, 1));

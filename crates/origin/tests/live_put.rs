@@ -72,9 +72,7 @@ async fn tracks_that_are_put_are_encoded_and_a_second_publisher_takes_over() {
     let some = |recording: &Recording| recording.runs.get("v0").is_some_and(|runs| !runs[0].1.is_empty());
     let (mut recording, mut broadcast) = Recording::until(next(&mut live).await, some).await;
     let new = put(&film, address, "two", KEYS[1].1);
-    while !recording.ended {
-        recording.take(&mut broadcast).await;
-    }
+    recording.go_on(&mut broadcast).await;
     assert!(new.end().await.0);
     assert!(!old.end().await.0);
     recording.check();

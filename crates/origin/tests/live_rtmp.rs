@@ -73,9 +73,7 @@ async fn a_publisher_that_was_cut_off_comes_back_into_the_same_broadcast() {
     assert!(!cut.end().await.0);
     tokio::time::sleep(Duration::from_millis(700)).await;
     let again = Publisher::rtmp(&film, address, KEYS[0].1);
-    while !recording.ended {
-        recording.take(&mut broadcast).await;
-    }
+    recording.go_on(&mut broadcast).await;
     assert!(again.end().await.0);
     recording.check();
     assert_eq!(recording.restarts, 1);
@@ -97,9 +95,7 @@ async fn the_newer_of_two_publishers_with_one_key_takes_over() {
     let some = |recording: &Recording| recording.runs.get("v0").is_some_and(|runs| runs[0].1.len() > 20);
     let (mut recording, mut broadcast) = Recording::until(broadcast, some).await;
     let new = Publisher::rtmp(&film, address, KEYS[0].1);
-    while !recording.ended {
-        recording.take(&mut broadcast).await;
-    }
+    recording.go_on(&mut broadcast).await;
     assert!(new.end().await.0);
     assert!(!old.end().await.0);
     recording.check();
@@ -119,9 +115,7 @@ async fn a_broadcast_ends_when_its_publisher_stays_away() {
     let some = |recording: &Recording| recording.runs.get("v0").is_some_and(|runs| runs[0].1.len() > 20);
     let (mut recording, mut broadcast) = Recording::until(broadcast, some).await;
     line.abort();
-    while !recording.ended {
-        recording.take(&mut broadcast).await;
-    }
+    recording.go_on(&mut broadcast).await;
     recording.check();
     assert_eq!(recording.restarts, 0);
     assert!(!cut.end().await.0);

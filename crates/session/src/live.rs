@@ -4,12 +4,12 @@
 //! head waits, within a bound, until that head has come.
 
 use crate::order::{Order, Place};
-use crate::pieces::{Check, Pieces};
+use crate::pieces::Pieces;
 use crate::session::{Options, Session};
 use manifest::live::{Accepted, Chain, Description, Head, Refused};
 use manifest::{PublicKey, SegmentId};
 use std::collections::VecDeque;
-use swarm::{Input, Link, Part, Source, Time, Verdict};
+use swarm::{Input, Link, Part, Source, Time};
 
 /// Heads that are kept for neighbours who missed some, and that one is sent at a time.
 const HEADS_KEPT: usize = 32;
@@ -33,7 +33,7 @@ pub(crate) struct Stream {
     heads: VecDeque<(u32, Vec<u8>)>,
     early: VecDeque<Early>,
     /// Pieces that the last call took out of `early`.
-    pub(crate) came_early: Vec<Vec<u8>>,
+    came_early: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -51,11 +51,11 @@ fn number(epoch: u32, number: u64) -> Option<u32> {
 }
 
 impl Session {
-    pub(crate) fn live(&self) -> Option<&Stream> {
+    fn live(&self) -> Option<&Stream> {
         self.live.as_deref()
     }
 
-    pub(crate) fn live_mut(&mut self) -> Option<&mut Stream> {
+    fn live_mut(&mut self) -> Option<&mut Stream> {
         self.live.as_deref_mut()
     }
 
@@ -258,31 +258,10 @@ impl Session {
         live.early.push_back(Early { link, segment, piece, bytes: bytes.to_vec() });
     }
 
-    fn take_pushed(
-        &mut self,
-        now: Time,
-        link: Link,
-        (segment, piece): (SegmentId, u32),
-        bytes: &[u8],
-        place: Place,
-    ) {
-        let (from, len) = (Source::Peer(link), bytes.len() as u32);
-        let leaf = self.pieces.leaf_of(segment, piece, bytes);
-        let verdict = match self.pieces.admit(segment, piece, leaf) {
-            Check::New => {
-                self.orders.push(Order::Keep { segment, piece, place, len });
-                Verdict::Verified
-            }
-            Check::Held | Check::NoLeaves => {
-                self.orders.push(Order::Dropped(from, len));
-                Verdict::Verified
-            }
-            Check::Forged => {
-                self.refuse(from, segment, piece, len);
-                Verdict::Forged
-            }
-        };
-        self.feed(now, Input::Arrived { segment, piece, from, verdict });
+    fn take_pushed(&mut self, now: Time, link: Link, name: (SegmentId, u32), bytes: &[u8], place: Place) {
+        let leaf = self.pieces.leaf_of(name.0, name.1, bytes);
+        let check = self.pieces.admit(name.0, name.1, leaf);
+        self.judged(now, Source::Peer(link), name, check, place, bytes.len() as u32);
     }
 
     /// Takes pieces whose head has come.

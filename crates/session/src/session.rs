@@ -311,28 +311,43 @@ impl Session {
             return self.unasked(now, link, len);
         };
         let leaf = self.pieces.leaf_of(segment, piece, payload);
-        let verdict = match self.pieces.admit(segment, piece, leaf) {
+        match self.pieces.admit(segment, piece, leaf) {
+            // It was to send the leaves first.
+            Check::NoLeaves if request.leaves => {
+                self.refuse(from, segment, piece, len);
+                self.garbage(now, link);
+            }
+            // The leaves came, or were to come, with another answer: nothing to hold against it, nothing gained either.
+            Check::NoLeaves => {
+                self.orders.push(Order::Dropped(from, len));
+                self.feed(now, Input::Message(link, Message::Refuse { id, why: Refusal::Busy }));
+            }
+            judged => self.judged(now, from, (segment, piece), judged, Place::Message(offset), len),
+        }
+    }
+
+    /// A piece of `len` bytes at `place` was checked against leaves that are known: the driver and the core hear of it.
+    pub(crate) fn judged(
+        &mut self,
+        now: Time,
+        from: Source,
+        (segment, piece): (SegmentId, u32),
+        check: Check,
+        place: Place,
+        len: u32,
+    ) {
+        let verdict = match check {
             Check::New => {
-                self.orders.push(Order::Keep { segment, piece, place: Place::Message(offset), len });
+                self.orders.push(Order::Keep { segment, piece, place, len });
                 Verdict::Verified
             }
-            Check::Held => {
+            Check::Held | Check::NoLeaves => {
                 self.orders.push(Order::Dropped(from, len));
                 Verdict::Verified
             }
             Check::Forged => {
                 self.refuse(from, segment, piece, len);
                 Verdict::Forged
-            }
-            // It was to send the leaves first.
-            Check::NoLeaves if request.leaves => {
-                self.refuse(from, segment, piece, len);
-                return self.garbage(now, link);
-            }
-            // The leaves came, or were to come, with another answer: nothing to hold against it, nothing gained either.
-            Check::NoLeaves => {
-                self.orders.push(Order::Dropped(from, len));
-                return self.feed(now, Input::Message(link, Message::Refuse { id, why: Refusal::Busy }));
             }
         };
         self.feed(now, Input::Arrived { segment, piece, from, verdict });

@@ -105,6 +105,17 @@ fn run(a: &mut Page, b: &mut Page, from: Time, millis: u64) {
     common::run(a, b, from.0 / 1000, millis, |_| {});
 }
 
+/// Two viewers who have met after the first part was born; the second has heard of it.
+fn one_who_knows() -> (Publisher, Page, Page) {
+    let mut stage = Publisher::new(1);
+    let (mut a, mut b) = (stage.viewer(1), stage.viewer(2));
+    stage.publish(1);
+    tell(&mut b, at(1), &stage.signed).expect("all of it is signed");
+    meet(&mut a, &mut b, at(1));
+    run(&mut a, &mut b, at(1), 100);
+    (stage, a, b)
+}
+
 fn piece_message(media: &[u8], segment: SegmentId, piece: u32) -> Vec<u8> {
     let mut message = Vec::new();
     let payload = media.chunks(PIECE as usize).nth(piece as usize).expect("there is such a piece");
@@ -232,12 +243,7 @@ fn a_neighbour_tells_heads_and_gives_pieces_and_none_that_are_not_the_publishers
 
 #[test]
 fn a_piece_that_is_pushed_before_its_head_waits_for_it() {
-    let mut stage = Publisher::new(1);
-    let (mut a, mut b) = (stage.viewer(1), stage.viewer(2));
-    stage.publish(1);
-    tell(&mut b, at(1), &stage.signed).expect("all of it is signed");
-    meet(&mut a, &mut b, at(1));
-    run(&mut a, &mut b, at(1), 100);
+    let (mut stage, _a, mut b) = one_who_knows();
     let head = stage.publish(2);
     let part = SegmentId::new(0, 2);
     let message = piece_message(&stage.media[&part], part, 1);
@@ -254,12 +260,7 @@ fn a_piece_that_is_pushed_before_its_head_waits_for_it() {
 
 #[test]
 fn pieces_of_nothing_cost_their_sender_the_link() {
-    let mut stage = Publisher::new(1);
-    let (mut a, mut b) = (stage.viewer(1), stage.viewer(2));
-    stage.publish(1);
-    tell(&mut b, at(1), &stage.signed).expect("all of it is signed");
-    meet(&mut a, &mut b, at(1));
-    run(&mut a, &mut b, at(1), 100);
+    let (stage, mut a, mut b) = one_who_knows();
     let far = SegmentId::new(0, 500);
     let message = piece_message(&vec![0; PIECE as usize], far, 0);
     (0..9).for_each(|_| b.receive(at(1), &message));

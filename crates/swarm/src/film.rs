@@ -119,9 +119,9 @@ impl Film {
                 })
     }
 
-    /// How many renditions there are.
-    pub fn renditions(&self) -> u8 {
-        self.tracks.len() as u8
+    /// The renditions of a kind.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = u8> + '_ {
+        (0..).zip(&self.tracks).filter(move |(_, track)| track.kind == kind).map(|(rendition, _)| rendition)
     }
 
     pub fn kind(&self, rendition: u8) -> Option<Kind> {

@@ -141,14 +141,12 @@ impl Peer {
     /// The best quality of pictures that the line carries beside the sound, by what has come over it.
     fn line_carries(&self) -> Option<u8> {
         let (film, line) = (self.film.as_ref()?, self.path.bps()? / 8);
-        let renditions = || (0..u8::MAX).map_while(|rendition| Some((rendition, film.kind(rendition)?)));
-        let of = |wanted: Kind| renditions().filter(move |&(_, kind)| kind == wanted).map(|(r, _)| r);
-        let sound = of(Kind::Audio).map(|rendition| film.rate(rendition)).max().unwrap_or(0);
+        let sound = film.of(Kind::Audio).map(|rendition| film.rate(rendition)).max().unwrap_or(0);
         let fits = |rendition: &u8| {
             let share = if self.kept.offers == Some(*rendition) { 100 } else { OF_THE_LINE };
             film.rate(*rendition) + sound <= line * share / 100
         };
-        of(Kind::Video).filter(fits).max_by_key(|&rendition| film.rate(rendition))
+        film.of(Kind::Video).filter(fits).max_by_key(|&rendition| film.rate(rendition))
     }
 
     /// Whether one that keeps for others is at work for this viewer, as far as it has shown.
@@ -171,18 +169,16 @@ impl Peer {
     /// we play next in another one already, and a line too thin to get that twice, the best of those.
     pub(crate) fn offered(&self) -> Option<Offered> {
         let film = self.film.as_ref()?;
-        let is_video = |rendition: u8| film.kind(rendition) == Some(Kind::Video);
         let offers = |n: &Neighbour| {
             let said = n.playing.filter(|_| n.keeps && n.serves() && n.strikes == 0)?;
             let comes = |rendition: u8| n.has_shown() >= film.rate(rendition) * GIVES;
-            if !is_video(said.video) || !comes(said.video) {
+            if film.kind(said.video) != Some(Kind::Video) || !comes(said.video) {
                 return None;
             }
             let is_thin = u64::from(said.window_end_ms) * 125 < film.rate(said.video) * 2;
             let next = film.at(said.video, self.viewer.player.position + self.viewer.buffered());
-            let has =
-                |rendition: &u8| is_video(*rendition) && n.holds_whole(SegmentId::new(*rendition, next));
-            let held = (0..=said.video.max(film.renditions())).filter(has).max_by_key(|&r| film.rate(r));
+            let has = |rendition: &u8| n.holds_whole(SegmentId::new(*rendition, next));
+            let held = film.of(Kind::Video).filter(has).max_by_key(|&r| film.rate(r));
             Some(match held.filter(|_| is_thin) {
                 Some(rendition) => Offered { rendition, held: true },
                 None => Offered { rendition: said.video, held: false },
@@ -321,11 +317,9 @@ impl Peer {
 
 /// Whether a neighbour holds the same time of the film in another quality: it has just changed, and goes on from there.
 fn has_another(film: &Film, neighbour: &Neighbour, segment: SegmentId) -> bool {
-    let others = (0..u8::MAX).map_while(|rendition| Some((rendition, film.kind(rendition)?)));
-    let kind = film.kind(segment.rendition);
-    others
-        .filter(|&(rendition, other)| rendition != segment.rendition && Some(other) == kind)
-        .any(|(rendition, _)| neighbour.holds_any(SegmentId::new(rendition, segment.sequence)))
+    let SegmentId { rendition, sequence } = segment;
+    let others = film.kind(rendition).into_iter().flat_map(|kind| film.of(kind));
+    others.filter(|&r| r != rendition).any(|r| neighbour.holds_any(SegmentId::new(r, sequence)))
 }
 
 /// Where a neighbour is, if it plays anything.

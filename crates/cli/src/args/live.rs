@@ -1,6 +1,6 @@
 //! What `braidcast live` can be told.
 
-use super::Secret;
+use super::{Secret, Serving};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -34,15 +34,9 @@ pub struct Live {
         hide_env_values = true
     )]
     pub key: Vec<Secret>,
-    /// Address and port for viewers [default: 0.0.0.0:8080].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_LISTEN")]
-    pub listen: Option<String>,
     /// Folder for the publisher's key, recordings and what viewers go back to [default: ./braidcast-data].
     #[arg(long, value_name = "DIR", env = "BRAIDCAST_DATA")]
     pub data: Option<PathBuf>,
-    /// Address under which viewers reach this server, for the links that are printed (behind a proxy, for example).
-    #[arg(long, value_name = "URL", env = "BRAIDCAST_PUBLIC_URL")]
-    pub public_url: Option<String>,
     /// Qualities as HEIGHT:BITRATE,... [default: up to four that suit the stream].
     #[arg(long, value_name = "LADDER", env = "BRAIDCAST_LADDER")]
     pub ladder: Option<String>,
@@ -73,13 +67,6 @@ pub struct Live {
     /// The publisher's secret key, which signs what viewers check [default: publisher.key in the data folder, made on first use].
     #[arg(long, value_name = "FILE", env = "BRAIDCAST_KEY")]
     pub publisher_key: Option<PathBuf>,
-    /// Memory for files that are often asked for, MiB [default: 256].
-    #[arg(long, value_name = "MIB", env = "BRAIDCAST_CACHE_MIB")]
-    pub cache_mib: Option<u64>,
-    /// Most HTTP connections at a time [default: 8192].
-    #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS")]
-    pub connections: Option<usize>,
-    /// Most HTTP connections at a time from one IPv4 /24 or IPv6 /48 [default: 256]; the tracker takes four times as many. Raise it behind a CDN.
-    #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
-    pub connections_per_net: Option<usize>,
+    #[command(flatten)]
+    pub serving: Serving,
 }

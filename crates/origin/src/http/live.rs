@@ -5,7 +5,7 @@ use super::counted::Counted;
 use super::metrics::Metrics;
 use super::names::Class;
 use super::reply::{Content, SHORT, open_to_all, respond};
-use super::{Origin, data, problem};
+use super::{Origin, data, problem, value_in};
 use crate::live::{self, Channel, Piece, Refused, Text};
 use axum::Json;
 use axum::body::{Body, HttpBody};
@@ -87,9 +87,7 @@ struct Directives {
 impl Directives {
     /// Reads a query; `None`: it means nothing (RFC 8216bis section 6.2.5).
     fn parse(query: &str) -> Option<Self> {
-        let value = |name: &str| {
-            query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name).map(|(_, v)| v)
-        };
+        let value = |name| value_in(query, name);
         let form = match (value("parts"), value("_HLS_skip")) {
             (Some("no"), _) => Form::Plain,
             // Date ranges are few here, and are given whole: see `cmaf::live::hls`.
@@ -191,10 +189,7 @@ impl Answer<'_> {
     }
 
     async fn heads(&self, query: &str) -> Result<Response<Body>, Refused> {
-        let value = |name: &str| {
-            let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name);
-            pair.map_or(Some(0), |(_, value)| digits::<u64>(value))
-        };
+        let value = |name| value_in(query, name).map_or(Some(0), digits::<u64>);
         let (Some(epoch), Some(after)) = (value("epoch"), value("after")) else { return Err(Refused::Wrong) };
         let epoch = u32::try_from(epoch).map_err(|_| Refused::Wrong)?;
         let heads = self.channel.heads(epoch, after).await?;

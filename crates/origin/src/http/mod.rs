@@ -203,7 +203,7 @@ async fn package_file(
     let Some((stream, name)) = found else {
         return problem(StatusCode::NOT_FOUND, "There is no such film or file.");
     };
-    let cache = match (name.class(), version_in(&uri)) {
+    let cache = match (name.class(), value_in(uri.query().unwrap_or_default(), "v")) {
         (Class::Media, Some(version)) if version == stream.version => IMMUTABLE,
         (Class::Media, Some(_)) => {
             return problem(StatusCode::NOT_FOUND, "This film was replaced by another version of it.");
@@ -233,9 +233,9 @@ async fn package_file(
     response
 }
 
-/// The `v` in a query.
-fn version_in(uri: &Uri) -> Option<&str> {
-    uri.query()?.split('&').find_map(|part| part.strip_prefix("v="))
+/// What a query says under a name; the first, if it says several things.
+fn value_in<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').filter_map(|pair| pair.split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)
 }
 
 async fn streams(State(origin): State<Origin>) -> Response<Body> {

@@ -8,7 +8,7 @@ use super::{Settings, Step};
 use crate::ladder::Ladder;
 use crate::language;
 use crate::probe::{self, Film};
-use crate::tools::Tools;
+use crate::tools::{Arguments, Tools, scaled};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Stdio;
@@ -119,7 +119,7 @@ fn arguments(
     settings: &Settings,
     ingest: &Ingest,
 ) -> Vec<OsString> {
-    let mut args = Args(Vec::new());
+    let mut args = Arguments::default();
     args.words("-hide_banner -nostdin -loglevel warning -nostats -progress pipe:1 -stats_period 0.5");
     args.0.extend(probe::input_args(source));
     args.words("-filter_complex");
@@ -138,7 +138,7 @@ fn arguments(
         args.words("-force_key_frames");
         args.word(format!("expr:gte(t,n_forced*{})", SEGMENT_TIME.as_secs()));
         args.words("-sc_threshold 0 -g 100000 -flags +cgop");
-        args.output(ingest, &format!("v{i}"));
+        output(&mut args, ingest, &format!("v{i}"));
     }
     for (i, audio) in film.audio.iter().enumerate() {
         args.words("-map");
@@ -146,7 +146,7 @@ fn arguments(
         // Gaps become silence, and the track starts with the picture.
         args.words("-af aresample=async=1000:first_pts=0 -c:a aac -ar 48000 -ac 2 -b:a");
         args.word(settings.audio_bitrate_bps.to_string());
-        args.output(ingest, &format!("a{i}"));
+        output(&mut args, ingest, &format!("a{i}"));
     }
     args.0
 }
@@ -159,36 +159,18 @@ fn filters(film: &Film, ladder: &Ladder) -> String {
     if film.video.frame_rate > MAX_FRAME_RATE {
         chain += &format!("fps={},", film.video.frame_rate / 2.0);
     }
-    let rungs = ladder.rungs();
-    chain += &format!("split={}", rungs.len());
-    (0..rungs.len()).for_each(|i| chain += &format!("[s{i}]"));
-    for (i, rung) in rungs.iter().enumerate() {
-        let (width, height) = film.video.picture.scaled(*rung);
-        chain += &format!(";[s{i}]scale={width}:{height}:flags=bicubic,setsar=1,format=yuv420p[v{i}]");
-    }
-    chain
+    let sizes: Vec<_> = ladder.rungs().iter().map(|rung| film.video.picture.scaled(*rung)).collect();
+    scaled(&chain, &sizes)
 }
 
-struct Args(Vec<OsString>);
-
-impl Args {
-    fn words(&mut self, words: &str) {
-        self.0.extend(words.split(' ').map(OsString::from));
-    }
-
-    fn word(&mut self, word: String) {
-        self.0.push(word.into());
-    }
-
-    fn output(&mut self, ingest: &Ingest, id: &str) {
-        // With the edit list, which +cmaf leaves out: it alone says how much of the encoder's first sound is none.
-        self.words("-map_metadata -1 -map_chapters -1 -f mp4 -use_editlist 1 -movflags");
-        self.words("+cmaf+frag_keyframe+empty_moov+default_base_moof+skip_sidx+skip_trailer+delay_moov");
-        self.words("-frag_duration");
-        self.word(FRAGMENT_TIME.as_micros().to_string());
-        self.words("-protocol_whitelist http,tcp -method PUT");
-        self.word(ingest.url(id));
-    }
+fn output(args: &mut Arguments, ingest: &Ingest, id: &str) {
+    // With the edit list, which +cmaf leaves out: it alone says how much of the encoder's first sound is none.
+    args.words("-map_metadata -1 -map_chapters -1 -f mp4 -use_editlist 1 -movflags");
+    args.words("+cmaf+frag_keyframe+empty_moov+default_base_moof+skip_sidx+skip_trailer+delay_moov");
+    args.words("-frag_duration");
+    args.word(FRAGMENT_TIME.as_micros().to_string());
+    args.words("-protocol_whitelist http,tcp -method PUT");
+    args.word(ingest.url(id));
 }
 
 /// Reads `-progress` lines and reports how far the encoder is.

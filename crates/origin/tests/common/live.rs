@@ -73,6 +73,13 @@ impl Recording {
         (recording, broadcast)
     }
 
+    /// Takes what is left of a broadcast.
+    pub async fn go_on(&mut self, broadcast: &mut Broadcast) {
+        while !self.ended {
+            self.take(broadcast).await;
+        }
+    }
+
     pub async fn take(&mut self, broadcast: &mut Broadcast) {
         let event = tokio::time::timeout(HANG, broadcast.feed.recv()).await.expect("the stream goes on");
         match event.expect("an end is announced") {

@@ -3,6 +3,7 @@
 
 use crate::ladder::{Ladder, Picture};
 use crate::package::Settings;
+use crate::tools::{Arguments, scaled};
 use cmaf::Track;
 use std::ffi::OsString;
 use std::time::Duration;
@@ -44,14 +45,15 @@ pub(super) fn arguments(
     first: Duration,
     url: impl Fn(usize) -> String,
 ) -> Vec<OsString> {
-    let mut args = Args(Vec::new());
+    let mut args = Arguments::default();
     args.words("-hide_banner -nostdin -loglevel warning -nostats -progress pipe:1 -stats_period 0.5");
     // Times are ours, and are kept. Enough is looked at beforehand to find both tracks, and no more.
     args.words("-protocol_whitelist pipe -format_whitelist flv -copyts -fpsprobesize 0");
     args.words("-analyzeduration 1000000 -probesize 1000000 -f flv -i pipe:0");
     if !plan.rungs.is_empty() {
         args.words("-filter_complex");
-        args.word(filters(plan));
+        let sizes: Vec<_> = plan.rungs.iter().map(|&(_, size)| size).collect();
+        args.word(scaled("[0:v:0]", &sizes));
     }
     for (n, (bitrate_bps, _)) in plan.rungs.iter().enumerate() {
         args.words("-map");
@@ -70,13 +72,13 @@ pub(super) fn arguments(
         args.word(format!("1:{VIDEO_SCALE}"));
         args.words("-video_track_timescale");
         args.word(VIDEO_SCALE.to_string());
-        args.output(url(n));
+        output(&mut args, url(n));
     }
     if plan.audio {
         // Gaps become silence.
         args.words("-map 0:a:0 -af aresample=async=1000 -c:a aac -ar 48000 -ac 2 -b:a");
         args.word(settings.audio_bitrate_bps.to_string());
-        args.output(url(plan.rungs.len()));
+        output(&mut args, url(plan.rungs.len()));
     }
     args.0
 }
@@ -89,31 +91,12 @@ fn keyframes(segment: Duration, first: Duration) -> String {
     format!("expr:if(isnan(prev_forced_t),1,gt({},{}))", number("t"), number("prev_forced_t"))
 }
 
-fn filters(plan: &Plan) -> String {
-    let mut chain = format!("[0:v:0]split={}", plan.rungs.len());
-    (0..plan.rungs.len()).for_each(|n| chain += &format!("[s{n}]"));
-    for (n, (_, (width, height))) in plan.rungs.iter().enumerate() {
-        chain += &format!(";[s{n}]scale={width}:{height}:flags=bicubic,setsar=1,format=yuv420p[v{n}]");
-    }
-    chain
-}
-
-struct Args(Vec<OsString>);
-
-impl Args {
-    fn words(&mut self, words: &str) {
-        self.0.extend(words.split(' ').map(OsString::from));
-    }
-
-    fn word(&mut self, word: String) {
-        self.0.push(word.into());
-    }
-
-    fn output(&mut self, url: String) {
-        // Every frame goes out at once, with the time it has: not counted from the encoder's start.
-        self.words("-map_metadata -1 -map_chapters -1 -flush_packets 1 -f mp4 -movflags");
-        self.words("+cmaf+frag_every_frame+frag_discont+empty_moov+default_base_moof+skip_sidx+skip_trailer+delay_moov");
-        self.words("-protocol_whitelist http,tcp -method PUT");
-        self.word(url);
-    }
+fn output(args: &mut Arguments, url: String) {
+    // Every frame goes out at once, with the time it has: not counted from the encoder's start.
+    args.words("-map_metadata -1 -map_chapters -1 -flush_packets 1 -f mp4 -movflags");
+    args.words(
+        "+cmaf+frag_every_frame+frag_discont+empty_moov+default_base_moof+skip_sidx+skip_trailer+delay_moov",
+    );
+    args.words("-protocol_whitelist http,tcp -method PUT");
+    args.word(url);
 }
