@@ -225,12 +225,19 @@ test("heads are asked for one question at a time, and the first answer may be on
   heads.ask(0, 0);
   await until(() => taken.length === 1);
   assert.deepEqual(asked, []);
+  // One answer leads to many questions, head by head.
   heads.ask(2, 7);
   heads.ask(2, 8);
+  await until(() => asked.length === 1);
+  // A neighbour's head leads to one more, and the answer has nothing that it did not tell.
+  heads.ask(2, 9);
+  assert.equal(asked.length, 1);
   await next(Uint8Array.of(2, 3));
-  await until(() => taken.length === 2);
-  assert.deepEqual(asked, ["/s/stage/heads?token=1&epoch=2&after=7"]);
-  assert.deepEqual(taken, [[1], [2, 3]]);
+  await until(() => asked.length === 2);
+  await next(Uint8Array.of(4));
+  await until(() => taken.length === 3);
+  assert.deepEqual(asked, ["/s/stage/heads?token=1&epoch=2&after=8", "/s/stage/heads?token=1&epoch=2&after=9"]);
+  assert.deepEqual(taken, [[1], [2, 3], [4]]);
   heads.close();
 });
 

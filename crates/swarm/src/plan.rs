@@ -367,11 +367,11 @@ impl Peer {
         let Some(film) = &self.film else { return };
         let open = self.origin.fetches.iter().filter(|(_, fetch)| fetch.left > 0);
         let is_stale = |segment: &SegmentId| match film.is_live() {
-            // What a top fetches is for others.
+            // What a top fetches is for others; and before it plays, a player asks for what lies before its position.
             true => {
-                self.store.is_whole(*segment)
-                    || film.end(*segment) < self.viewer.player.position
-                    || self.is_aside(*segment)
+                let is_past = || film.end(*segment) < self.viewer.player.position;
+                let is_of_use = self.viewer.is_wanted(*segment) || !(is_past() || self.is_aside(*segment));
+                self.store.is_whole(*segment) || !is_of_use
             }
             false => tasks.iter().all(|task| task.segment != *segment),
         };

@@ -140,12 +140,24 @@ impl Viewer {
         let ahead = at.saturating_sub(self.player.position);
         let slack = ahead * 1000 / self.player.rate_permille.clamp(100, 16_000);
         // Paused: no hurry, unless it could not even start.
-        if self.player.playing || self.is_starving() { slack } else { slack + Duration::from_secs(30) }
+        if self.player.playing || self.cannot_start() { slack } else { slack + Duration::from_secs(30) }
+    }
+
+    /// Whether the player has next to nothing to start from. What it was given is no proof of the contrary: it may have sought, or
+    /// changed the rendition.
+    fn cannot_start(&self) -> bool {
+        self.player.buffered < STARVING
     }
 
     /// How soon the player needs `segment`.
     pub fn slack(&self, film: &Film, segment: SegmentId) -> Duration {
-        self.until(film.start(segment))
+        let slack = self.until(film.start(segment));
+        // A player that stands still never comes nearer to a part that it starts with, at the edge of a live stream.
+        if film.is_live() && !self.player.playing && self.cannot_start() {
+            slack.min(STARVING)
+        } else {
+            slack
+        }
     }
 
     /// What is worth having, soonest first: the wants, and the window of the renditions that are played steadily up to

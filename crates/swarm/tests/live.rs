@@ -352,6 +352,47 @@ fn a_line_that_stood_still_for_a_while_is_not_taken_for_an_origin_with_too_much_
     );
 }
 
+#[test]
+fn a_player_that_cannot_begin_gets_what_it_asks_for_also_while_it_stands_still() {
+    let mut stage = Stage::with(0);
+    let stands = |stage: &mut Stage, ms, buffered_ms| {
+        let (position, buffered) = (Duration::from_millis(ms), Duration::from_millis(buffered_ms));
+        stage.feed(Input::Player(Player { position, buffered, playing: false, rate_permille: 1000 }));
+    };
+    stands(&mut stage, 6000, 0);
+    for number in 16..19 {
+        let segment = SegmentId::new(0, number);
+        stage.feed(Input::Want(segment));
+        for piece in 0..PIECES {
+            let (from, verdict) = (Source::Origin, Verdict::Verified);
+            stage.feed(Input::Arrived { segment, piece, from, verdict });
+        }
+        stage.feed(Input::FetchEnded { segment, complete: true });
+    }
+    // It has been given 1.2 s, but needs something else first; and whoever fetches ahead for all has not come to that yet.
+    stands(&mut stage, 6300, 90);
+    stage.out.clear();
+    let wanted = SegmentId::new(0, 24);
+    stage.feed(Input::Want(wanted));
+    stage.pass(1000);
+    assert!(stage.out.iter().any(|o| matches!(o, Output::Fetch { segment, .. } if *segment == wanted)));
+}
+
+#[test]
+fn what_the_player_asks_for_is_fetched_once_even_if_it_lies_in_the_past() {
+    let mut stage = Stage::with(0);
+    stage.out.clear();
+    let wanted = SegmentId::new(0, 12);
+    stage.feed(Input::Want(wanted));
+    stage.pass(1000);
+    let about = |o: &&Output| match o {
+        Output::Fetch { segment, .. } | Output::CancelFetch(segment) => *segment == wanted,
+        _ => false,
+    };
+    let told: Vec<_> = stage.out.iter().filter(about).collect();
+    assert!(matches!(told[..], [Output::Fetch { .. }]), "{told:?}");
+}
+
 /// What a hostile neighbour may say; names of those around are among its paths.
 fn message() -> impl Strategy<Value = Message> {
     let names = prop_oneof![any::<u32>(), (0..6usize).prop_map(|at| name(peer_id(at)))];

@@ -11,6 +11,12 @@ export interface Taker {
   hopeless(why: string): void;
 }
 
+/** What follows on this head? */
+interface Question {
+  epoch: number;
+  number: number;
+}
+
 /** The origin answers after 20 s at the latest, and is given some more. */
 const ANSWER_MS = 30_000;
 /** No answer is larger: the heads of a minute, with what they announce. */
@@ -28,6 +34,8 @@ export class Heads {
   readonly #controller = new AbortController();
   #first: Promise<Uint8Array> | null;
   #isOpen = false;
+  /** What was asked for last and not put to the origin yet. */
+  #next: Question | null = null;
   #taken = 0;
   #refused = 0;
 
@@ -40,9 +48,13 @@ export class Heads {
     this.#first = first;
   }
 
-  /** Asks for what follows on this head; while a question is open that is what is asked. */
+  /** Asks for what follows on this head, once the question that is open has been answered. One answer may lead to many of these, head
+   * by head: the last counts. */
   ask(epoch: number, number: number): void {
-    if (!this.#isOpen) void this.#ask(epoch, number);
+    this.#next = { epoch, number };
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    queueMicrotask(() => void this.#ask());
   }
 
   /** Whether any answer was taken. */
@@ -54,34 +66,40 @@ export class Heads {
     this.#controller.abort();
   }
 
-  async #ask(epoch: number, number: number): Promise<void> {
-    this.#isOpen = true;
+  /** Puts to the origin what was asked for, until nothing is left. */
+  async #ask(): Promise<void> {
     const { signal } = this.#controller;
-    for (let failures = 0; !signal.aborted; failures++) {
+    let failures = 0;
+    for (let asked = this.#take(); asked && !signal.aborted; asked = this.#take() ?? (failures > 0 ? asked : null)) {
       if (failures > 0) await pause(Math.min(AGAIN_AT_MOST_MS, AGAIN_MS * 2 ** failures), signal);
       try {
         const first = this.#first;
         this.#first = null;
-        const bytes = await (first ?? fetchHeads(this.#url, this.#query(), { epoch, number }, failures > 0, signal));
+        const bytes = await (first ?? fetchHeads(this.#url, this.#query(), asked, failures > 0, signal));
         if (signal.aborted) return;
         if (bytes.length > ANSWER_BYTES) throw new Error("more heads than there can be");
-        // Before it is taken: what is taken leads to the next question.
-        this.#isOpen = false;
-        if (bytes.length === 0) return; // nothing is new: the core asks again
-        const why = this.#taker.take(bytes);
+        // Nothing is new: the core asks again.
+        const why = bytes.length === 0 ? null : this.#taker.take(bytes);
         if (why === null) {
-          this.#taken += 1;
-          return;
+          this.#taken += Number(bytes.length > 0);
+          failures = 0;
+          continue;
         }
         console.warn(`braidcast: a head was refused: ${why}`);
         this.#refused += 1;
         if (this.#taken === 0 && this.#refused >= HOPELESS) return this.#taker.hopeless(why);
-        if (this.#isOpen) return; // asked anew
-        this.#isOpen = true;
       } catch {
         // Asked again.
       }
+      failures += 1;
     }
+    this.#isOpen = false;
+  }
+
+  #take(): Question | null {
+    const next = this.#next;
+    this.#next = null;
+    return next;
   }
 }
 
@@ -89,7 +107,7 @@ export class Heads {
 export async function fetchHeads(
   url: URL,
   query: string,
-  { epoch, number }: { epoch: number; number: number },
+  { epoch, number }: Question,
   fresh: boolean,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
