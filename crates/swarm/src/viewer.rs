@@ -42,6 +42,8 @@ struct Chosen {
 
 /// A player that cannot go on for this long is starving.
 const STARVING: Duration = Duration::from_millis(500);
+/// So much later a paused player needs what it would else need now.
+const PAUSED: Duration = Duration::from_secs(30);
 /// A position that changes by more than this between two reports was sought.
 const JUMP: Duration = Duration::from_secs(3);
 /// Segments that start this much late still join the ones before.
@@ -135,28 +137,18 @@ impl Viewer {
         self.player.position + config.window
     }
 
-    /// Time until the player reaches `at` in the film, at its speed; long if it is paused.
-    fn until(&self, at: Duration) -> Duration {
-        let ahead = at.saturating_sub(self.player.position);
-        let slack = ahead * 1000 / self.player.rate_permille.clamp(100, 16_000);
-        // Paused: no hurry, unless it could not even start.
-        if self.player.playing || self.cannot_start() { slack } else { slack + Duration::from_secs(30) }
-    }
-
-    /// Whether the player has next to nothing to start from. What it was given is no proof of the contrary: it may have sought, or
-    /// changed the rendition.
-    fn cannot_start(&self) -> bool {
-        self.player.buffered < STARVING
-    }
-
-    /// How soon the player needs `segment`.
+    /// Time until the player reaches `segment`, at its speed; long if it is paused.
     pub fn slack(&self, film: &Film, segment: SegmentId) -> Duration {
-        let slack = self.until(film.start(segment));
-        // A player that stands still never comes nearer to a part that it starts with, at the edge of a live stream.
-        if film.is_live() && !self.player.playing && self.cannot_start() {
-            slack.min(STARVING)
-        } else {
-            slack
+        let ahead = film.start(segment).saturating_sub(self.player.position);
+        let slack = ahead * 1000 / self.player.rate_permille.clamp(100, 16_000);
+        // What it was given is no proof that it can start: it may have sought, or changed the rendition.
+        let could_start = self.player.buffered >= STARVING;
+        match () {
+            () if self.player.playing => slack,
+            () if could_start => slack + PAUSED,
+            // One that stands still never comes nearer to a part that it starts with, at the edge of a live stream.
+            () if film.is_live() => slack.min(STARVING),
+            () => slack,
         }
     }
 

@@ -33,10 +33,9 @@ export class Heads {
   readonly #query: () => string;
   readonly #controller = new AbortController();
   #first: Promise<Uint8Array> | null;
-  #isOpen = false;
-  /** What was asked for last and not put to the origin yet. */
+  /** What was asked for last and has not been answered. */
   #next: Question | null = null;
-  #taken = 0;
+  #hasCome = false;
   #refused = 0;
 
   /** `base` is the stream's folder, `query` that of the player's requests: a token, perhaps, that the origin wants to see. `first` is
@@ -51,15 +50,14 @@ export class Heads {
   /** Asks for what follows on this head, once the question that is open has been answered. One answer may lead to many of these, head
    * by head: the last counts. */
   ask(epoch: number, number: number): void {
+    const isOpen = this.#next !== null;
     this.#next = { epoch, number };
-    if (this.#isOpen) return;
-    this.#isOpen = true;
-    queueMicrotask(() => void this.#ask());
+    if (!isOpen) queueMicrotask(() => void this.#ask());
   }
 
   /** Whether any answer was taken. */
   get hasCome(): boolean {
-    return this.#taken > 0;
+    return this.#hasCome;
   }
 
   close(): void {
@@ -70,36 +68,31 @@ export class Heads {
   async #ask(): Promise<void> {
     const { signal } = this.#controller;
     let failures = 0;
-    for (let asked = this.#take(); asked && !signal.aborted; asked = this.#take() ?? (failures > 0 ? asked : null)) {
+    while (this.#next && !signal.aborted) {
       if (failures > 0) await pause(Math.min(AGAIN_AT_MOST_MS, AGAIN_MS * 2 ** failures), signal);
+      const asked = this.#next;
+      failures += 1;
       try {
         const first = this.#first;
         this.#first = null;
-        const bytes = await (first ?? fetchHeads(this.#url, this.#query(), asked, failures > 0, signal));
+        const bytes = await (first ?? fetchHeads(this.#url, this.#query(), asked, failures > 1, signal));
         if (signal.aborted) return;
         if (bytes.length > ANSWER_BYTES) throw new Error("more heads than there can be");
-        // Nothing is new: the core asks again.
-        const why = bytes.length === 0 ? null : this.#taker.take(bytes);
+        // Where nothing is new the core asks again.
+        const why = bytes.length > 0 ? this.#taker.take(bytes) : null;
         if (why === null) {
-          this.#taken += Number(bytes.length > 0);
+          this.#hasCome ||= bytes.length > 0;
+          if (this.#next === asked) this.#next = null;
           failures = 0;
           continue;
         }
         console.warn(`braidcast: a head was refused: ${why}`);
         this.#refused += 1;
-        if (this.#taken === 0 && this.#refused >= HOPELESS) return this.#taker.hopeless(why);
+        if (!this.#hasCome && this.#refused >= HOPELESS) return this.#taker.hopeless(why);
       } catch {
         // Asked again.
       }
-      failures += 1;
     }
-    this.#isOpen = false;
-  }
-
-  #take(): Question | null {
-    const next = this.#next;
-    this.#next = null;
-    return next;
   }
 }
 
