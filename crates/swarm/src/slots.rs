@@ -167,9 +167,22 @@ impl Recent {
     }
 
     pub fn by(&self, now: Time) -> u64 {
-        let seconds = now.since(self.at).as_secs().min(Self::LASTS_S * 20);
-        (0..seconds).fold(self.bytes, |bytes, _| bytes - bytes.div_ceil(Self::LASTS_S).min(bytes))
+        let kept = u128::from(kept(now.since(self.at).as_secs()));
+        (u128::from(self.bytes) * kept >> 32) as u64
     }
+}
+
+/// What is left of one after so many seconds, in units of 2⁻³².
+fn kept(seconds: u64) -> u64 {
+    let (mut kept, mut square, mut bits) = (1 << 32, (1 << 32) - (1 << 32) / Recent::LASTS_S, seconds);
+    while bits > 0 {
+        if bits & 1 == 1 {
+            kept = kept * square >> 32;
+        }
+        square = square * square >> 32;
+        bits >>= 1;
+    }
+    kept
 }
 
 #[cfg(test)]
