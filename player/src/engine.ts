@@ -207,6 +207,7 @@ export class Engine extends Emitter<EngineEvents> {
       latencyS: this.latency?.() ?? null,
       parts: 0,
       partsFromPeers: 0,
+      playlistsSpared: 0,
       ...this.live?.stream.counts,
       refused: counters.refusedPieces,
       peersConnected: peers.length,
@@ -267,7 +268,7 @@ export class Engine extends Emitter<EngineEvents> {
       {
         module,
         index,
-        askHeads: stream ? (epoch, number) => stream.askHeads(epoch, number) : null,
+        stream: stream ?? null,
         key: publisher,
         upload: this.#upload(),
         record: record ?? false,

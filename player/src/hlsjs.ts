@@ -17,6 +17,7 @@ import type {
   LoaderCallbacks,
   LoaderConfiguration,
   LoaderStats,
+  PlaylistLoaderContext,
 } from "hls.js";
 import type { Follower } from "./live/index.js";
 import {
@@ -55,7 +56,7 @@ export class Engine extends BaseEngine {
     const live =
       latency === "low" ? { lowLatencyMode: true } : { lowLatencyMode: false, liveSyncDuration: NORMAL_LATENCY_S };
     const buffer = { maxBufferLength: BUFFER_S, maxMaxBufferLength: BUFFER_S };
-    return { fLoader: loaderFor(this), maxLiveSyncPlaybackRate: CATCH_UP, ...buffer, ...live };
+    return { fLoader: loaderFor(this), pLoader: playlistLoaderFor(this), maxLiveSyncPlaybackRate: CATCH_UP, ...buffer, ...live };
   }
 
   /** Follows what `hls` plays, for the core's sake and for {@link BaseEngine.stats}. Returns what takes that back. */
@@ -110,6 +111,21 @@ export class Engine extends BaseEngine {
 
 /** A rendition's folder, of the address of its playlist. */
 const idOf = (url: string) => /([\w-]+)\/[^/]*$/.exec(new URL(url, document.baseURI).pathname)?.[1];
+
+/** The loader class for `HlsConfig.pLoader`: the one that hls.js would have used, of which a live stream's playlists need little. */
+export function playlistLoaderFor(engine: BaseEngine): HlsConfig["pLoader"] {
+  function Loader(config: HlsConfig) {
+    const plain = new config.loader(config);
+    const load = plain.load.bind(plain);
+    plain.load = (context, ...rest) => {
+      plain.load = load;
+      if (engine.live) engine.live.stream.loadPlaylist(plain, context as PlaylistLoaderContext, ...rest);
+      else load(context, ...rest);
+    };
+    return plain;
+  }
+  return Loader as unknown as HlsConfig["pLoader"];
+}
 
 /** The loader class for `HlsConfig.fLoader`. hls.js makes one loader for each load. */
 export function loaderFor(engine: BaseEngine): HlsConfig["fLoader"] {

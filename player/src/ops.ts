@@ -43,6 +43,8 @@ export interface Carrier {
   signal(kind: SignalKind, bytes: Uint8Array): void;
   /** Of a live stream: the heads that follow on this one are wanted of the origin. */
   askHeads(epoch: number, number: number): void;
+  /** Of a live stream: a head has told of a part. */
+  told(part: SegmentKey, startMs: number, durationMs: number, cut: number): void;
   /** Of a live stream: a piece that came before its head; `bytes` are only lent. */
   storeEarly(segment: SegmentKey, piece: number, bytes: Uint8Array): void;
 }
@@ -116,6 +118,9 @@ export function carryOut(words: Uint32Array, bytes: Uint8Array, to: Carrier): vo
         break;
       case 15:
         to.storeEarly(segment(), word(), slice());
+        break;
+      case 16:
+        to.told(segment(), word(), word(), word());
         break;
       default:
         throw new RangeError(`the core and the page are of different versions (operation ${op})`);

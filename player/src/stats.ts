@@ -60,6 +60,8 @@ export interface Stats {
   /** Parts of the live stream that the player was given, and those of them that came from other viewers whole. */
   parts: number;
   partsFromPeers: number;
+  /** Playlists of the live stream that heads answered for: requests that the origin was spared. */
+  playlistsSpared: number;
   /** Connected viewers. */
   peersConnected: number;
   /** How many viewers there are, this one included, as the tracker says; `null` while it is not known. */

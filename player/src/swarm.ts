@@ -38,8 +38,8 @@ export interface SwarmOptions {
   module: WebAssembly.Module;
   /** The index; of a live stream the description. */
   index: Uint8Array;
-  /** Of a live stream: asks the origin for the heads that follow on this one. `null`: a film. */
-  askHeads: ((epoch: number, number: number) => void) | null;
+  /** The live stream that it is of; `null`: a film. */
+  stream: Pick<Carrier, "askHeads" | "told"> | null;
   key: string | undefined;
   /** Bytes a second; 0 shares nothing. */
   upload: number;
@@ -105,8 +105,8 @@ export class Swarm implements Carrier {
   /** Checks the index and joins; an error says why not. */
   static async open(options: SwarmOptions, events: SwarmEvents): Promise<Swarm> {
     const swarm = new Swarm(options, events);
-    const { module, index, key, upload, record, askHeads } = options;
-    const isLive = askHeads !== null;
+    const { module, index, key, upload, record, stream } = options;
+    const isLive = stream !== null;
     const opening: Opening = { index, isLive, key, me: swarm.#me, seed: Math.random(), upload, record };
     swarm.#core = await Core.open(module, opening, swarm);
     return swarm;
@@ -206,7 +206,7 @@ export class Swarm implements Carrier {
   }
 
   get isLive(): boolean {
-    return this.#options.askHeads !== null;
+    return this.#options.stream !== null;
   }
 
   /** Takes in what the origin has answered; says why not, where it is not the publisher's. */
@@ -502,7 +502,11 @@ export class Swarm implements Carrier {
   }
 
   askHeads(epoch: number, number: number): void {
-    this.#options.askHeads?.(epoch, number);
+    this.#options.stream?.askHeads(epoch, number);
+  }
+
+  told(part: SegmentKey, startMs: number, durationMs: number, cut: number): void {
+    this.#options.stream?.told(part, startMs, durationMs, cut);
   }
 
   storeEarly(segment: SegmentKey, piece: number, bytes: Uint8Array): void {

@@ -73,7 +73,7 @@ async function onlyGenuine(page) {
 }
 
 test("a second viewer gets parts from the first, and both stay near the edge", async () => {
-  const { open, close } = await scene();
+  const { origin, open, close } = await scene();
   try {
     const first = await open();
     await plays(first, 2);
@@ -86,6 +86,11 @@ test("a second viewer gets parts from the first, and both stay near the edge", a
     assert.deepEqual([a.state, b.state, a.reason, b.reason], ["p2p", "p2p", null, null], told);
     assert.ok(b.bytesFromPeers > 100_000 && a.bytesToPeers > 100_000, told);
     assert.deepEqual([a.refused, b.refused], [0, 0], told);
+    // What is added to a playlist is in the heads, and heads come from neighbours.
+    const asked = (of) => origin.state.requests.filter(({ path }) => path.includes(of)).length;
+    const spared = a.playlistsSpared + b.playlistsSpared;
+    console.log(`${asked("media.m3u8")} playlists and ${asked("heads")} heads asked for, ${spared} playlists told by heads`);
+    assert.ok(b.playlistsSpared > 20 && spared > asked("media.m3u8"), told);
     for (const page of [first, second]) {
       // The aim is three parts, and up to a segment more after interruptions. Who has fallen further behind comes back to it.
       assert.ok((await page.evaluate(() => player.hls.targetLatency)) < 3 * PART_S + SEGMENT_S + 0.1, told);

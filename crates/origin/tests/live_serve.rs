@@ -4,7 +4,8 @@ mod common;
 
 use common::live::{HANG, KEYS, Publisher, film, proxy};
 use common::stage::{Believer, List, Theatre, short, until};
-use manifest::digest;
+use manifest::live::Cut;
+use manifest::{SegmentId, digest};
 use origin::live::ChannelConfig;
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -70,6 +71,17 @@ async fn whoever_follows_a_stream_finds_nothing_wrong_with_it_and_every_part_is_
     let (believer, parts) = believer.await.unwrap();
     assert_eq!(parts, channel.parts());
     assert!(believer.chain.evidence().is_none());
+    // Heads tell how playlists have the parts; where the stream broke off, no head could.
+    for (rendition, id) in [(0, "v0"), (1, "a0")] {
+        let text = viewer.ok(&format!("{id}/media.m3u8")).await.text();
+        let listed = cuts(&text);
+        let (_, but_the_last) = listed.split_last().unwrap();
+        assert!(but_the_last.len() > 10, "{text}");
+        for &(sequence, independent, ends_segment) in but_the_last {
+            let cut = Cut { independent, ends_segment, is_marked: false };
+            assert_eq!(believer.entries[&SegmentId::new(rendition, sequence)].cut, cut, "{id} {sequence}");
+        }
+    }
     // Parts joined are their segment, and the init segment is what was described.
     let init = viewer.ok("v0/init/1.mp4").await.body;
     assert_eq!(believer.description.renditions[0].inits, [digest::root(&init)]);
@@ -82,6 +94,20 @@ async fn whoever_follows_a_stream_finds_nothing_wrong_with_it_and_every_part_is_
     let born = format!("braidcast_live_parts_total{{stream=\"one\"}} {parts}");
     assert!(metrics.contains(&born), "{metrics}");
     assert!(metrics.contains("braidcast_live_waiting{stream=\"one\"} 0"), "{metrics}");
+}
+
+/// The parts that a playlist lists: number, whether decoding can start in it, whether its segment ends with it.
+fn cuts(playlist: &str) -> Vec<(u32, bool, bool)> {
+    let mut cuts: Vec<(u32, bool, bool)> = Vec::new();
+    for line in playlist.lines() {
+        if let Some((_, rest)) = line.split_once("URI=\"part/").filter(|_| line.starts_with("#EXT-X-PART:")) {
+            let number = rest.split('.').next().unwrap().parse().unwrap();
+            cuts.push((number, rest.ends_with("INDEPENDENT=YES"), false));
+        } else if let (true, Some(last)) = (line.starts_with("#EXTINF"), cuts.last_mut()) {
+            last.2 = true;
+        }
+    }
+    cuts
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -224,6 +250,12 @@ async fn an_encoder_that_was_cut_off_comes_back_behind_a_discontinuity() {
     let lists = follower.await.unwrap();
     assert!(again.end().await.0);
     assert!(lists.values().all(|lists| lists.last().unwrap().discontinuities == 1));
+    // Heads say of the first part behind it that playlists tell more.
+    let mut believer = Believer::come(&viewer).await;
+    believer.ask(&viewer).await;
+    let marked: Vec<u8> =
+        believer.entries.values().filter(|e| e.cut.is_marked).map(|e| e.segment.rendition).collect();
+    assert_eq!(marked, [0, 1]);
     let (frames, complaints) = {
         let url = format!("{}master.m3u8", viewer.base);
         tokio::task::spawn_blocking(move || play(&url, TO_ITS_END)).await.unwrap()

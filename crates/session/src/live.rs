@@ -230,6 +230,7 @@ impl Session {
             let (id, start_ms, duration_ms, size) =
                 (entry.segment, entry.start_ms, entry.duration_ms, entry.size);
             self.pieces.announce(id, size, entry.leaves);
+            self.orders.push(Order::Told { part: id, start_ms, duration_ms, cut: entry.cut });
             parts.push(Part { id, start_ms, duration_ms, size });
         }
         parts

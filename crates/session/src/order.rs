@@ -1,6 +1,7 @@
 //! What the driver has to do after a call. Frames for one link are gathered into messages of at most
 //! [`wire::MAX_MESSAGE_BYTES`]; a piece always ends its message, so that it can be used as soon as it is there.
 
+use manifest::live::Cut;
 use manifest::{Hash, SegmentId};
 use std::collections::BTreeMap;
 use swarm::{Hangup, Link, PeerId, Source};
@@ -57,6 +58,17 @@ pub enum Order {
         epoch: u32,
         /// Its number.
         number: u64,
+    },
+    /// A head has told of a part of the stream: what a playlist would say of it.
+    Told {
+        /// Which part.
+        part: SegmentId,
+        /// When it starts, milliseconds since the stream began.
+        start_ms: u32,
+        /// How long it lasts, milliseconds.
+        duration_ms: u32,
+        /// How it is cut.
+        cut: Cut,
     },
     /// A verified piece, to be stored.
     Keep {

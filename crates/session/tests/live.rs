@@ -133,6 +133,10 @@ fn a_viewer_asks_for_heads_and_gets_what_they_announce_from_the_origin() {
     assert_eq!(page.asked_heads.first(), Some(&(0, 0)));
     tell(&mut page, at(5), &stage.signed).expect("all of it is signed");
     assert_eq!(page.session.position(), (1, 5));
+    let all: Vec<SegmentId> = (1..=5).map(|sequence| SegmentId::new(0, sequence)).collect();
+    assert_eq!(page.told, all);
+    tell(&mut page, at(5), &stage.signed).expect("it is known");
+    assert_eq!(page.told, all, "what is known is not told again");
 
     let part = SegmentId::new(0, 3);
     page.at(|s| s.want(at(5), part));

@@ -44,6 +44,9 @@ pub mod op {
     pub const ASK_HEADS: u32 = 14;
     /// `segment piece bytes`: a verified piece, to be stored, that came before its head.
     pub const STORE_EARLY: u32 = 15;
+    /// `segment start duration cut`: a head has told of this part, times in milliseconds. Cut is the sum of 1: decoding can start in
+    /// it, 2: its segment ends with it, 4: something stands before it that only the playlist tells.
+    pub const TOLD: u32 = 16;
 
     /// See [`STORE`].
     pub const STAGED: u32 = u32::MAX;
@@ -108,6 +111,9 @@ impl Batch {
             Order::Evict(segment) => self.about(op::EVICT, *segment, &[]),
             Order::Announce(want) => self.push(&[op::ANNOUNCE, *want]),
             Order::AskHeads { epoch, number } => self.push(&[op::ASK_HEADS, *epoch, *number as u32]),
+            Order::Told { part, start_ms, duration_ms, cut } => {
+                self.about(op::TOLD, *part, &[*start_ms, *duration_ms, cut.bits().into()]);
+            }
             Order::Keep { segment, piece, place: Place::Early(place), .. } => {
                 let [at, len] = self.put_bytes(session.early(*place));
                 self.about(op::STORE_EARLY, *segment, &[*piece, at, len]);

@@ -2,11 +2,13 @@
  * What the engine knows of a live stream beyond what its core does. Its invariant: nothing is shared that no head has told of, and
  * under a key nothing is played that is younger than what heads have told of, unless it was said that the origin is alone.
  */
+import type { PlaylistLoaderContext } from "hls.js";
 import { segmentKey, type SegmentKey } from "../ops.js";
 import { fetchPlain } from "../origin.js";
 import type { Swarm } from "../swarm.js";
 import { Heads, type Taker } from "./heads.js";
 import { Parts } from "./parts.js";
+import { Playlists, type PlainLoader, type PlaylistRequest } from "./playlists.js";
 import { Times } from "./times.js";
 
 /** What a part waits for the head that tells of it, before it is fetched all the same. */
@@ -55,6 +57,7 @@ export class LiveStream {
   readonly #base: URL;
   readonly #parts = new Parts();
   readonly #times = new Times();
+  readonly #playlists = new Playlists(this.#times, () => this.bornMs);
   readonly #heads: Heads;
   readonly #swarm: () => Swarm | null;
   #untold = 0;
@@ -75,23 +78,31 @@ export class LiveStream {
     this.bornMs = view.byteLength < BORN_AT + 8 ? 0 : Number(view.getBigUint64(BORN_AT, true));
     this.#base = base;
     this.#swarm = swarm;
-    const take = (bytes: Uint8Array) => {
-      const why = swarm()?.heads(bytes) ?? null;
-      if (why === null) this.#times.read(bytes);
-      return why;
-    };
-    const taker: Taker = { take, hopeless };
+    const taker: Taker = { take: (bytes) => swarm()?.heads(bytes) ?? null, hopeless };
     this.#heads = new Heads(base, taker, () => swarm()?.query ?? "", first);
   }
 
-  /** Parts that the player was given, and those of them that came from other viewers whole. */
-  get counts(): { parts: number; partsFromPeers: number } {
-    return { parts: this.#delivered, partsFromPeers: this.#fromPeers };
+  /** Parts that the player was given, those of them that came from other viewers whole, and playlists that heads answered for. */
+  get counts(): { parts: number; partsFromPeers: number; playlistsSpared: number } {
+    return { parts: this.#delivered, partsFromPeers: this.#fromPeers, playlistsSpared: this.#playlists.spared };
   }
 
   /** See {@link Heads.ask}. */
   askHeads(epoch: number, number: number): void {
     this.#heads.ask(epoch, number);
+  }
+
+  /** A head tells of a part: see `op::TOLD` in the Rust crate `braidcast-web`. */
+  told(part: SegmentKey, startMs: number, durationMs: number, cut: number): void {
+    this.#times.tell(part, startMs, durationMs, cut);
+  }
+
+  /** Does what `plain` would do for hls.js with a playlist. */
+  loadPlaylist(plain: PlainLoader, context: PlaylistLoaderContext, ...rest: PlaylistRequest): void {
+    const { pathname } = new URL(context.url, this.#base);
+    const isOurs = (id: string) => pathname.startsWith(`${this.#base.pathname}${id}/`);
+    const rendition = this.#swarm()?.film.renditions.findIndex(({ id }) => isOurs(id)) ?? -1;
+    this.#playlists.load(plain, rendition, context, ...rest);
   }
 
   /** A playlist tells of a complete segment; `locate` says what addresses are, `place` where a rendition is in the description. */

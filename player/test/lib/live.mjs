@@ -76,6 +76,9 @@ function cut(file) {
     part.segment = Math.floor((part.startMs + 1) / (SEGMENT_S * 1000)) + 1;
     part.index = part.segment === parts[i - 1]?.segment ? parts[i - 1].index + 1 : 0;
     part.sequence = i + 1;
+    // See docs/spec/head.md: pictures start with a keyframe in the first part of a segment, sound in each.
+    part.cut = timescale === 48_000 || part.index === 0 ? 1 : 0;
+    if (part.index === 0 && i > 0) parts[i - 1].cut |= 2;
   });
   parts.pop(); // may be cut short
   return { init, timescale, parts };
@@ -136,7 +139,7 @@ export class LiveOrigin {
       const born = this.born(rendition);
       for (const part of born.slice(this.#told[r])) {
         const piece = (part.leaves ??= leaves(part.bytes, PIECE));
-        entries.push(Buffer.concat([u8(r), u32(part.sequence), u32(part.startMs), u32(part.endMs - part.startMs), u32(part.bytes.length), u16(piece.length), ...piece]));
+        entries.push(Buffer.concat([u8(r), u8(part.cut), u32(part.sequence), u32(part.startMs), u32(part.endMs - part.startMs), u32(part.bytes.length), u16(piece.length), ...piece]));
       }
       this.#told[r] = born.length;
     });
@@ -194,7 +197,7 @@ export class LiveOrigin {
         const there = ({ segment, index }) => segment > Number(msn) || (segment === Number(msn) && part !== null && index >= Number(part));
         await this.#until(() => this.born(rendition).some(there), 6000);
       }
-      return Buffer.from(this.#playlist(rendition));
+      return Buffer.from(this.#playlist(rendition, query.get("_HLS_skip") === "YES"));
     }
     if (rest === "init/1.mp4") return rendition.init;
     const [, isPart, number] = /^(part\/)?(\d+)\.m4s$/.exec(rest) ?? [];
@@ -210,13 +213,16 @@ export class LiveOrigin {
     return `#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,URI="a0/media.m3u8"\n${variants.join("")}`;
   }
 
-  #playlist(rendition) {
+  #playlist(rendition, isDelta) {
     const born = this.born(rendition);
     const edge = born.at(-1);
     const lines = ["#EXTM3U", "#EXT-X-VERSION:9", `#EXT-X-TARGETDURATION:${SEGMENT_S}`,
-      `#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=${(PART_S * 3).toFixed(2)},HOLD-BACK=${SEGMENT_S * 3}.0`,
-      `#EXT-X-PART-INF:PART-TARGET=${PART_S}`, "#EXT-X-MEDIA-SEQUENCE:1", "#EXT-X-INDEPENDENT-SEGMENTS", '#EXT-X-MAP:URI="init/1.mp4"'];
-    for (let segment = 1; segment <= edge.segment; segment++) {
+      `#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=${(PART_S * 3).toFixed(2)},HOLD-BACK=${SEGMENT_S * 3}.0,CAN-SKIP-UNTIL=${SEGMENT_S * 6}.0`,
+      `#EXT-X-PART-INF:PART-TARGET=${PART_S}`, "#EXT-X-MEDIA-SEQUENCE:1", "#EXT-X-INDEPENDENT-SEGMENTS"];
+    const skipped = isDelta ? Math.max(0, edge.segment - 8) : 0;
+    if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}`);
+    lines.push('#EXT-X-MAP:URI="init/1.mp4"');
+    for (let segment = skipped + 1; segment <= edge.segment; segment++) {
       const parts = born.filter((part) => part.segment === segment);
       lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(this.bornMs + parts[0].startMs).toISOString()}`);
       if (segment >= edge.segment - 3) {

@@ -17,7 +17,7 @@ pub const MAX_HEAD_LEAVES: usize = 4096;
 pub const MAX_LIFETIME_MS: u64 = 10 * 60 * 1000;
 
 const FIXED_BYTES: usize = 20 + 4 + 8 + 8 + 8 + 32 + 1 + 2;
-const ENTRY_BYTES: usize = 1 + 4 + 4 + 4 + 4 + 2;
+const ENTRY_BYTES: usize = 1 + 1 + 4 + 4 + 4 + 4 + 2;
 
 /// Largest sealed head.
 pub const MAX_HEAD_BYTES: usize =
@@ -54,6 +54,8 @@ pub struct Head {
 pub struct Entry {
     /// Its name.
     pub segment: SegmentId,
+    /// How playlists have it.
+    pub cut: Cut,
     /// Where its presentation starts, milliseconds since the stream began: the same clock for all renditions. A stream lasts 49
     /// days at most.
     pub start_ms: u32,
@@ -65,11 +67,36 @@ pub struct Entry {
     pub leaves: Vec<Hash>,
 }
 
+/// What a playlist says of a part besides its length: with this in the heads, viewers need not ask for playlists to know what they
+/// say. A stream whose sequence numbers count segments leaves it empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Decoding can start in it.
+    pub independent: bool,
+    /// It is the last of its segment.
+    pub ends_segment: bool,
+    /// Something stands before it that only the playlist tells: a restart, another init segment, a marker.
+    pub is_marked: bool,
+}
+
+impl Cut {
+    /// The byte that says so: 1, 2 and 4.
+    pub fn bits(self) -> u8 {
+        u8::from(self.independent) | u8::from(self.ends_segment) << 1 | u8::from(self.is_marked) << 2
+    }
+
+    fn of(bits: u8) -> Option<Self> {
+        let cut = Self { independent: bits & 1 != 0, ends_segment: bits & 2 != 0, is_marked: bits & 4 != 0 };
+        (cut.bits() == bits).then_some(cut)
+    }
+}
+
 impl Entry {
     /// The entry for `bytes`, cut into pieces of `piece_len`.
     pub fn new(segment: SegmentId, start_ms: u32, duration_ms: u32, bytes: &[u8], piece_len: u32) -> Self {
         Self {
             segment,
+            cut: Cut::default(),
             start_ms,
             duration_ms,
             size: bytes.len() as u32,
@@ -171,7 +198,7 @@ impl Head {
         }
         out.extend_from_slice(&(self.entries.len() as u16).to_le_bytes());
         for entry in &self.entries {
-            out.push(entry.segment.rendition);
+            out.extend_from_slice(&[entry.segment.rendition, entry.cut.bits()]);
             out.extend_from_slice(&entry.segment.sequence.to_le_bytes());
             out.extend_from_slice(&entry.start_ms.to_le_bytes());
             out.extend_from_slice(&entry.duration_ms.to_le_bytes());
@@ -217,12 +244,14 @@ fn entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>, Refused> {
     }
     let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
-        let segment = SegmentId::new(reader.u8()?, reader.u32()?);
+        let (rendition, bits) = (reader.u8()?, reader.u8()?);
+        let cut = Cut::of(bits).ok_or(Refused::Malformed)?;
+        let segment = SegmentId::new(rendition, reader.u32()?);
         let (start_ms, duration_ms, size) = (reader.u32()?, reader.u32()?, reader.u32()?);
         let count = usize::from(reader.u16()?);
         let mut bytes = Reader(reader.take(count * 32)?);
         let leaves = (0..count).map(|_| Ok(Hash(bytes.array()?))).collect::<Result<_, Refused>>()?;
-        entries.push(Entry { segment, start_ms, duration_ms, size, leaves });
+        entries.push(Entry { segment, cut, start_ms, duration_ms, size, leaves });
     }
     Ok(entries)
 }

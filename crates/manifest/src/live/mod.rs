@@ -33,7 +33,7 @@ pub use chain::{Accepted, CLOCK_TOLERANCE_MS, Chain, RECENT_HEADS, Step};
 pub use delegation::{DELEGATION_BYTES, Delegation, MAX_DELEGATION_MS};
 pub use description::{Description, LiveRendition, MAX_DESCRIPTION_BYTES, MAX_INITS};
 pub use evidence::Evidence;
-pub use head::{Entry, Head, MAX_ENTRIES, MAX_HEAD_BYTES, MAX_HEAD_LEAVES, MAX_LIFETIME_MS};
+pub use head::{Cut, Entry, Head, MAX_ENTRIES, MAX_HEAD_BYTES, MAX_HEAD_LEAVES, MAX_LIFETIME_MS};
 pub use refused::Refused;
 pub use signer::{NotSigned, Signer};
 pub use window::MAX_WINDOW;

@@ -2,7 +2,7 @@
 //!
 //! Its invariant: a segment that was announced keeps its contents until it has left the window, and no window goes back.
 
-use super::head::Head;
+use super::head::{Cut, Head};
 use super::refused::Refused;
 use crate::SegmentId;
 use crate::index::Segment;
@@ -32,6 +32,7 @@ struct Track {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Announced {
     start_ms: u32,
+    cut: Cut,
     segment: Segment,
 }
 
@@ -58,7 +59,7 @@ impl Window {
             let id = entry.segment;
             let root = entry.root(piece_len).ok_or(Refused::Leaves(id))?;
             let segment = Segment { duration_ms: entry.duration_ms, size: entry.size, root };
-            let said = Announced { start_ms: entry.start_ms, segment };
+            let said = Announced { start_ms: entry.start_ms, cut: entry.cut, segment };
             let place = usize::from(id.rendition);
             let first = head.first.get(place).copied().ok_or(Refused::OutsideWindow(id))?;
             if id.sequence.checked_sub(first).is_none_or(|behind| behind >= MAX_WINDOW) {

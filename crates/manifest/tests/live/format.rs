@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 #[test]
 fn a_head_is_laid_out_as_the_document_says() {
-    let head = head(2, Hash([9; 32]), vec![entry(1, 7)]);
+    let cut = Cut { independent: true, ends_segment: true, is_marked: false };
+    let head = head(2, Hash([9; 32]), vec![Entry { cut, ..entry(1, 7) }]);
     let bytes = head.seal(&session(1));
     let leaves = &head.entries[0].leaves;
     let mut body = Vec::new();
@@ -19,7 +20,7 @@ fn a_head_is_laid_out_as_the_document_says() {
     body.extend_from_slice(&[9; 32]);
     body.extend_from_slice(&[2, 1, 0, 0, 0, 1, 0, 0, 0]);
     body.extend_from_slice(&[1, 0]);
-    body.extend_from_slice(&[1, 7, 0, 0, 0]);
+    body.extend_from_slice(&[1, 3, 7, 0, 0, 0]);
     body.extend_from_slice(&14_000u32.to_le_bytes());
     body.extend_from_slice(&2000u32.to_le_bytes());
     body.extend_from_slice(&83_000u32.to_le_bytes());
@@ -93,12 +94,28 @@ fn another_version_is_named() {
 }
 
 #[test]
+fn how_a_part_is_cut_has_one_encoding() {
+    for bits in 0..8 {
+        let cut = Cut { independent: bits & 1 != 0, ends_segment: bits & 2 != 0, is_marked: bits & 4 != 0 };
+        assert_eq!(cut.bits(), bits);
+        let head = head(2, Hash([1; 32]), vec![Entry { cut, ..entry(0, 1) }]);
+        assert_eq!(Head::peek(&head.seal(&session(1))).as_ref(), Ok(&head));
+    }
+    let head = head(2, Hash([1; 32]), vec![entry(0, 1)]);
+    let mut bytes = head.seal(&session(1));
+    let at = bytes.len() - 32 * head.entries[0].leaves.len() - 19;
+    bytes[at] = 8;
+    assert_eq!(Head::peek(&bytes), Err(Refused::Malformed));
+}
+
+#[test]
 fn the_largest_head_has_the_largest_size() {
     let mut largest = head(2, Hash([1; 32]), Vec::new());
     largest.first = vec![1; 32];
     largest.entries = (0..MAX_ENTRIES as u32)
         .map(|i| Entry {
             segment: SegmentId::new((i / 8) as u8, i % 8 + 1),
+            cut: Cut { independent: true, ends_segment: true, is_marked: true },
             start_ms: 0,
             duration_ms: 1,
             size: 1,
@@ -107,7 +124,7 @@ fn the_largest_head_has_the_largest_size() {
         .collect();
     let bytes = largest.seal(&session(1));
     assert_eq!((bytes.len(), DELEGATION_BYTES), (MAX_HEAD_BYTES, 141));
-    assert_eq!(MAX_HEAD_BYTES, 136_216);
+    assert_eq!(MAX_HEAD_BYTES, 136_472);
     assert_eq!(Head::peek(&bytes).as_ref(), Ok(&largest));
     largest.entries[0].leaves.push(Hash([0; 32]));
     assert_eq!(Head::peek(&largest.seal(&session(1))), Err(Refused::Malformed));

@@ -106,6 +106,7 @@ impl World {
         let leaves = (0..pieces).map(|_| Hash([self.dice.roll(256) as u8; 32])).collect();
         Entry {
             segment,
+            cut: Cut { independent: pieces == 1, ends_segment: pieces == 2, is_marked: pieces == 3 },
             start_ms: segment.sequence * 330,
             duration_ms: 330,
             size: pieces * PIECE_LEN,

@@ -247,6 +247,9 @@ fn entries_that_do_not_fit_are_refused_by_name() {
     assert_eq!(offer(&|h| h.entries = vec![longer.clone()]), Refused::Contradiction(id(0, 2)));
     let later = Entry { start_ms: 9999, ..entry(0, 2) };
     assert_eq!(offer(&|h| h.entries = vec![later.clone()]), Refused::Contradiction(id(0, 2)));
+    let cut = Cut { ends_segment: true, ..Cut::default() };
+    let otherwise = Entry { cut, ..entry(0, 2) };
+    assert_eq!(offer(&|h| h.entries = vec![otherwise.clone()]), Refused::Contradiction(id(0, 2)));
     assert_eq!(offer(&|h| h.first = vec![1]), Refused::Renditions);
     assert_eq!(offer(&|h| h.first = vec![1, 1, 1]), Refused::Renditions);
     let outside = |h: &mut Head| {

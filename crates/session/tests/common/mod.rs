@@ -43,6 +43,8 @@ pub struct Page {
     pub hangups: Vec<Hangup>,
     pub signals: Vec<Signal>,
     pub asked_heads: Vec<(u32, u64)>,
+    /// Parts that heads have told of.
+    pub told: Vec<SegmentId>,
     pub refused: usize,
     pub dropped: u32,
 }
@@ -70,6 +72,7 @@ impl Page {
             hangups: Vec::new(),
             signals: Vec::new(),
             asked_heads: Vec::new(),
+            told: Vec::new(),
             refused: 0,
             dropped: 0,
         };
@@ -110,6 +113,7 @@ impl Page {
                     self.store.insert((segment, piece), bytes);
                 }
                 Order::AskHeads { epoch, number } => self.asked_heads.push((epoch, number)),
+                Order::Told { part, .. } => self.told.push(part),
                 Order::Refused { .. } => self.refused += 1,
                 Order::Dropped(_, len) => self.dropped += len,
             }

@@ -352,7 +352,7 @@ impl Driver {
                         self.stats.refused += u64::from(len);
                     }
                 }
-                Order::AskHeads { .. } => {}
+                Order::AskHeads { .. } | Order::Told { .. } => {}
                 Order::Dropped(from, len) => {
                     if let Source::Peer(_) = from {
                         self.stats.from_peers += u64::from(len);

@@ -8,7 +8,7 @@ use crate::slug::Slug;
 use bytes::Bytes;
 use cmaf::live::{Part, Rendition, Window};
 use cmaf::{Kind, Track};
-use manifest::live::{Description, Entry, LiveRendition, MAX_INITS};
+use manifest::live::{Cut, Description, Entry, LiveRendition, MAX_INITS};
 use manifest::{SecretKey, SegmentId, digest};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -138,9 +138,17 @@ impl State {
     pub fn take(&mut self, born: Vec<Born>) -> Vec<Closed> {
         let mut closed = Vec::new();
         let mut entries = Vec::new();
-        for Born { line: number, mut part, entry } in born {
+        for Born { line: number, mut part, mut entry } in born {
             let Some(line) = self.lines.get_mut(number) else { continue };
+            let before = line.window.segments().last().map_or(part.init, |last| last.init);
             line.window.push(&part);
+            let listed = line.window.segments().last();
+            entry.cut = Cut {
+                independent: part.independent,
+                ends_segment: part.ends_segment,
+                is_marked: part.index == 0
+                    && listed.is_some_and(|s| s.discontinuity || s.init != before || !s.marks.is_empty()),
+            };
             line.bytes += part.bytes.len() as u64;
             let bytes = Bytes::from(std::mem::take(&mut part.bytes));
             let root = entry.root(PIECE_LEN).unwrap_or_else(|| digest::root(&bytes));
