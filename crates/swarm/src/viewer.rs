@@ -141,8 +141,11 @@ impl Viewer {
     pub fn slack(&self, film: &Film, segment: SegmentId) -> Duration {
         let ahead = film.start(segment).saturating_sub(self.player.position);
         let slack = ahead * 1000 / self.player.rate_permille.clamp(100, 16_000);
-        // What it was given is no proof that it can start: it may have sought, or changed the rendition.
-        let could_start = self.player.buffered >= STARVING;
+        // At a live edge what it was given is no proof that it can start. In a film it is: there it would call for more than it needs.
+        let could_start = match film.is_live() {
+            true => self.player.buffered >= STARVING,
+            false => !self.is_starving(),
+        };
         match () {
             () if self.player.playing => slack,
             () if could_start => slack + PAUSED,
