@@ -7,7 +7,7 @@ use manifest::SegmentId;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use swarm::{Config, Input, Link, Output, Source, Verdict};
+use swarm::{Config, Input, Link, Output, Player, Source, Verdict};
 use wire::{Have, Message, Playing, Refusal, Run};
 
 const GIGABIT: u64 = 1_000_000_000;
@@ -204,6 +204,28 @@ fn viewers_leave_the_fetching_ahead_to_a_keeper_until_time_runs_out() {
     assert!(fetched_within(false, 100));
     assert!(!fetched_within(true, 2000), "it is the keeper's part");
     assert!(fetched_within(true, 6000), "which it does not do");
+}
+
+#[test]
+fn a_viewer_that_was_given_its_start_leaves_the_rest_to_the_keeper_before_it_plays() {
+    let mut stage = Stage::new(Config::default());
+    stage.feed(Input::Audience(1));
+    stage.greet_keeper(1, 1_000_000);
+    let stands =
+        Player { position: Duration::ZERO, buffered: Duration::ZERO, playing: false, rate_permille: 1000 };
+    stage.feed(Input::Player(stands));
+    let (first, next) = (SegmentId::new(2, 1), SegmentId::new(2, 2));
+    stage.feed(Input::Want(first));
+    stage.pass(100);
+    assert!(stage.fetched(first), "it begins by itself");
+    for piece in 0..film(30).piece_count(first) {
+        let (from, verdict) = (Source::Origin, Verdict::Verified);
+        stage.feed(Input::Arrived { segment: first, piece, from, verdict });
+    }
+    stage.feed(Input::FetchEnded { segment: first, complete: true });
+    stage.feed(Input::Want(next));
+    stage.pass(2000);
+    assert!(!stage.fetched(next));
 }
 
 #[test]
