@@ -5,7 +5,7 @@ import http from "node:http";
 import net from "node:net";
 import { Shaper } from "./shaper.mjs";
 
-const MEDIA = /^\/s\/[^/]+\/[va]\d+\/(?:init\.mp4|\d+\.m4s)$/;
+const MEDIA = /^\/s\/[^/]+\/[va]\d+\/(?:init\.mp4|init\/\d+\.mp4|(?:part\/)?\d+\.m4s)$/;
 /** Viewers name themselves at the end of their User-Agent. */
 const VIEWER = / viewer\/(\w+)$/;
 

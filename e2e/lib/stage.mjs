@@ -50,7 +50,7 @@ async function unlocked(name, what) {
     }
 }
 
-class Stage {
+export class Stage {
     constructor(parts) {
         Object.assign(this, parts);
     }
@@ -64,7 +64,7 @@ class Stage {
     page(mode, attributes = {}) {
         const src = this.at(`/s/${this.card.slug}/master.m3u8`);
         if (mode === "watch") return this.at(`/watch/${this.card.slug}`);
-        if (mode === "plain") return this.at(`/bench/plain.html?src=${encodeURIComponent(src)}`);
+        if (mode === "plain") return this.at(`/bench/plain.html?${new URLSearchParams({ src, ...attributes })}`);
         const query = new URLSearchParams({ src, key: this.key, ...attributes });
         return this.at(`/bench/braidcast.html?${query}`);
     }

@@ -99,6 +99,8 @@ class Plain {
   context = null;
   isAborted = false;
   load(context, _how, callbacks) {
+    assert.equal(this.stats.loading.start, 0, "hls.js's own loads once only");
+    this.stats.loading.start = performance.now();
     Plain.asked.push({ context, answer: (data) => callbacks.onSuccess({ url: context.url, data }, this.stats, context, null) });
   }
   abort() {

@@ -63,12 +63,13 @@ export class Playlists {
     if (!isGood || !skip || msn === undefined) return ask();
 
     const { stats } = plain;
-    stats.loading.start = performance.now();
+    const begunAt = performance.now();
     plain.context = context;
     const over = this.#follow(known, rendition, msn, part, (text) => {
       if (text === null) return ask();
       this.#spared += 1;
-      stats.loading.first = stats.loading.end = performance.now();
+      // A loader that has begun by its figures loads nothing any more: they are set at the end.
+      stats.loading = { start: begunAt, first: performance.now(), end: performance.now() };
       stats.loaded = stats.total = text.length;
       callbacks.onSuccess({ url: context.url, data: text, code: 200 }, stats, context, null);
     });
