@@ -11,7 +11,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::fragment::{Planned, Traf};
-use crate::moov::{Content, Defaults, Movie};
+use crate::moov::{Content, Defaults, Movie, Trak};
 use crate::read::{FourCc, Malformed};
 use crate::{Kind, Sample, Track, track};
 
@@ -32,7 +32,7 @@ pub enum Error {
     /// Fragments came before the `moov`.
     #[error("a fragment came before the 'moov'")]
     NoMoov,
-    /// There is not exactly one track.
+    /// There is not exactly one track, or none of the kind that is wanted.
     #[error("the stream holds {0} tracks; send each track in a stream of its own")]
     Tracks(usize),
     /// The track's codec is not H.264 or AAC.
@@ -70,6 +70,8 @@ pub enum Event {
 #[derive(Debug)]
 pub struct FragmentReader {
     max_fragment: u64,
+    /// Which track is read; `None` where there must be just one.
+    kind: Option<Kind>,
     buffer: BytesMut,
     /// Stream position of the first byte in `buffer`.
     at: u64,
@@ -86,7 +88,7 @@ struct Stream {
     track: Track,
     announced: bool,
     id: u32,
-    defaults: Defaults,
+    defaults: Vec<Defaults>,
     dts_shift: i128,
     cts_shift: i128,
     next_dts: u64,
@@ -108,6 +110,7 @@ impl FragmentReader {
     pub fn with_max_fragment(bytes: u64) -> Self {
         Self {
             max_fragment: bytes.min(MAX_FRAGMENT),
+            kind: None,
             buffer: BytesMut::new(),
             at: 0,
             skip: 0,
@@ -115,6 +118,17 @@ impl FragmentReader {
             fragment: None,
             failed: false,
         }
+    }
+
+    /// A reader of the first track of a kind, whichever others are beside it. It takes at most `max_fragment` bytes, and at most
+    /// [`MAX_FRAGMENT`], in one `mdat`.
+    pub fn of_kind(kind: Kind, max_fragment: u64) -> Self {
+        Self { kind: Some(kind), ..Self::with_max_fragment(max_fragment) }
+    }
+
+    /// Whether the `moov` has come.
+    pub fn is_ready(&self) -> bool {
+        self.stream.is_some()
     }
 
     /// Takes the next bytes and gives what they complete. After an error the reader takes nothing more.
@@ -219,12 +233,7 @@ impl FragmentReader {
         if !movie.fragmented {
             return Err(Error::NotFragmented);
         }
-        let [trak] = &movie.tracks[..] else { return Err(Error::Tracks(movie.tracks.len())) };
-        let mut track = match trak.content()? {
-            Content::Track(track) => track,
-            Content::Foreign(kind, codec) => return Err(Error::Codec { kind, codec }),
-            Content::Neither => return Err(Error::Tracks(0)),
-        };
+        let (trak, mut track) = self.choose(&movie)?;
         let stretch = trak.stretch(movie.timescale).ok_or(Error::EditList)?;
         let offset = i128::from(stretch.delay) - i128::from(stretch.from);
         let (mut dts_shift, mut cts_shift) = (0, 0);
@@ -233,19 +242,36 @@ impl FragmentReader {
             Kind::Video => cts_shift = offset,
             Kind::Audio => track.priming = u64::try_from(-offset).unwrap_or(u64::MAX),
         }
-        let defaults = movie.defaults.iter().find(|d| d.track == trak.id);
-        let defaults =
-            defaults.copied().unwrap_or(Defaults { track: trak.id, duration: 0, size: 0, flags: 0 });
-        let stream =
-            Stream { track, announced: false, id: trak.id, defaults, dts_shift, cts_shift, next_dts: 0 };
+        let id = trak.id;
+        let defaults = movie.defaults;
+        let stream = Stream { track, announced: false, id, defaults, dts_shift, cts_shift, next_dts: 0 };
         self.stream = Some(stream);
         Ok(())
+    }
+
+    /// The track that is read.
+    fn choose<'a, 'b>(&self, movie: &'a Movie<'b>) -> Result<(&'a Trak<'b>, Track), Error> {
+        if self.kind.is_none() && movie.tracks.len() != 1 {
+            return Err(Error::Tracks(movie.tracks.len()));
+        }
+        let is_wanted = |kind| self.kind.is_none_or(|wanted| wanted == kind);
+        let mut foreign = None;
+        for trak in &movie.tracks {
+            match trak.content()? {
+                Content::Track(track) if is_wanted(track.kind) => return Ok((trak, track)),
+                Content::Foreign(kind, codec) if is_wanted(kind) => {
+                    foreign.get_or_insert(Error::Codec { kind, codec });
+                }
+                _ => {}
+            }
+        }
+        Err(foreign.unwrap_or(Error::Tracks(0)))
     }
 
     fn moof(&mut self, start: u64, payload: &[u8], events: &mut Vec<Event>) -> Result<(), Error> {
         let stream = self.stream.as_mut().ok_or(Error::NoMoov)?;
         let mut samples = Vec::new();
-        for traf in Traf::read_all(start, payload, &[stream.defaults], stream.next_dts)? {
+        for traf in Traf::read_all(start, payload, &stream.defaults, stream.next_dts)? {
             if traf.track == stream.id {
                 samples.extend(traf.samples);
             }

@@ -8,6 +8,7 @@
 //! - [`hls`] and [`dash`] write the playlists of a [`Presentation`].
 //! - [`live`] does the same for a stream that has no end yet, part by part.
 //! - [`progressive`] lays out a package as one file that any player can open and seek in.
+//! - [`mpd`] reads the MPD of somebody else's live stream.
 //! - [`check`] judges a finished package, ours or another's.
 //!
 //! It lacks: encoders and decoders, sockets, files (the demuxer reads through a `Read + Seek` it is given),
@@ -39,6 +40,7 @@ pub mod check;
 pub mod dash;
 pub mod hls;
 pub mod live;
+pub mod mpd;
 pub mod progressive;
 
 pub use init::init_segment;

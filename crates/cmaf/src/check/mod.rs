@@ -12,10 +12,10 @@ mod hls;
 pub mod live;
 mod live_tags;
 mod media;
-mod mpd;
+pub(crate) mod mpd;
 mod playlist;
-mod url;
-mod xml;
+pub(crate) mod url;
+pub(crate) mod xml;
 
 use std::collections::BTreeMap;
 use std::fmt;

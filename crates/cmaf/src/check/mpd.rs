@@ -234,7 +234,7 @@ fn expand(timeline: &Element) -> Result<Vec<(u64, u64)>, String> {
 }
 
 /// Fills a template in (ISO/IEC 23009-1 section 5.3.9.4.4).
-fn fill(template: &str, id: &str, bandwidth: &str, number: u64, time: u64) -> String {
+pub(crate) fn fill(template: &str, id: &str, bandwidth: &str, number: u64, time: u64) -> String {
     let mut out = String::new();
     let mut parts = template.split('$');
     out.push_str(parts.next().unwrap_or(""));
@@ -259,7 +259,7 @@ fn fill(template: &str, id: &str, bandwidth: &str, number: u64, time: u64) -> St
 }
 
 /// Seconds of an `xs:duration` with days at most; months have no length.
-fn seconds(text: &str) -> Option<f64> {
+pub(crate) fn seconds(text: &str) -> Option<f64> {
     let (date, time) = text.strip_prefix('P')?.split_once('T').unwrap_or((text.strip_prefix('P')?, ""));
     let mut total = 0.0;
     for (part, units) in [(date, &[('D', 86400.0)][..]), (time, &[('H', 3600.0), ('M', 60.0), ('S', 1.0)])] {

@@ -1,7 +1,7 @@
 //! Resolving references (RFC 3986 section 5.2), for absolute URLs and for paths that stay relative.
 
 /// What `reference` means in the resource at `base`.
-pub(super) fn resolve(base: &str, reference: &str) -> String {
+pub(crate) fn resolve(base: &str, reference: &str) -> String {
     if has_scheme(reference) {
         return reference.to_owned();
     }

@@ -11,16 +11,16 @@ const MAX_ELEMENTS: usize = 1 << 20;
 
 /// An element; namespaces are taken off its name.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Element {
-    pub(super) name: String,
+pub(crate) struct Element {
+    pub(crate) name: String,
     attributes: BTreeMap<String, String>,
-    pub(super) children: Vec<Element>,
-    pub(super) text: String,
+    pub(crate) children: Vec<Element>,
+    pub(crate) text: String,
 }
 
 impl Element {
     /// Reads a document and gives its root.
-    pub(super) fn parse(document: &str) -> Result<Self, String> {
+    pub(crate) fn parse(document: &str) -> Result<Self, String> {
         let mut reader = Reader::from_str(document);
         let mut open: Vec<Self> = vec![Self::default()];
         let mut count = 0usize;
@@ -79,19 +79,19 @@ impl Element {
         Ok(element)
     }
 
-    pub(super) fn get(&self, attribute: &str) -> Option<&str> {
+    pub(crate) fn get(&self, attribute: &str) -> Option<&str> {
         self.attributes.get(attribute).map(String::as_str)
     }
 
-    pub(super) fn number(&self, attribute: &str) -> Option<u64> {
+    pub(crate) fn number(&self, attribute: &str) -> Option<u64> {
         self.get(attribute)?.parse().ok()
     }
 
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
-    pub(super) fn child(&self, name: &str) -> Option<&Element> {
+    pub(crate) fn child(&self, name: &str) -> Option<&Element> {
         self.children.iter().find(|child| child.name == name)
     }
 }
