@@ -1,6 +1,7 @@
 //! What live streams there are, and which doors they have.
 
 use super::desk::StreamKey;
+use super::pull::PullConfig;
 use super::put::PutLimits;
 use super::rtmp::RtmpLimits;
 use super::whip::WhipConfig;
@@ -37,6 +38,8 @@ pub struct StreamConfig {
 pub struct Config {
     /// The streams.
     pub streams: Vec<StreamConfig>,
+    /// Streams of others that are shown as they are.
+    pub pulls: Vec<PullConfig>,
     /// Where RTMP publishers come in (`rtmp://HOST/live`), if anywhere; port 0 for any.
     pub rtmp: Option<SocketAddr>,
     /// Limits of the RTMP door.
@@ -59,6 +62,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             streams: Vec::new(),
+            pulls: Vec::new(),
             rtmp: None,
             rtmp_limits: RtmpLimits::default(),
             put_limits: PutLimits::default(),
@@ -107,8 +111,9 @@ pub enum LiveError {
 
 impl Config {
     pub(super) fn validate(&self) -> Result<(), LiveError> {
-        if self.streams.is_empty() || self.streams.len() > MAX_STREAMS {
-            return Err(LiveError::Count(self.streams.len()));
+        let count = self.streams.len() + self.pulls.len();
+        if count == 0 || count > MAX_STREAMS {
+            return Err(LiveError::Count(count));
         }
         if !SEGMENT.contains(&self.segment) {
             return Err(LiveError::Segment);
@@ -123,6 +128,14 @@ impl Config {
             }
             if stream.srt.is_some() && !PASSPHRASE.contains(&stream.key.reveal().len()) {
                 return Err(LiveError::Passphrase(stream.name.clone()));
+            }
+        }
+        for pull in &self.pulls {
+            if Slug::parse(&pull.name).is_none() {
+                return Err(LiveError::Name(pull.name.clone()));
+            }
+            if !names.insert(&pull.name) {
+                return Err(LiveError::Twice(pull.name.clone()));
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use super::flv::Media;
 use cmaf::Track;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 
@@ -69,8 +70,8 @@ pub(crate) type Outlet = (String, mpsc::Receiver<Publication>);
 #[derive(Debug)]
 struct Entry {
     name: String,
-    /// Keyed hash of its key: comparing hashes takes the same time wherever they differ.
-    key: blake3::Hash,
+    /// Keyed hash of its key: comparing hashes takes the same time wherever they differ. `None`: nobody may publish it from outside.
+    key: Option<blake3::Hash>,
     publications: mpsc::Sender<Publication>,
     current: Mutex<Option<watch::Sender<bool>>>,
 }
@@ -108,6 +109,8 @@ pub(crate) struct Publication {
     pub door: &'static str,
     /// How many tracks there will be at most.
     pub tracks: usize,
+    /// Keyframes are no further apart, where that is known.
+    pub target: Option<Duration>,
     media: mpsc::Receiver<Message>,
     replaced: watch::Receiver<bool>,
 }
@@ -123,7 +126,7 @@ pub(crate) enum Next {
 impl Desk {
     /// A desk for streams of these names and keys, and where the publications of each come out.
     pub fn new(
-        streams: impl IntoIterator<Item = (String, StreamKey)>,
+        streams: impl IntoIterator<Item = (String, Option<StreamKey>)>,
     ) -> Result<(Self, Vec<Outlet>), getrandom::Error> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
@@ -131,7 +134,7 @@ impl Desk {
         let mut outlets = Vec::new();
         for (name, key) in streams {
             let (publications, outlet) = mpsc::channel(WAITING_PUBLICATIONS);
-            let key = blake3::keyed_hash(&secret, key.reveal().as_bytes());
+            let key = key.map(|key| blake3::keyed_hash(&secret, key.reveal().as_bytes()));
             entries.push(Entry { name: name.clone(), key, publications, current: Mutex::default() });
             outlets.push((name, outlet));
         }
@@ -164,7 +167,7 @@ impl Desk {
         let mut found = None;
         // All of them, so that the time does not tell which one it was.
         for (at, entry) in self.0.iter().enumerate() {
-            if entry.key == hash && wanted(entry) {
+            if entry.key == Some(hash) && wanted(entry) {
                 found = Some(at);
             }
         }
@@ -184,6 +187,16 @@ impl Seat {
 
     /// Begins a publication; the one before it is over.
     pub async fn open(&self, door: &'static str, tracks: usize) -> Result<Publisher, Over> {
+        self.open_with(door, tracks, None).await
+    }
+
+    /// Begins a publication whose keyframes are no further apart than `target`; the one before it is over.
+    pub async fn open_with(
+        &self,
+        door: &'static str,
+        tracks: usize,
+        target: Option<Duration>,
+    ) -> Result<Publisher, Over> {
         let (media, outlet) = mpsc::channel(WAITING);
         let (replace, replaced) = watch::channel(false);
         {
@@ -192,7 +205,7 @@ impl Seat {
                 old.send_replace(true);
             }
         }
-        let publication = Publication { door, tracks, media: outlet, replaced: replaced.clone() };
+        let publication = Publication { door, tracks, target, media: outlet, replaced: replaced.clone() };
         let publisher = Publisher { media, replaced };
         let mut over = publisher.clone();
         tokio::select! {
@@ -268,7 +281,8 @@ mod tests {
 
     #[test]
     fn keys_open_their_own_stream_and_never_show() {
-        let streams = [("one".to_owned(), key("first-key")), ("two".to_owned(), key("second-key"))];
+        let streams =
+            [("one".to_owned(), Some(key("first-key"))), ("two".to_owned(), Some(key("second-key")))];
         let (desk, _outlets) = Desk::new(streams).unwrap();
         assert_eq!(desk.admit("second-key").unwrap().stream(), "two");
         assert!(desk.admit("second-ke").is_none() && desk.admit("").is_none());
@@ -280,7 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_newer_publication_takes_over() {
-        let (desk, mut outlets) = Desk::new([("one".to_owned(), key("first-key"))]).unwrap();
+        let (desk, mut outlets) = Desk::new([("one".to_owned(), Some(key("first-key")))]).unwrap();
         let seat = desk.admit("first-key").unwrap();
         let mut old = seat.open("test", 2).await.unwrap();
         let mut new = seat.open("test", 2).await.unwrap();

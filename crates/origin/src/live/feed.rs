@@ -42,6 +42,8 @@ pub struct Broadcast {
     pub stream: String,
     /// What comes of it, in order; dropping it ends the broadcast.
     pub feed: mpsc::Receiver<Feed>,
+    /// How far apart keyframes may be, where the source has said so.
+    pub target: Option<Duration>,
     /// How it is doing.
     pub figures: Arc<Figures>,
 }
@@ -145,10 +147,10 @@ pub(super) struct FeedSender {
 pub(super) struct Unwanted;
 
 impl FeedSender {
-    pub fn new(stream: &str) -> (Self, Broadcast) {
+    pub fn new(stream: &str, target: Option<Duration>) -> (Self, Broadcast) {
         let (events, feed) = mpsc::channel(WAITING);
         let figures = Arc::new(Figures::default());
-        let broadcast = Broadcast { stream: stream.to_owned(), feed, figures: Arc::clone(&figures) };
+        let broadcast = Broadcast { stream: stream.to_owned(), feed, target, figures: Arc::clone(&figures) };
         (Self { events, figures }, broadcast)
     }
 

@@ -5,6 +5,7 @@
 //! SRT ------> desk (keys; the newest takes over) -> stream (bridges gaps) -> [ffmpeg ladder] -> Broadcast
 //! HTTP PUT -/
 //! WHIP ----/
+//! pull ---/
 //!
 //! Broadcast -> Stage::show (parts, signed heads) -> Channel <- HTTP (`http::live`)
 //! ```
@@ -12,6 +13,7 @@
 //! The invariant: all renditions of a broadcast share one timeline, whose zero has a known wall-clock time; their times rise through
 //! reconnects and restarts of the encoder. What waits anywhere is bounded, and so is what a stranger costs.
 
+mod annexb;
 mod channel;
 mod config;
 mod desk;
@@ -19,6 +21,7 @@ mod encode;
 mod feed;
 pub mod flv;
 mod gather;
+mod pull;
 mod put;
 mod rtmp;
 mod srt;
@@ -32,6 +35,7 @@ pub use cmaf::live::Targets;
 pub use config::{Config, LiveError, StreamConfig};
 pub use desk::{BadKey, StreamKey};
 pub use feed::{Beginning, Broadcast, Feed, Figures, RenditionId};
+pub use pull::{BadPull, PullConfig};
 pub use put::PutLimits;
 pub use rtmp::RtmpLimits;
 pub use whip::WhipConfig;
@@ -65,12 +69,14 @@ impl Live {
     /// Opens the doors of `config`. ffmpeg (`tools`) is needed for a ladder and for SRT.
     pub async fn open(config: Config, tools: Option<Tools>) -> Result<Self, LiveError> {
         config.validate()?;
-        let needs_ffmpeg = config.encoding.transcode || config.streams.iter().any(|s| s.srt.is_some());
+        let encodes = config.encoding.transcode && !config.streams.is_empty();
+        let needs_ffmpeg = encodes || config.streams.iter().any(|s| s.srt.is_some());
         if needs_ffmpeg && tools.is_none() {
             return Err(LiveError::NoFfmpeg);
         }
-        let keys = config.streams.iter().map(|stream| (stream.name.clone(), stream.key.clone()));
-        let (desk, outlets) = Desk::new(keys).map_err(LiveError::Random)?;
+        let keys = config.streams.iter().map(|stream| (stream.name.clone(), Some(stream.key.clone())));
+        let pulled = config.pulls.iter().map(|pull| (pull.name.clone(), None));
+        let (desk, outlets) = Desk::new(keys.chain(pulled)).map_err(LiveError::Random)?;
         let mut tasks = JoinSet::new();
         let mut rtmp = None;
         if let Some(address) = config.rtmp {
@@ -91,9 +97,16 @@ impl Live {
             let opened = Whip::open(settings, desk.clone(), tools.clone(), config.segment);
             whip = Some(opened.await.map_err(failed)?);
         }
+        for pull in &config.pulls {
+            if let Some(seat) = desk.seat(&pull.name) {
+                tasks.spawn(pull::serve(pull.clone(), seat));
+            }
+        }
         let (sender, broadcasts) = mpsc::channel(WAITING_BROADCASTS);
         for (name, publications) in outlets {
-            let workshop = tools.clone().filter(|_| config.encoding.transcode).map(|tools| Workshop {
+            let pulled = config.pulls.iter().any(|pull| pull.name == name);
+            let encodes = config.encoding.transcode && !pulled;
+            let workshop = tools.clone().filter(|_| encodes).map(|tools| Workshop {
                 tools,
                 settings: config.encoding.clone(),
                 segment: config.segment,
@@ -138,6 +151,11 @@ impl Drop for Live {
             whip.close();
         }
     }
+}
+
+/// Reads `bytes` as what a pulled stream might answer: an entry for fuzzers. Whatever the bytes are, it returns.
+pub fn fuzz_pull(bytes: &[u8]) {
+    pull::fuzz(bytes);
 }
 
 /// Feeds `bytes` to an RTMP session as a publisher would: an entry for fuzzers. Whatever the bytes are, it returns.

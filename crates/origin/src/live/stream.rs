@@ -89,7 +89,7 @@ impl Stream {
             let air = match on_air.take() {
                 Some(air) if air.feed.send(Feed::Restart).await.is_ok() => air,
                 _ => {
-                    let (feed, broadcast) = FeedSender::new(&self.name);
+                    let (feed, broadcast) = FeedSender::new(&self.name, publication.target);
                     if self.broadcasts.send(broadcast).await.is_err() {
                         return;
                     }

@@ -82,6 +82,12 @@ pub(super) fn start(track: &Track, sample: &Sample) -> i128 {
     rounded(ticks * NANOS, i128::from(track.timescale.max(1)))
 }
 
+/// When `sample` of `track` is decoded, in nanoseconds of the publisher's clock.
+pub(super) fn decoded(track: &Track, sample: &Sample) -> i128 {
+    let ticks = i128::from(sample.dts) - i128::from(track.priming);
+    rounded(ticks * NANOS, i128::from(track.timescale.max(1)))
+}
+
 fn rounded(value: i128, by: i128) -> i128 {
     (value + by / 2).div_euclid(by)
 }

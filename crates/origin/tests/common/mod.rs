@@ -3,6 +3,7 @@
 
 pub mod live;
 pub mod stage;
+pub mod upstream;
 pub mod web;
 
 use manifest::SecretKey;

@@ -30,6 +30,9 @@ const TRACKS: Duration = Duration::from_secs(5);
 const MAX_HELD: usize = 8192;
 const MAX_HELD_BYTES: usize = 64 << 20;
 
+/// The longest target duration that a source is granted, in seconds.
+const MAX_TARGET_S: u32 = 60;
+
 /// Where streams are shown, and how.
 #[derive(Clone, Debug)]
 pub struct Stage {
@@ -68,7 +71,14 @@ enum Failed {
 impl Stage {
     /// Shows `broadcast` from its beginning to its end, and for a while after; then makes a film of it, if it shall be recorded.
     pub async fn show(&self, broadcast: Broadcast) -> Show {
-        let Broadcast { stream, mut feed, figures } = broadcast;
+        let Broadcast { stream, mut feed, target, figures } = broadcast;
+        let mut stage = self.clone();
+        if let Some(target) = target {
+            // Its keyframes come where they come.
+            let seconds = target.as_secs() + u64::from(target.subsec_nanos() > 0);
+            let ours = &mut stage.config.targets.target_duration_s;
+            *ours = (*ours).max(u32::try_from(seconds).unwrap_or(u32::MAX).min(MAX_TARGET_S));
+        }
         let Some(slug) = Slug::parse(&stream) else { return Show::default() };
         let mut over = JoinSet::new();
         let mut opening: Option<Opening> = None;
@@ -88,7 +98,7 @@ impl Stage {
                 Some(None) => Feed::End,
                 None => {
                     if let Some(held) = opening.take() {
-                        on_air = self.open(&slug, &figures, held).await;
+                        on_air = stage.open(&slug, &figures, held).await;
                     } else if let Some(air) = &mut on_air {
                         air.flush().await;
                     }
@@ -99,7 +109,7 @@ impl Stage {
                 Feed::Begin(beginning) => {
                     if let Some(air) = on_air.take_if(|air| !air.has(&beginning)) {
                         tracing::info!(%stream, "its renditions are others now: it begins anew");
-                        self.end(air, &mut over).await;
+                        stage.end(air, &mut over).await;
                     }
                     if on_air.is_none() {
                         opening = Some(Opening::new(beginning));
@@ -112,7 +122,7 @@ impl Stage {
                         && !air.restart(&id, track).await
                         && let Some(air) = on_air.take()
                     {
-                        self.end(air, &mut over).await;
+                        stage.end(air, &mut over).await;
                     }
                 }
                 Feed::Sample(id, sample) => {
@@ -120,7 +130,7 @@ impl Stage {
                         if held.hold(id, sample)
                             && let Some(held) = opening.take()
                         {
-                            on_air = self.open(&slug, &figures, held).await;
+                            on_air = stage.open(&slug, &figures, held).await;
                         }
                     } else if let Some(air) = &mut on_air {
                         air.push(&id, sample).await;
@@ -139,7 +149,7 @@ impl Stage {
             }
         }
         if let Some(air) = on_air {
-            self.end(air, &mut over).await;
+            stage.end(air, &mut over).await;
         }
         let mut shown = Show::default();
         while let Some(ended) = over.join_next().await {

@@ -10,6 +10,7 @@ mod write;
 
 pub use read::{FileReader, Tag};
 pub use tags::{Media, TagError, TagReader};
+pub(super) use tags::{chroma, picture_size};
 pub use write::TagWriter;
 
 /// Tag types.

@@ -6,7 +6,7 @@
 use super::Tag;
 use bytes::{Buf, Bytes};
 use cmaf::{Kind, Malformed, Sample, Track};
-use h264_reader::nal::sps::SeqParameterSet;
+use h264_reader::nal::sps::{ChromaFormat, SeqParameterSet};
 use h264_reader::rbsp::{BitReader, ByteReader};
 use thiserror::Error;
 
@@ -282,8 +282,22 @@ fn foreign(name: &[u8; 4]) -> &'static str {
     }
 }
 
+/// Chroma format, and bits above eight of luma and colour, out of a sequence parameter set.
+pub(in crate::live) fn chroma(sps: &[u8]) -> Option<[u8; 3]> {
+    let bits = BitReader::new(ByteReader::skipping_h264_header(sps));
+    let info = SeqParameterSet::from_bits(bits).ok()?.chroma_info;
+    let format = match info.chroma_format {
+        ChromaFormat::Monochrome => 0,
+        ChromaFormat::YUV420 => 1,
+        ChromaFormat::YUV422 => 2,
+        ChromaFormat::YUV444 => 3,
+        ChromaFormat::Invalid(_) => return None,
+    };
+    Some([format, info.bit_depth_luma_minus8 & 7, info.bit_depth_chroma_minus8 & 7])
+}
+
 /// Width and height out of the first sequence parameter set of an `avcC`.
-fn picture_size(avcc: &[u8]) -> Option<(u16, u16)> {
+pub(in crate::live) fn picture_size(avcc: &[u8]) -> Option<(u16, u16)> {
     let len = usize::from(u16::from_be_bytes(*avcc.get(6..)?.first_chunk::<2>()?));
     let sps = avcc.get(8..8 + len)?;
     let bits = BitReader::new(ByteReader::skipping_h264_header(sps));

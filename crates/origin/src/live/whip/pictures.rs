@@ -1,46 +1,32 @@
 //! H.264 as RTP brings it (RFC 6184, put together with start codes) to tags as RTMP has them.
 
+use crate::live::annexb::{ParameterSets, split};
 use crate::live::flv::Tag;
 use bytes::Bytes;
 
-/// Types of NAL units.
+/// The type of a NAL unit where decoding can start.
 const IDR: u8 = 5;
-const SEQUENCE_SET: u8 = 7;
-const PICTURE_SET: u8 = 8;
-const DELIMITER: u8 = 9;
-const FILLER: u8 = 12;
-
-/// Bytes of a parameter set.
-const MAX_SET: usize = 1024;
 
 /// Turns pictures into tags, and remembers the parameter sets.
 #[derive(Debug, Default)]
-pub(super) struct Pictures {
-    sequence: Vec<u8>,
-    picture: Vec<u8>,
-    config: Vec<u8>,
-}
+pub(super) struct Pictures(ParameterSets);
 
 impl Pictures {
     /// Tags for one picture: its configuration, when that changed, and itself.
     pub fn tags(&mut self, timestamp_ms: u32, units: &[u8]) -> Vec<Tag> {
         let mut body = vec![0x27, 1, 0, 0, 0];
         for unit in split(units) {
-            match unit[0] & 31 {
-                SEQUENCE_SET if (4..MAX_SET).contains(&unit.len()) => self.sequence = unit.to_vec(),
-                PICTURE_SET if unit.len() < MAX_SET => self.picture = unit.to_vec(),
-                SEQUENCE_SET | PICTURE_SET | DELIMITER | FILLER => {}
-                kind => {
-                    if kind == IDR {
-                        body[0] = 0x17;
-                    }
-                    body.extend_from_slice(&(unit.len() as u32).to_be_bytes());
-                    body.extend_from_slice(unit);
-                }
+            if self.0.take(unit) {
+                continue;
             }
+            if unit[0] & 31 == IDR {
+                body[0] = 0x17;
+            }
+            body.extend_from_slice(&(unit.len() as u32).to_be_bytes());
+            body.extend_from_slice(unit);
         }
         let mut tags = Vec::new();
-        if let Some(config) = self.new_config() {
+        if let Some(config) = self.0.new_config() {
             let config = [&[0x17, 0, 0, 0, 0][..], &config].concat();
             tags.push(Tag::Video { timestamp_ms, body: config.into() });
         }
@@ -49,45 +35,6 @@ impl Pictures {
         }
         tags
     }
-
-    /// An AVCDecoderConfigurationRecord, if it is another one than before.
-    fn new_config(&mut self) -> Option<Vec<u8>> {
-        let (&[_, profile, constraints, level], false) =
-            (self.sequence.first_chunk::<4>()?, self.picture.is_empty())
-        else {
-            return None;
-        };
-        let mut config = vec![1, profile, constraints, level, 0xff, 0xe1];
-        config.extend_from_slice(&(self.sequence.len() as u16).to_be_bytes());
-        config.extend_from_slice(&self.sequence);
-        config.push(1);
-        config.extend_from_slice(&(self.picture.len() as u16).to_be_bytes());
-        config.extend_from_slice(&self.picture);
-        if matches!(profile, 100 | 110 | 122 | 144) {
-            config.extend_from_slice(&[0xfd, 0xf8, 0xf8, 0]); // 4:2:0 with eight bits: what WebRTC has
-        }
-        (config != self.config).then(|| {
-            self.config.clone_from(&config);
-            config
-        })
-    }
-}
-
-/// The NAL units between start codes; none is empty.
-fn split(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut starts: Vec<usize> = Vec::new();
-    let mut at = 0;
-    while let Some(found) = bytes[at..].windows(3).position(|three| three == [0, 0, 1]) {
-        at += found + 3;
-        starts.push(at);
-    }
-    (0..starts.len()).filter_map(move |n| {
-        let end = starts.get(n + 1).map_or(bytes.len(), |next| next - 3);
-        let unit = &bytes[starts[n]..end];
-        // A longer start code begins with one more zero; no unit ends in one.
-        let len = unit.iter().rposition(|&byte| byte != 0)? + 1;
-        Some(&unit[..len])
-    })
 }
 
 #[cfg(test)]

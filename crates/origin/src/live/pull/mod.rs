@@ -1,0 +1,234 @@
+//! Pulling: a door that fetches by itself. Somebody else's live stream, HLS or DASH, is read as any player would read
+//! it, each segment once, and goes on as a publication.
+//!
+//! ```text
+//! URL -> Source (playlists, MPD) -> a Follower for each rendition (segments, samples) -> mix (one timeline, its own pace) -> Seat
+//! ```
+//!
+//! The invariant: only what an operator may ask is asked, however playlists and redirects name it; what is fetched, waited for and
+//! held has a bound; what comes out is, sample by sample, what was published.
+
+mod address;
+mod dash;
+mod demux;
+mod follower;
+mod hls;
+mod listing;
+mod mix;
+mod pause;
+mod source;
+mod ts;
+mod web;
+
+use super::desk::Seat;
+use crate::slug::{MAX_SLUG_LEN, Slug};
+use address::Rule;
+use follower::{Follower, Memory, WAITING};
+use mix::{Lane, Stop, mix};
+use pause::{Pause, jittered};
+use reqwest::Url;
+use source::{MAX_RENDITIONS, Source, Trouble};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use web::{Web, shown};
+
+/// Pauses before a stream is asked for again that could not be had: the first, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// A stream that went on for so long failed of something new.
+const PROVEN: Duration = Duration::from_secs(30);
+/// How often a stream that is over is looked at.
+const OVER: Duration = Duration::from_secs(20);
+
+/// A stream that is somebody else's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PullConfig {
+    /// Its name here.
+    pub name: String,
+    /// Where it is: an address of http or https, which may hold secrets and is never shown whole.
+    pub url: Url,
+    /// Whether this machine and its own networks may be asked too.
+    pub private: bool,
+}
+
+impl fmt::Debug for PullConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PullConfig").field("name", &self.name).field("url", &self.place()).finish()
+    }
+}
+
+/// A text that names no stream to pull. It is not repeated: it may hold secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "say NAME=URL or URL, which begins with https:// or http://; a name has small letters, digits and '-'"
+)]
+pub struct BadPull;
+
+impl PullConfig {
+    /// Reads `NAME=URL` or `URL`; without a name it is called after where it is.
+    pub fn parse(text: &str, private: bool) -> Result<Self, BadPull> {
+        let named = text.split_once('=').filter(|(name, _)| !name.contains(':'));
+        let (name, url) = named.map_or((None, text), |(name, url)| (Some(name.trim()), url));
+        let url = Url::parse(url.trim()).map_err(|_| BadPull)?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(BadPull);
+        }
+        let name = match name {
+            Some(name) => Slug::parse(name).ok_or(BadPull)?,
+            None => called(&url),
+        };
+        Ok(Self { name: name.to_string(), url, private })
+    }
+
+    /// Where it is, without secrets.
+    pub fn place(&self) -> String {
+        shown(&self.url)
+    }
+}
+
+/// A name out of host and path, without what all such addresses have.
+fn called(url: &Url) -> Slug {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.strip_prefix("www.").unwrap_or(host);
+    let mut words = vec![host];
+    words.extend(url.path_segments().into_iter().flatten().filter(|word| !word.is_empty()));
+    if let Some(last) = words.last_mut().filter(|last| **last != host) {
+        *last = last.rsplit_once('.').map_or(*last, |(stem, _)| stem);
+        if ["master", "index", "playlist", "manifest", "main", "media", "chunklist"].contains(last) {
+            words.pop();
+        }
+    }
+    let text = words.join("-").replace('.', "-");
+    Slug::of_file(Path::new(&text.chars().take(MAX_SLUG_LEN).collect::<String>()))
+}
+
+/// Pulls a stream for as long as it is let.
+pub(super) async fn serve(config: PullConfig, seat: Seat) {
+    let place = config.place();
+    let mut pause = Pause::new(FIRST_PAUSE, LONGEST_PAUSE);
+    let mut said = String::new();
+    let memories: Vec<Memory> = (0..MAX_RENDITIONS).map(|_| Memory::default()).collect();
+    loop {
+        let begun = Instant::now();
+        match session(&config, &seat, &memories).await {
+            Ok(()) => {
+                tracing::info!(stream = %config.name, %place, "the stream that is pulled has ended");
+                sleep(jittered(OVER)).await;
+                continue;
+            }
+            Err(Ended::Trouble(why)) => {
+                let words = why.to_string();
+                // It may go on like that for days.
+                if words != said {
+                    tracing::warn!(stream = %config.name, %place, why = %words, "the stream cannot be pulled");
+                }
+                said = words;
+            }
+            Err(Ended::Unwanted) => {
+                tracing::debug!(stream = %config.name, "nobody takes the stream that is pulled")
+            }
+        }
+        if begun.elapsed() > PROVEN {
+            pause.reset();
+            said.clear();
+        }
+        pause.wait().await;
+    }
+}
+
+/// Why a session ended before the stream did.
+enum Ended {
+    Trouble(Trouble),
+    Unwanted,
+}
+
+impl From<Trouble> for Ended {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+/// Pulls a stream from its live edge until it ends, or something breaks.
+async fn session(config: &PullConfig, seat: &Seat, memories: &[Memory]) -> Result<(), Ended> {
+    let web = Web::new(Rule::new(config.private)).map_err(|why| Trouble::at(&config.url, why))?;
+    let (source, renditions) = Source::open(web, &config.url).await?;
+    let source = Arc::new(source);
+    let waiting = Arc::default();
+    let mut beginning = JoinSet::new();
+    for ((at, rendition), memory) in renditions.into_iter().enumerate().zip(memories) {
+        let begin = Follower::begin(Arc::clone(&source), rendition, Arc::clone(&waiting), memory.clone());
+        beginning.spawn(async move { (at, begin.await) });
+    }
+    let mut begun = BTreeMap::new();
+    let mut failed = None;
+    while let Some(one) = beginning.join_next().await {
+        match one {
+            Ok((at, Ok(one))) => drop(begun.insert(at, one)),
+            Ok((_, Err(why))) => {
+                tracing::debug!(stream = %config.name, %why, "a rendition is left out");
+                failed = Some(why);
+            }
+            Err(_) => {} // it has ended with the program
+        }
+    }
+    let (mut lanes, mut followers) = (Vec::new(), JoinSet::new());
+    let mut target = Duration::ZERO;
+    for (follower, pieces) in begun.into_values() {
+        target = target.max(follower.target());
+        let mut outlets = BTreeMap::new();
+        for (kind, piece) in pieces {
+            if lanes.len() >= MAX_RENDITIONS {
+                continue;
+            }
+            let (outlet, pieces) = mpsc::channel(WAITING);
+            outlets.insert(kind, outlet);
+            lanes.push(Lane::new(lanes.len() as u8, kind, piece, pieces)); // at most MAX_RENDITIONS
+        }
+        followers.spawn(follower.run(outlets));
+    }
+    if lanes.is_empty() {
+        return Err(failed.unwrap_or_else(|| source.trouble(source::Unusable::Empty)).into());
+    }
+    if let Some(why) = failed {
+        tracing::warn!(stream = %config.name, %why, "a rendition is left out");
+    }
+    tracing::info!(stream = %config.name, place = %config.place(), tracks = lanes.len(), "pulling");
+    let mixed = mix(seat, lanes, target).await;
+    // What had come before a rendition was lost has gone out by now.
+    let mut lost = None;
+    while let Some(over) = followers.try_join_next() {
+        lost = lost.or(over.ok().and_then(Result::err));
+    }
+    match mixed {
+        Ok(()) => Ok(()),
+        Err(Stop::Over) => Err(Ended::Unwanted),
+        Err(Stop::Unusable(why)) => Err(source.trouble(why).into()),
+        Err(Stop::Lost) => Err(lost.unwrap_or_else(|| source.trouble(source::Unusable::Missing)).into()),
+    }
+}
+
+/// Reads `bytes` as a playlist, and as an init segment and a segment: an entry for fuzzers. Whatever the bytes are, it returns.
+pub(super) fn fuzz(bytes: &[u8]) {
+    if let Ok(base) = Url::parse("https://example.org/live/master.m3u8") {
+        // Either verdict is right.
+        let _ = hls::read(bytes, &base);
+        let text = String::from_utf8_lossy(bytes);
+        if let Ok(manifest) = cmaf::mpd::read(&text, base.as_str()) {
+            let _ = dash::renditions(&manifest);
+            for kind in [cmaf::Kind::Video, cmaf::Kind::Audio] {
+                let _ = dash::listing(&manifest, (kind, "", 0), SystemTime::UNIX_EPOCH + OVER);
+            }
+        }
+    }
+    demux::fuzz(bytes);
+}
+
+#[cfg(test)]
+mod tests;
