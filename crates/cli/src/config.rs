@@ -59,6 +59,8 @@ pub struct File {
     pub viewers: Option<usize>,
     pub ingest: Option<OneOrMany<String>>,
     pub stream_key: Option<OneOrMany<Secret>>,
+    pub pull: Option<OneOrMany<Secret>>,
+    pub pull_private: Option<bool>,
     pub passthrough: Option<bool>,
     pub segment: Option<String>,
     pub part: Option<String>,

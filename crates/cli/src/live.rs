@@ -10,7 +10,9 @@ use jiff::SignedDuration;
 use origin::http::{Origin, serve_with};
 use origin::key;
 use origin::library::Library;
-use origin::live::{ChannelConfig, Config, Figures, Live, Show, Stage, StreamConfig, StreamKey, Targets};
+use origin::live::{
+    ChannelConfig, Config, Figures, Live, PullConfig, Show, Stage, StreamConfig, StreamKey, Targets,
+};
 use origin::tools::Tools;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
@@ -37,14 +39,21 @@ struct Doors {
 
 pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let ingest = OneOrMany::under(args.ingest.clone(), file.ingest.as_ref());
-    let doors = Doors::parse(&ingest).map_err(Wrong::wrap)?;
+    let mut doors = Doors::parse(&ingest).map_err(Wrong::wrap)?;
     let mut keys =
         named_keys(OneOrMany::under(args.key.clone(), file.stream_key.as_ref())).map_err(Wrong::wrap)?;
-    let made = keys.is_empty().then(new_key).transpose()?;
+    let pulls = pulls(&args, file).map_err(Wrong::wrap)?;
+    // Who pulls and says nothing of encoders has none.
+    let only_pulls = !pulls.is_empty() && keys.is_empty() && ingest.is_empty();
+    if only_pulls {
+        doors.rtmp = None;
+    }
+    let made = (keys.is_empty() && !only_pulls).then(new_key).transpose()?;
     keys.extend(made.clone().map(|key| (UNNAMED.to_owned(), key)));
     let mut config = config(&args, file, &doors, &keys).map_err(Wrong::wrap)?;
+    config.pulls.clone_from(&pulls);
     let tools = Tools::find();
-    if tools.is_none() && config.encoding.transcode {
+    if tools.is_none() && config.encoding.transcode && !keys.is_empty() {
         screen.line(
             "ffmpeg was not found: streams go out as they come, in one quality. Install ffmpeg and start again to get a ladder",
         );
@@ -62,7 +71,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let encoding = config.encoding.clone();
     let stop = stop::requested();
     let mut live = Live::open(config, tools).await.map_err(Wrong::wrap)?;
-    announce(&bases, &key, &live, &doors, &keys, made.is_some());
+    announce(&bases, &key, &live, &doors, (&keys, made.is_some()), &pulls);
 
     let further = doors.http.then(|| live.router());
     let (stop_serving, stopped) = oneshot::channel::<()>();
@@ -177,6 +186,16 @@ fn named_keys(keys: Vec<Secret>) -> Result<Vec<(String, String)>> {
     Ok(named)
 }
 
+/// Streams of others.
+fn pulls(args: &Args, file: &File) -> Result<Vec<PullConfig>> {
+    let private = args.pull_private.or(file.pull_private).unwrap_or(false);
+    let urls = OneOrMany::under(args.pull.clone(), file.pull.as_ref());
+    let parsed = urls.iter().enumerate().map(|(at, Secret(text))| {
+        PullConfig::parse(text, private).with_context(|| format!("--pull, number {}", at + 1))
+    });
+    parsed.collect()
+}
+
 fn new_key() -> Result<String> {
     Ok(key::stream_key()?)
 }
@@ -258,8 +277,8 @@ fn announce(
     key: &manifest::SecretKey,
     live: &Live,
     doors: &Doors,
-    keys: &[(String, String)],
-    made: bool,
+    (keys, made): (&[(String, String)], bool),
+    pulls: &[PullConfig],
 ) {
     let base = &bases[0];
     say!("Braidcast {}", env!("CARGO_PKG_VERSION"));
@@ -292,11 +311,15 @@ fn announce(
         let stream = stream.as_ref().or(keys.first().map(|(name, _)| name)).map_or("", String::as_str);
         say!("  SRT          srt://{host}:{}?mode=caller   passphrase: the key of {stream}", address.port());
     }
+    for pull in pulls {
+        say!("pull       {}   ({})", pull.place(), pull.name);
+    }
     say!("\nViewers watch at");
-    for (stream, _) in keys {
+    let streams = || keys.iter().map(|(stream, _)| stream).chain(pulls.iter().map(|pull| &pull.name));
+    for stream in streams() {
         say!("  {base}/watch/{stream}");
     }
-    if let Some((stream, _)) = keys.first() {
+    if let Some(stream) = streams().next() {
         say!("\nTo show it in a page of your own:\n{}\n", links::embed(base, stream, &key.public()));
     }
 }
@@ -314,7 +337,7 @@ fn line(origin: &Origin) -> String {
     let members = origin.tracker().stats().members;
     let served = origin.metrics().media_bytes() as f64 / 1e6;
     match streams.is_empty() {
-        true => format!("waiting for an encoder; {served:.1} MB served"),
+        true => format!("waiting for a stream; {served:.1} MB served"),
         false => format!("{}; {members} viewers meet here, {served:.1} MB served", streams.join("; ")),
     }
 }

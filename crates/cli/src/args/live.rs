@@ -10,6 +10,8 @@ Examples:
   braidcast live --key stage=4nPz-long-key --key foyer=Tq3x-long-key
                                                     two streams, each with its own key
   braidcast live --passthrough --record             no encoding: what the encoder sends goes out; a film is made of it
+  braidcast live --pull https://example.org/live/master.m3u8
+                                                    somebody else's live stream, as it is; no doors for encoders
   braidcast live --ladder 360:750k,720:2.5M --part 200ms --dvr 30m
   braidcast live --ingest srt://0.0.0.0:9000 --ingest http
                                                     SRT, and CMAF by HTTP PUT to /ingest/STREAM/TRACK; no RTMP
@@ -34,6 +36,19 @@ pub struct Live {
         hide_env_values = true
     )]
     pub key: Vec<Secret>,
+    /// A live stream from elsewhere, which goes out as it comes: HLS or DASH with H.264 and AAC; several may be given.
+    /// Without NAME= it is called after its host and path. With it there are doors for encoders only where --ingest or --key says so.
+    #[arg(
+        long,
+        value_name = "[NAME=]URL",
+        env = "BRAIDCAST_PULL",
+        value_delimiter = ' ',
+        hide_env_values = true
+    )]
+    pub pull: Vec<Secret>,
+    /// Let --pull ask this machine and private networks too, wherever a playlist or redirect leads.
+    #[arg(long, env = "BRAIDCAST_PULL_PRIVATE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub pull_private: Option<bool>,
     /// Folder for the publisher's key, recordings and what viewers go back to [default: ./braidcast-data].
     #[arg(long, value_name = "DIR", env = "BRAIDCAST_DATA")]
     pub data: Option<PathBuf>,
