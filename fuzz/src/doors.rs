@@ -5,6 +5,11 @@ pub fn live_flv(bytes: &[u8]) {
     origin::live::flv::fuzz(bytes);
 }
 
+/// What somebody else's server answers is understood or refused: playlists, MPDs, init segments and segments.
+pub fn live_pull(bytes: &[u8]) {
+    origin::live::fuzz_pull(bytes);
+}
+
 /// An RTMP publisher of any bytes is understood or sent away, and not answered at length.
 pub fn live_rtmp(bytes: &[u8]) {
     origin::live::fuzz_rtmp(bytes);

@@ -9,7 +9,7 @@ pub mod live;
 mod table;
 mod viewer;
 
-pub use doors::{live_flv, live_rtmp, rtmp_story};
+pub use doors::{live_flv, live_pull, live_rtmp, rtmp_story};
 pub use film::Film;
 pub use live::manifest_head;
 pub use table::rendezvous_table;
@@ -29,6 +29,7 @@ pub const TARGETS: &[Target] = &[
     ("cmaf_live", cmaf_live),
     ("cmaf_progressive", cmaf_progressive),
     ("live_flv", live_flv),
+    ("live_pull", live_pull),
     ("live_rtmp", live_rtmp),
     ("manifest_head", manifest_head),
     ("manifest_index", manifest_index),

@@ -401,6 +401,23 @@ fn films() {
     ));
     put("live_flv", "film", &flv);
     put("live_rtmp", "story", &rtmp_story(&flv));
+    put("live_pull", "video", &video);
+    put("live_pull", "stream", &read(make("film.ts", &["-f", "mpegts"])));
+    put(
+        "live_pull",
+        "master",
+        b"#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"x\",LANGUAGE=\"fi\",DEFAULT=YES,URI=\"a.m3u8\"\n#EXT-X-STREAM-INF:BANDWIDTH=400000,CODECS=\"avc1.640015,mp4a.40.2\",AUDIO=\"a\"\nv.m3u8\n",
+    );
+    put(
+        "live_pull",
+        "media",
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-KEY:METHOD=NONE\n#EXT-X-MAP:URI=\"i.mp4\",BYTERANGE=\"9@0\"\n#EXTINF:4,\n#EXT-X-BYTERANGE:5@9\n1.m4s\n#EXT-X-DISCONTINUITY\n#EXT-X-GAP\n#EXTINF:4,\n2.m4s\n",
+    );
+    put(
+        "live_pull",
+        "mpd",
+        b"<MPD type=\"dynamic\" availabilityStartTime=\"2026-01-01T00:00:00Z\"><Period start=\"PT0S\"><AdaptationSet mimeType=\"video/mp4\"><SegmentTemplate timescale=\"10\" initialization=\"$RepresentationID$\" media=\"$Number%03d$\"><SegmentTimeline><S t=\"0\" d=\"20\" r=\"3\"/></SegmentTimeline></SegmentTemplate><Representation id=\"v\" bandwidth=\"1\" codecs=\"avc1.640015\"/></AdaptationSet><AdaptationSet contentType=\"audio\"><SegmentTemplate duration=\"2\" initialization=\"i\" media=\"$Number$\"/><Representation id=\"a\"/></AdaptationSet></Period></MPD>",
+    );
     put("cmaf_ingest", "video", &video);
     put("cmaf_ingest", "sound", &sound);
     put("cmaf_progressive", "video", &video);
