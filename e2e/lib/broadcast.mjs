@@ -25,7 +25,7 @@ process.on("exit", () => {
 });
 
 /** `braidcast live` with one RTMP door, on ports that stay the same when it is started again. */
-async function house({ ladder, args }) {
+async function house({ ladder, args, env }) {
     const [port, door] = [await freePort(), await freePort()];
     const data = mkdtempSync(join(tmpdir(), "braidcast-live-"));
     const all = ["live", "--listen", `127.0.0.1:${port}`, "--ingest", `rtmp://127.0.0.1:${door}/live`, "--key", KEY, "--data", data,
@@ -33,7 +33,7 @@ async function house({ ladder, args }) {
     const log = [];
     let child;
     const start = () => {
-        child = spawn(braidcast(), all, { stdio: ["ignore", "pipe", "pipe"] });
+        child = spawn(braidcast(), all, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
         const one = child;
         running.add(one);
         one.on("exit", () => running.delete(one));
@@ -62,9 +62,9 @@ async function house({ ladder, args }) {
     };
 }
 
-/** A stage with a live stream on it; see `stage`. */
-export async function broadcast({ ladder = LADDER, bitsPerSecond, args = [] } = {}) {
-    const origin = await house({ ladder, args });
+/** A stage with a live stream on it; see `stage`. `env`: of the origin and of what it starts. */
+export async function broadcast({ ladder = LADDER, bitsPerSecond, args = [], env = {} } = {}) {
+    const origin = await house({ ladder, args, env });
     const parts = { origin };
     try {
         parts.encoder = await publish(origin);

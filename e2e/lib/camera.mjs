@@ -72,7 +72,10 @@ export function camera({ to, kbps = 1800 }) {
     };
 }
 
-/** To run in a viewer's page: collects in `window.delays` how old each picture is when it is shown, a few times a second. */
+/**
+ * To run in a viewer's page: collects in `window.delays` when pictures are on the screen, by the clock of this machine, which stamped them
+ * too, and how old each is then, in milliseconds, a few times a second.
+ */
 export const DELAYS = `(${watchDelays})(${JSON.stringify({ BITS, STRIP: STRIP_HEIGHT / HEIGHT, TIME_MASK })}, ${check})`;
 
 /* c8 ignore start: runs in the page */
@@ -83,10 +86,8 @@ function watchDelays({ BITS, STRIP, TIME_MASK }, check) {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [BITS, 1];
     const context = canvas.getContext("2d", { willReadFrequently: true });
-    let last = 0;
     const look = (video, shown) => {
-        if (shown - last >= EVERY_MS && !video.seeking) {
-            last = shown;
+        if (!video.seeking) {
             context.drawImage(video, 0, 0, video.videoWidth, video.videoHeight * STRIP, 0, 0, BITS, 1);
             const { data } = context.getImageData(0, 0, BITS, 1);
             let [time, sum] = [0, 0];
@@ -99,13 +100,15 @@ function watchDelays({ BITS, STRIP, TIME_MASK }, check) {
             if (sum === check(time)) window.delays.push([now, (now - time) & TIME_MASK]);
             else window.unread += 1;
         }
-        video.requestVideoFrameCallback((_, { expectedDisplayTime }) => look(video, expectedDisplayTime));
+        // To be told of every picture would cost each viewer as much as showing it.
+        setTimeout(() => next(video), EVERY_MS);
     };
+    const next = (video) => video.requestVideoFrameCallback((_, { expectedDisplayTime }) => look(video, expectedDisplayTime));
     const begin = setInterval(() => {
         const { video } = window.probe;
         if (!video?.requestVideoFrameCallback) return;
         clearInterval(begin);
-        video.requestVideoFrameCallback((_, { expectedDisplayTime }) => look(video, expectedDisplayTime));
+        next(video);
     }, 50);
 }
 /* c8 ignore stop */

@@ -1,22 +1,28 @@
-// A camera, an origin, and viewers who share: how old pictures are on their screens, and what leaves the origin for them.
+// A camera, an origin, and viewers who share: how old pictures are on their screens, what leaves the origin for them, and what they see when
+// viewers, encoder or origin die.
 
+import { cpus } from "node:os";
 import { broadcast } from "../lib/broadcast.mjs";
 import { DELAYS } from "../lib/camera.mjs";
-import { mean, sum } from "../lib/report.mjs";
+import { falseClock } from "../lib/clock.mjs";
+import { mean, median, sum } from "../lib/report.mjs";
+import { delaysS, readings, recoveredS, skippedS } from "../lib/screens.mjs";
 import { sleep } from "../lib/serve.mjs";
 import { showing, viewerRows } from "../lib/stage.mjs";
 
-const SETTLE_MS = 2000;
+/** Until the stream has as much of itself as a viewer needs who begins behind its edge. */
+const SETTLE_MS = { low: 3000, normal: 12_000 };
 
-/** What of the requests a front has counted are of one kind, a viewer and second. */
-const asked = (on, pattern, viewers, seconds) => on.front.counts.requests.filter(({ path }) => pattern.test(path)).length / viewers / seconds;
+/** Processor time of this machine since it was started, and what of it nobody used. */
+function processor() {
+    const all = cpus().map(({ times }) => times);
+    return { idle: sum(all.map(({ idle }) => idle)), total: sum(all.map((times) => sum(Object.values(times)))) };
+}
 
-const quantile = (values, q) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? null;
-
-/** Viewers come, watch for a while and go. */
-async function watched(on, { mode, viewers, gapMs, seconds, attributes, during = () => sleep(seconds * 1000) }) {
-    const delays = [];
-    let [lasted, meanwhile] = [0, null];
+/** Viewers come, watch for a while and go; `during` is told of them when all are in. */
+async function watched(on, { mode, viewers, gapMs, seconds, attributes, during }) {
+    const from = performance.now();
+    let [lasted, idle, seen] = [0, null, []];
     const results = await showing(on, {
         mode,
         viewers,
@@ -25,34 +31,63 @@ async function watched(on, { mode, viewers, gapMs, seconds, attributes, during =
         prefix: mode === "plain" ? "p" : "v",
         options: () => ({ attributes, scripts: [DELAYS] }),
         during: async (all) => {
-            const begun = performance.now();
-            meanwhile = await during(all);
-            for (const one of all) delays.push(...(await one.page.evaluate(() => window.delays.map(([, delay]) => delay)).catch(() => [])));
-            lasted = (performance.now() - begun) / 1000;
+            const before = processor();
+            if (during) await during(all);
+            else await sleep(seconds * 1000);
+            const after = processor();
+            idle = (after.idle - before.idle) / (after.total - before.total);
+            seen = await Promise.all(all.map((one) => readings(one.page)));
+            lasted = (performance.now() - from) / 1000;
         },
     });
+    for (const [at, one] of results.entries()) Object.assign(one, { seen: seen[at], skippedS: skippedS(seen[at]), ...delaysS(seen[at]) });
+    // They came one after the other.
+    const each = viewers * (lasted - (gapMs * viewers) / 2000);
+    const own = on.front.counts.requests.filter(({ viewer }) => results.some(({ name }) => name === viewer));
+    const asked = (pattern) => own.filter(({ path }) => pattern.test(path)).length / each;
+    const asking = { playlists: asked(/\.m3u8$/), heads: asked(/\/heads$/), media: asked(/\.m4s$/) };
+    return { results, asking, idle, media: sum(results.map((one) => one.originMedia)) };
+}
+
+/** The figures of one or more showings of the same kind. */
+function figures(rounds) {
+    const results = rounds.flatMap((one) => one.results);
     const appended = sum(results.map((one) => one.appendedBytes));
-    const media = on.front.counts.media;
-    const each = viewers * (lasted + (gapMs * viewers) / 2000);
+    const media = sum(rounds.map((one) => one.media));
+    const asking = (what) => mean(rounds.map((one) => one.asking[what]));
     return {
         results,
-        meanwhile,
-        p50: quantile(delays, 0.5) / 1000,
-        p95: quantile(delays, 0.95) / 1000,
-        pictures: delays.length,
+        ...delaysS(results.flatMap((one) => one.seen)),
+        pictures: sum(results.map((one) => one.seen.length)),
+        idle: mean(rounds.map((one) => one.idle)),
+        appended,
         offload: 1 - media / appended,
-        copies: media / (appended / viewers),
+        copies: (media / appended) * rounds[0].results.length,
+        startupMs: median(results.map((one) => one.startupMs)),
         stalledS: sum(results.map((one) => one.stalledS)),
+        stalls: sum(results.map((one) => one.stalls)),
+        skippedS: sum(results.map((one) => one.skippedS)),
         meanBps: mean(results.map((one) => one.meanBps)),
-        playlists: asked(on, /\.m3u8$/, each, 1),
-        heads: asked(on, /\/heads$/, each, 1),
-        media: asked(on, /\.m4s$/, each, 1),
+        playlists: asking("playlists"),
+        heads: asking("heads"),
+        requests: asking("playlists") + asking("heads") + asking("media"),
+        mediaRequests: asking("media"),
     };
 }
 
-function rows(report, name, seen) {
-    report.rows(`${name}: viewers`, viewerRows(seen.results));
-}
+/** What each viewer saw on its screen, before what every scenario shows. */
+const screenRows = (results) => {
+    const rows = viewerRows(results);
+    return results.map((one, at) => ({
+        viewer: one.name,
+        "delay p50 s": one.p50,
+        "p95 s": one.p95,
+        "skipped s": one.skippedS.toFixed(1),
+        ...rows[at],
+        parts: one.stats ? `${one.stats.partsFromPeers} of ${one.stats.parts}` : "-",
+        "says stalled s": one.stats?.stalledSeconds?.toFixed(2) ?? "-",
+    }));
+};
 
 function compare(report, plain, ours) {
     const row = (name, seen) => ({
@@ -60,93 +95,195 @@ function compare(report, plain, ours) {
         "delay p50 s": seen.p50,
         "p95 s": seen.p95,
         "pictures read": seen.pictures,
+        "start-up ms": Math.round(seen.startupMs ?? -1),
         "offload %": 100 * seen.offload,
         copies: seen.copies,
+        stalls: seen.stalls,
         "stalled s": seen.stalledS,
+        "skipped s": seen.skippedS,
         "mean kbit/s": Math.round(seen.meanBps / 1000),
         "playlists/s": seen.playlists,
         "heads/s": seen.heads,
-        "media/s": seen.media,
+        "media/s": seen.mediaRequests,
+        "idle CPU %": 100 * seen.idle,
     });
-    report.rows("requests of a viewer in a second, and the rest", [row("hls.js alone", plain), row("Braidcast", ours)]);
-    rows(report, "hls.js alone", plain);
-    rows(report, "Braidcast", ours);
+    report.rows("all viewers; requests are of one viewer in a second", [row("hls.js alone", plain), row("Braidcast", ours)]);
+    report.rows("hls.js alone", screenRows(plain.results));
+    report.rows("Braidcast", screenRows(ours.results));
+}
+
+/** What a viewer was given that no signed head vouches for. */
+function onlySigned(report, results) {
+    const strange = results.map(({ stats }) => (stats ? stats.bytesUnchecked + stats.bytesRefused : null));
+    const shared = results.filter(({ stats }) => stats?.state !== "p2p").map(({ name, stats }) => `${name}: ${stats?.state}, ${stats?.reason}`);
+    report.holds("nothing unsigned was played", strange.every((bytes) => bytes === 0), strange.every((bytes) => bytes === 0) ? "" : `bytes: ${strange}`);
+    report.holds("everybody shares at the end", shared.length === 0, shared.join("; "));
 }
 
 /**
- * Hls.js alone, then Braidcast, of one stream.
+ * Hls.js alone, then Braidcast, of one stream, and the other way round in every second round; or both at the same time.
  *
  * @param {import("../lib/report.mjs").Report} report
- * @param {{ viewers: number, seconds: number, gapMs: number, latency: "low" | "normal", bitsPerSecond?: number, p50Max?: number, p95Max?: number,
- *   offloadMin?: number, copiesMax?: number }} how
+ * @param {{ viewers: number, seconds: number, gapMs: number, latency: "low" | "normal", rounds?: number, together?: boolean, bitsPerSecond?: number,
+ *   p50Max?: number, p95Max?: number, offloadMin?: number, copiesMax?: number, stalledMoreS?: number }} how `stalledMoreS`: than with hls.js alone
  */
 export async function live(report, how) {
-    const { viewers, seconds, gapMs, latency, bitsPerSecond, p50Max, p95Max, offloadMin, copiesMax } = how;
+    const { viewers, seconds, gapMs, latency, rounds = 1, together = false, bitsPerSecond } = how;
+    const { p50Max, p95Max, offloadMin, copiesMax, stalledMoreS = 0 } = how;
     const on = await broadcast({ bitsPerSecond });
+    const all = { plain: [], braidcast: [] };
+    const show = async (mode) => all[mode].push(await watched(on, { mode, viewers, gapMs, seconds, attributes: { latency } }));
     try {
-        await sleep(SETTLE_MS);
-        const attributes = { latency };
-        const plain = await watched(on, { mode: "plain", viewers, gapMs, seconds, attributes });
-        const ours = await watched(on, { mode: "braidcast", viewers, gapMs, seconds, attributes });
-        report.holds("every viewer plays", ours.results.every((one) => one.playedS > seconds / 2));
-        report.figure("capture to screen, median", ours.p50, { unit: "s", max: p50Max });
-        report.figure("capture to screen, 95 %", ours.p95, { unit: "s", max: p95Max });
-        report.figure("offload", ours.offload, { min: offloadMin });
-        report.figure("origin's media", ours.copies, { unit: "copies", max: copiesMax });
-        report.figure("stalled, all viewers", ours.stalledS, { unit: "s", max: plain.stalledS });
-        if (bitsPerSecond) report.figure("mean rendition", ours.meanBps / 1000, { unit: "kbit/s", min: plain.meanBps / 1000 });
-        report.figure("requests to the origin, of those of hls.js alone", (ours.playlists + ours.heads + ours.media) / (plain.playlists + plain.media));
-        report.holds("nothing was refused", ours.results.every((one) => one.stats?.refused === 0));
-        compare(report, plain, ours);
-        return { plain, ours };
+        await sleep(SETTLE_MS[latency]);
+        if (together) await Promise.all([show("plain"), show("braidcast")]);
+        for (let round = 0; round < rounds && !together; round += 1) {
+            for (const mode of round % 2 === 0 ? ["plain", "braidcast"] : ["braidcast", "plain"]) await show(mode);
+        }
     } finally {
         await on.close();
     }
+    const [plain, ours] = [figures(all.plain), figures(all.braidcast)];
+    const idle = ours.results.filter((one) => one.playedS < seconds / 2);
+    report.holds("every viewer plays", idle.length === 0, idle.map((one) => `${one.name}: ${one.playedS.toFixed(1)} s`).join("; "));
+    report.figure("capture to screen, median", ours.p50, { unit: "s", max: p50Max });
+    report.figure("capture to screen, 95 %", ours.p95, { unit: "s", max: p95Max });
+    report.figure("the same with hls.js alone, median", plain.p50, { unit: "s" });
+    report.figure("the same with hls.js alone, 95 %", plain.p95, { unit: "s" });
+    report.figure("offload (share of what was watched that did not leave the origin)", ours.offload, { min: offloadMin });
+    report.figure("origin's media, in copies of what one viewer watches", ours.copies, { max: copiesMax });
+    // What viewers say they got from the origin must be what left it.
+    const said = sum(ours.results.map((one) => one.stats?.bytesFromOrigin ?? 0));
+    const left = sum(all.braidcast.map((one) => one.media));
+    report.figure("origin's media that no viewer owns up to", (100 * (left - said)) / left, { unit: "%", max: 5 });
+    report.figure("stalled, all viewers", ours.stalledS, { unit: "s", max: Number((plain.stalledS + stalledMoreS).toFixed(2)) });
+    report.figure("skipped, all viewers", ours.skippedS, { unit: "s" });
+    report.figure("the same with hls.js alone", plain.skippedS, { unit: "s" });
+    report.figure("start-up, median", ours.startupMs, { unit: "ms", digits: 0 });
+    report.figure("start-up with hls.js alone, median", plain.startupMs, { unit: "ms", digits: 0 });
+    report.figure("mean rendition", ours.meanBps / 1000, { unit: "kbit/s", digits: 0, min: bitsPerSecond ? Math.ceil(plain.meanBps / 1000) : null });
+    report.figure("mean rendition with hls.js alone", plain.meanBps / 1000, { unit: "kbit/s", digits: 0 });
+    report.figure("requests to the origin, of those of hls.js alone", ours.requests / plain.requests);
+    onlySigned(report, ours.results);
+    compare(report, plain, ours);
+    return { plain, ours };
 }
 
-/**
- * What goes wrong while viewers watch: some of them die, the encoder is cut off, the origin dies and comes back.
- *
- * @param {import("../lib/report.mjs").Report} report
- * @param {{ viewers: number, die: number, gapMs: number, seconds: number, stallMax: number, args?: string[] }} how `stallMax`: seconds that one who
- *   stays may stall when others die
- */
-export async function mishaps(report, { viewers, die, gapMs, seconds, stallMax }) {
-    const on = await broadcast();
-    const still = async (all) => Promise.all(all.map(async (one) => (await one.probe()).stalledMs / 1000));
-    const position = async (all) => Promise.all(all.map(async (one) => (await one.probe()).playedMs / 1000));
+/** Viewers at the edge of a stream, and what happens to them: `event` is told of the stage and of them. */
+async function mishap(report, { viewers, gapMs, env }, event) {
+    const on = await broadcast({ env });
     try {
-        await sleep(SETTLE_MS);
-        const seen = await watched(on, {
+        await sleep(SETTLE_MS.low);
+        const { results } = await watched(on, {
             mode: "braidcast",
             viewers,
             gapMs,
             attributes: { latency: "low" },
-            during: async (all) => {
-                await sleep(seconds * 1000);
-                const staying = all.slice(die);
-                const before = await still(staying);
-                for (const one of all.slice(0, die)) one.page.goto("chrome://crash").catch(() => {});
-                await sleep(seconds * 1000);
-                const after = await still(staying);
-                report.figure("stalled by the death of neighbours, worst of those who stay", Math.max(...after.map((s, i) => s - before[i])), { unit: "s", max: stallMax });
-
-                const goesOn = async (what, event) => {
-                    await event();
-                    await sleep(seconds * 1000);
-                    const played = await position(staying);
-                    await sleep(5000);
-                    const later = await position(staying);
-                    report.holds(`all play on after ${what}`, later.every((s, i) => s - played[i] > 3), later.map((s, i) => (s - played[i]).toFixed(1)).join(", "));
-                };
-                await goesOn("the encoder was gone for 5 s", () => on.interrupt(5000));
-                await goesOn("the origin was gone for 3 s", () => on.restart(3000));
-                all.splice(0, die);
-            },
+            during: (all) => event(on, all),
         });
-        report.holds("nothing unsigned was played", seen.results.every((one) => one.stats && one.stats.refused === 0 && one.stats.bytesUnchecked === 0), JSON.stringify(seen.results.map((one) => one.stats?.bytesUnchecked)));
-        rows(report, "those who stayed", seen);
+        onlySigned(report, results);
+        report.rows("those who stayed", screenRows(results));
+        return results;
     } finally {
         await on.close();
     }
+}
+
+const stalledMs = async (all) => Promise.all(all.map(async (one) => (await one.probe()).stalledMs));
+
+/**
+ * Some viewers die at the same moment, without a word to anybody.
+ *
+ * @param {import("../lib/report.mjs").Report} report
+ * @param {{ viewers: number, die: number, gapMs: number, settleS: number, afterS: number, stallMax: number }} how `stallMax`: seconds that one
+ *   who stays may stall: a part
+ */
+export async function crash(report, how) {
+    const { die, settleS, afterS, stallMax } = how;
+    return mishap(report, how, async (_, all) => {
+        await sleep(settleS * 1000);
+        // Every third: the first to come is one of them, whom all others have met.
+        const dead = all.filter((_, at) => at % 3 === 0).slice(0, die);
+        const alive = all.filter((one) => !dead.includes(one));
+        const gave = sum(await Promise.all(dead.map(async (one) => (await one.stats())?.bytesToPeers ?? 0)));
+        const before = await stalledMs(alive);
+        const calls = await Promise.all(dead.map((one) => one.page.createCDPSession()));
+        // The renderer of such a page dies at once, and answers nothing.
+        for (const call of calls) call.send("Page.crash").catch(() => {});
+        await sleep(afterS * 1000);
+        const after = await stalledMs(alive);
+        report.figure("sent to others by those who died", gave / 1e6, { unit: "MB", min: 0.01 });
+        report.figure("stalled before, all who stay", sum(before) / 1000, { unit: "s" });
+        const worst = Math.max(...after.map((ms, at) => ms - before[at])) / 1000;
+        report.figure("stalled by the death of neighbours, worst of those who stay", worst, { unit: "s", max: stallMax });
+        all.splice(0, all.length, ...alive);
+    });
+}
+
+/** Waits for all to show a picture that was taken after `since`, and to play on. */
+async function playOn(report, all, since, afterS) {
+    await sleep(afterS * 1000);
+    const played = async () => Promise.all(all.map(async (one) => (await one.probe()).playedMs / 1000));
+    const then = await played();
+    await sleep(5000);
+    const now = await played();
+    const took = await Promise.all(all.map(async (one) => recoveredS(await readings(one.page), since)));
+    const shown = took.map((seconds) => seconds?.toFixed(1) ?? "never").join(", ");
+    report.holds("all show what is taken after it", took.every((seconds) => seconds !== null), shown);
+    report.figure("until they do, median", median(took), { unit: "s", digits: 1 });
+    report.figure("the slowest of them", took.includes(null) ? null : Math.max(...took), { unit: "s", digits: 1 });
+    const wanting = now.map((seconds, at) => seconds - then[at]);
+    report.holds("all play on", wanting.every((seconds) => seconds > 3), wanting.map((seconds) => seconds.toFixed(1)).join(", "));
+}
+
+/**
+ * The encoder dies, and another connects a while later.
+ *
+ * @param {import("../lib/report.mjs").Report} report
+ * @param {{ viewers: number, gapMs: number, settleS: number, afterS: number, goneMs: number }} how
+ */
+export async function reconnect(report, how) {
+    return mishap(report, how, async (on, all) => {
+        await sleep(how.settleS * 1000);
+        await on.interrupt(how.goneMs);
+        await playOn(report, all, Date.now(), how.afterS);
+    });
+}
+
+/**
+ * The origin dies, and is started again on the same data and port; the encoder connects anew.
+ *
+ * @param {import("../lib/report.mjs").Report} report
+ * @param {{ viewers: number, gapMs: number, settleS: number, afterS: number, goneMs: number }} how
+ */
+export async function restart(report, how) {
+    return mishap(report, how, async (on, all) => {
+        await sleep(how.settleS * 1000);
+        await on.restart(how.goneMs);
+        await playOn(report, all, Date.now(), how.afterS);
+    });
+}
+
+/**
+ * The origin's clock leaps ahead and then back behind where it was. Those of camera and viewers do not.
+ *
+ * @param {import("../lib/report.mjs").Report} report
+ * @param {{ viewers: number, gapMs: number, settleS: number, afterS: number, aheadS: number, behindS: number }} how
+ * @returns {Promise<unknown>} null where no clock can be set
+ */
+export async function clock(report, how) {
+    const own = falseClock();
+    if (!own) return null;
+    return mishap(report, { ...how, env: own.env }, async (on, all) => {
+        for (const offS of [how.aheadS, -how.behindS]) {
+            await sleep(how.settleS * 1000);
+            const before = await stalledMs(all);
+            own.set(offS);
+            const since = Date.now();
+            const says = new Date((await fetch(on.origin.url)).headers.get("date")).getTime() - since;
+            report.figure(`the origin's clock, by its own word (set ${offS} s off)`, says / 1000, { unit: "s", min: offS - 3, max: offS + 3 });
+            await playOn(report, all, since, how.afterS);
+            const worst = Math.max(...(await stalledMs(all)).map((ms, at) => ms - before[at])) / 1000;
+            report.figure(`stalled by a clock that is ${offS} s off, worst viewer`, worst, { unit: "s" });
+        }
+    });
 }
