@@ -52,6 +52,8 @@ export interface EngineEvents {
   peer: { id: number; connected: boolean };
   /** It goes on with the origin alone. */
   fallback: { reason: string };
+  /** Another live stream goes on under the name of this one: what plays has to begin anew, with another engine. */
+  superseded: undefined;
   /** Something failed that a viewer may notice. */
   error: { message: string };
 }

@@ -113,6 +113,12 @@ export class BraidcastPlayer extends HTMLElement {
     for (const name of ["ready", "stats", "peer", "fallback", "error"] as const) {
       engine.on(name, (detail) => this.dispatchEvent(new CustomEvent(name, { detail })));
     }
+    engine.on("superseded", () => {
+      const { paused } = this.video;
+      void this.#play().then(() => {
+        if (!paused) this.video.play().catch(() => {}); // the browser may not let it
+      });
+    });
     engine.attach(this.video);
     let constructor: typeof Hls;
     try {

@@ -352,7 +352,8 @@ export class Engine extends Emitter<EngineEvents> {
       liveModule(),
     ]);
     const hopeless = (why: string) => this.#broken(new Error(`no head of the stream is taken: ${why}`));
-    const stream = new code.LiveStream(this.#base, index, first, () => this.#swarm, hopeless);
+    const superseded = () => this.#closed || this.emit("superseded", undefined);
+    const stream = new code.LiveStream(this.#base, index, first, () => this.#swarm, hopeless, superseded);
     return { module, index, live: { stream, code }, seen: this.#seen(wasm) };
   }
 

@@ -163,6 +163,31 @@ test("ten seconds behind, segments are made of parts that others have given", as
   }
 });
 
+test("when the origin was started again, its stream is another, and the viewer begins anew by itself", async () => {
+  const before = new LiveOrigin({ ageMs: 30_000 });
+  const after = new LiveOrigin({ ageMs: 20_000, before });
+  let now = before;
+  const origin = await startOrigin({ live: { answer: (...asked) => now.answer(...asked) }, pages: { "/page": PAGE } });
+  const tracker = await startTracker({ server: origin.server });
+  try {
+    // Without `autoplay`: what was played by hand goes on playing.
+    const page = await openPage(browser, `${origin.url}/page?src=/live/master.m3u8&muted&live&key=${before.key}`);
+    await page.evaluate(() => player.video.play());
+    await plays(page, 2);
+    await page.evaluate(() => { window.engine = player.engine; });
+    now = after;
+    await until(page, () => player.engine !== window.engine && player.engine?.stats().playedSeconds > 2, 40_000);
+    const seen = await stats(page);
+    assert.deepEqual([seen.state, seen.reason, seen.bytesUnchecked], ["p2p", null, 0], JSON.stringify(seen));
+    await onlyGenuine(page);
+  } finally {
+    tracker.close();
+    origin.close();
+    before.close();
+    after.close();
+  }
+});
+
 test("a stream is recognised without being told of, by one question more", async () => {
   const { live, origin, open, close } = await scene();
   try {

@@ -227,7 +227,7 @@ const BASE = new URL("http://o/s/stage/");
 test("heads are asked for one question at a time, and the first answer may be on its way already", async () => {
   const { asked, next } = origin();
   const taken = [];
-  const heads = new Heads(BASE, { take: (bytes) => (taken.push([...bytes]), null), hopeless: assert.fail }, () => "?token=1", Promise.resolve(Uint8Array.of(1)));
+  const heads = new Heads(BASE, { take: (bytes) => (taken.push([...bytes]), null), again: assert.fail, hopeless: assert.fail }, () => "?token=1", Promise.resolve(Uint8Array.of(1)));
   heads.ask(0, 0);
   await until(() => taken.length === 1);
   assert.deepEqual(asked, []);
@@ -250,7 +250,8 @@ test("heads are asked for one question at a time, and the first answer may be on
 test("what fails is asked again, and an answer without a head is one", async () => {
   const { asked, next } = origin();
   const taken = [];
-  const heads = new Heads(BASE, { take: (bytes) => (taken.push(bytes.length), null), hopeless: assert.fail });
+  let again = 0;
+  const heads = new Heads(BASE, { take: (bytes) => (taken.push(bytes.length), null), again: () => again++, hopeless: assert.fail });
   heads.ask(1, 5);
   await next(null, 500);
   await next(new Uint8Array(0));
@@ -259,14 +260,14 @@ test("what fails is asked again, and an answer without a head is one", async () 
   heads.ask(1, 5);
   await next(Uint8Array.of(9));
   await until(() => taken.length === 1);
-  assert.equal(asked.length, 3);
+  assert.deepEqual([asked.length, again], [3, 1]);
   heads.close();
 });
 
 test("answers that are refused from the first one on are hopeless, and the reason is told", async () => {
   const { next } = origin();
   let why = null;
-  const heads = new Heads(BASE, { take: () => "forged", hopeless: (reason) => { why = reason; } });
+  const heads = new Heads(BASE, { take: () => "forged", again: () => {}, hopeless: (reason) => { why = reason; } });
   heads.ask(0, 0);
   for (let i = 0; i < 3; i++) await next(Uint8Array.of(1));
   assert.equal(await until(() => why), "forged");

@@ -7,6 +7,8 @@
 export interface Taker {
   /** Takes an answer in; says why not, where a head of it is not to be taken. */
   take(bytes: Uint8Array): string | null;
+  /** A question failed, or its answer was refused, and is about to be put again: perhaps this is another stream by now. */
+  again(): void;
   /** Nothing that was answered so far could be taken: it is hopeless. */
   hopeless(why: string): void;
 }
@@ -69,7 +71,10 @@ export class Heads {
     const { signal } = this.#controller;
     let failures = 0;
     while (this.#next && !signal.aborted) {
-      if (failures > 0) await pause(Math.min(AGAIN_AT_MOST_MS, AGAIN_MS * 2 ** failures), signal);
+      if (failures > 0) {
+        await pause(Math.min(AGAIN_AT_MOST_MS, AGAIN_MS * 2 ** failures), signal);
+        if (!signal.aborted) this.#taker.again();
+      }
       const asked = this.#next;
       failures += 1;
       try {

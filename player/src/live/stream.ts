@@ -60,25 +60,29 @@ export class LiveStream {
   readonly #playlists = new Playlists(this.#times, () => this.bornMs);
   readonly #heads: Heads;
   readonly #swarm: () => Swarm | null;
+  readonly #superseded: () => void;
   #untold = 0;
   #delivered = 0;
   #fromPeers = 0;
   /** Parts of which the origin has brought something. */
   readonly #fromOrigin = new Set<SegmentKey>();
 
-  /** `description` is one that the core has taken or will; `first` are heads that are on their way. */
+  /** `description` is one that the core has taken or will; `first` are heads that are on their way; `superseded` hears that another stream
+   * goes on under this one's name. */
   constructor(
     base: URL,
     description: Uint8Array,
     first: Promise<Uint8Array>,
     swarm: () => Swarm | null,
     hopeless: (why: string) => void,
+    superseded: () => void,
   ) {
-    const view = new DataView(description.buffer, description.byteOffset, description.byteLength);
-    this.bornMs = view.byteLength < BORN_AT + 8 ? 0 : Number(view.getBigUint64(BORN_AT, true));
+    this.bornMs = bornIn(description);
     this.#base = base;
     this.#swarm = swarm;
-    const taker: Taker = { take: (bytes) => swarm()?.heads(bytes) ?? null, hopeless };
+    this.#superseded = superseded;
+    const again = () => void this.#lookForAnother();
+    const taker: Taker = { take: (bytes) => swarm()?.heads(bytes) ?? null, again, hopeless };
     this.#heads = new Heads(base, taker, () => swarm()?.query ?? "", first);
   }
 
@@ -156,10 +160,20 @@ export class LiveStream {
 
   /** An encoder that came back with other settings has made an init segment of which the description did not tell yet. */
   async isNewInit(rendition: number, bytes: Uint8Array): Promise<boolean> {
-    const url = new URL("live.bcs", this.#base).href;
-    const newer = await fetchPlain(url, { fresh: true, urgent: true }).catch(() => null);
+    const newer = await this.#describedNow();
     const swarm = this.#swarm();
-    return newer !== null && swarm !== null && swarm.describeAnew(newer.bytes) && swarm.isInit(rendition, bytes);
+    return newer !== null && swarm !== null && swarm.describeAnew(newer) && swarm.isInit(rendition, bytes);
+  }
+
+  /** An origin that was started again serves another stream under the same name. It would wait long for heads that follow on this one's. */
+  async #lookForAnother(): Promise<void> {
+    const now = await this.#describedNow();
+    if (now !== null && bornIn(now) !== this.bornMs) this.#superseded();
+  }
+
+  async #describedNow(): Promise<Uint8Array | null> {
+    const url = new URL("live.bcs", this.#base).href;
+    return fetchPlain(url, { fresh: true, urgent: true }).then(({ bytes }) => bytes, () => null);
   }
 
   /** Verified bytes of a part have come. */
@@ -181,4 +195,10 @@ export class LiveStream {
   close(): void {
     this.#heads.close();
   }
+}
+
+/** When the stream was born that this describes; 0 where it is cut short. */
+function bornIn(description: Uint8Array): number {
+  const view = new DataView(description.buffer, description.byteOffset, description.byteLength);
+  return view.byteLength < BORN_AT + 8 ? 0 : Number(view.getBigUint64(BORN_AT, true));
 }

@@ -90,7 +90,7 @@ const seal = (magic, what, body, key) => {
 };
 const publicOf = (pair) => Buffer.from(pair.publicKey.export({ format: "jwk" }).x, "base64url");
 
-/** A stream that is `ageMs` old. `forge(path, bytes)` may replace media on its way to whoever asks. */
+/** A stream that is `ageMs` old, of the same publisher as the stream `before`, if there is one. */
 export class LiveOrigin {
   #publisher = generateKeyPairSync("ed25519");
   #session = generateKeyPairSync("ed25519");
@@ -101,7 +101,8 @@ export class LiveOrigin {
   #timer;
   withholdsHeads = false;
 
-  constructor({ ageMs = 20_000, name = "stage" } = {}) {
+  constructor({ ageMs = 20_000, name = "stage", before = null } = {}) {
+    if (before) this.#publisher = before.#publisher;
     this.renditions = renditions();
     this.#told = this.renditions.map(() => 0);
     this.bornMs = Date.now() - ageMs;
