@@ -168,7 +168,7 @@ impl Recent {
 
     pub fn by(&self, now: Time) -> u64 {
         let kept = u128::from(kept(now.since(self.at).as_secs()));
-        (u128::from(self.bytes) * kept >> 32) as u64
+        ((u128::from(self.bytes) * kept) >> 32) as u64
     }
 }
 
@@ -177,9 +177,9 @@ fn kept(seconds: u64) -> u64 {
     let (mut kept, mut square, mut bits) = (1 << 32, (1 << 32) - (1 << 32) / Recent::LASTS_S, seconds);
     while bits > 0 {
         if bits & 1 == 1 {
-            kept = kept * square >> 32;
+            kept = (kept * square) >> 32;
         }
-        square = square * square >> 32;
+        square = (square * square) >> 32;
         bits >>= 1;
     }
     kept
