@@ -93,6 +93,31 @@ fn what_is_printed_is_what_an_encoder_needs_and_the_end_is_clean() {
 }
 
 #[test]
+fn a_second_program_pulls_and_shows_no_secret() {
+    let (place, second) = (Place::new(), Place::new());
+    let film = clip(&place, 40);
+    let mut live = place.start(START);
+    let upstream = live.base();
+    let (server, key) = (printed(&mut live, "server"), printed(&mut live, "stream key"));
+    let _encoder = Encoder::start(&film, &server, &key);
+    live.wait_for("on air");
+    let url = upstream.replace("http://", "http://me:pass-word@") + "/s/live/master.m3u8?token=to-ken";
+    let mut pulling = second.start(&format!("live --pull again={url} --pull-private --listen 127.0.0.1:0"));
+    let base = pulling.base();
+    let line = pulling.wait_for("pull ");
+    assert!(line.contains("/s/live/master.m3u8") && line.contains("(again)"), "{line}");
+    assert!(!line.contains("pass-word") && !line.contains("to-ken"), "{line}");
+    pulling.wait_for("/watch/again");
+    pulling.wait_for("on air");
+    eventually("a playable list", || get(&format!("{base}/s/again/v0/media.m3u8")).0 == 200);
+    // Nobody may publish it from outside.
+    assert_eq!(get(&format!("{base}/ingest/again/video")).0, 404);
+    let wrong = second.run("live --pull ftp://me:pass-word@example.org/x");
+    let words = text(&wrong.stderr);
+    assert!(!wrong.status.success() && !words.contains("pass-word"), "{words}");
+}
+
+#[test]
 fn a_session_verifies_every_part_and_refuses_one_with_a_flipped_bit() {
     let place = Place::new();
     let film = clip(&place, 20);

@@ -47,7 +47,11 @@ pub(super) struct Rule {
 
 impl Rule {
     pub fn new(private: bool) -> Self {
-        Self { private, ..Self::default() }
+        Self {
+            private,
+            #[cfg(test)]
+            public: None,
+        }
     }
 
     pub fn permits(self, address: IpAddr) -> bool {

@@ -36,7 +36,7 @@ use std::time::{Duration, SystemTime};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use web::{Web, shown};
 
 /// Pauses before a stream is asked for again that could not be had: the first, and the longest.
@@ -44,6 +44,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// A stream that went on for so long failed of something new.
 const PROVEN: Duration = Duration::from_secs(30);
+/// A rendition has something within so long, or is left out.
+const BEGIN: Duration = Duration::from_secs(30);
 /// How often a stream that is over is looked at.
 const OVER: Duration = Duration::from_secs(20);
 
@@ -164,7 +166,8 @@ async fn session(config: &PullConfig, seat: &Seat, memories: &[Memory]) -> Resul
     let mut beginning = JoinSet::new();
     for ((at, rendition), memory) in renditions.into_iter().enumerate().zip(memories) {
         let begin = Follower::begin(Arc::clone(&source), rendition, Arc::clone(&waiting), memory.clone());
-        beginning.spawn(async move { (at, begin.await) });
+        let nothing = source.trouble(source::Unusable::Nothing);
+        beginning.spawn(async move { (at, timeout(BEGIN, begin).await.unwrap_or(Err(nothing))) });
     }
     let mut begun = BTreeMap::new();
     let mut failed = None;

@@ -49,6 +49,8 @@ pub(super) enum Unusable {
     Mpd(#[from] mpd::Error),
     #[error("its segments have no init segment (EXT-X-MAP)")]
     NoInit,
+    #[error("nothing new is listed")]
+    Nothing,
     #[error("its segments are numbered anew")]
     Anew,
     #[error("{0}")]

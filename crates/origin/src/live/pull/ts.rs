@@ -26,7 +26,7 @@ const AAC: u8 = 0x0f;
 const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
 /// Frames of sound have so many samples.
-const FRAME: u32 = 1024;
+const SAMPLES: u32 = 1024;
 
 /// Reads segments one after the other.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ impl Reader {
             rest.extend_from_slice(&unit.data);
             let mut bytes = &rest[..];
             let mut first = began;
-            while let Some((config, rate, header, len)) = adts(bytes)? {
+            while let Some(Frame { config, rate, header, len }) = Frame::of(bytes)? {
                 let Some(frame) = bytes.get(header..len) else { break };
                 if self.sound.is_none_or(|(known, _)| known != config) {
                     let track = Track::aac(&config).map_err(Error::from)?;
@@ -159,16 +159,16 @@ impl Reader {
                 let said = (u128::from(at) * u128::from(rate) / u128::from(CLOCK)) as u64; // 35 bits times 17, by 16
                 let Some((_, next)) = &mut self.sound else { break };
                 // Times are rounded to ticks of 90 kHz: only what is further off is a leap.
-                if first && said.abs_diff(*next) > u64::from(FRAME) / 2 {
+                if first && said.abs_diff(*next) > u64::from(SAMPLES) / 2 {
                     *next = said;
                 }
                 first = false;
                 let dts = *next;
-                *next += u64::from(FRAME);
+                *next += u64::from(SAMPLES);
                 let rises = taken.samples.last().is_none_or(|before| before.dts < dts);
                 if rises && !frame.is_empty() {
                     let data = Bytes::copy_from_slice(frame);
-                    taken.samples.push(Sample { dts, cts_offset: 0, duration: FRAME, sync: true, data });
+                    taken.samples.push(Sample { dts, cts_offset: 0, duration: SAMPLES, sync: true, data });
                 }
                 bytes = &bytes[len..];
             }
@@ -178,21 +178,36 @@ impl Reader {
     }
 }
 
-/// Configuration, samples a second, and lengths of the header and the whole of the frame that `bytes` begin with (ISO/IEC 14496-3
-/// section 1.A.2.2); `None` where they are too few.
-fn adts(bytes: &[u8]) -> Result<Option<([u8; 2], u32, usize, usize)>, Unusable> {
-    let Some(&[a, b, c, d, e, f, _]) = bytes.first_chunk::<7>() else { return Ok(None) };
-    let rate = usize::from(c >> 2 & 15);
-    let (Some(&hz), 0xff, 0xf0) = (RATES.get(rate), a, b & 0xf6) else { return Err(Unusable::Damaged) };
-    let header = if b & 1 == 1 { 7 } else { 9 };
-    let len = usize::from(d & 3) << 11 | usize::from(e) << 3 | usize::from(f >> 5);
-    let channels = (c & 1) << 2 | d >> 6;
-    if len < header || channels == 0 {
-        return Err(Unusable::Damaged);
+/// A frame of sound with a header of its own (ISO/IEC 14496-3 section 1.A.2.2).
+#[derive(Debug, PartialEq, Eq)]
+struct Frame {
+    /// An AudioSpecificConfig.
+    config: [u8; 2],
+    /// Samples a second.
+    rate: u32,
+    /// Bytes of the header, and of the whole.
+    header: usize,
+    len: usize,
+}
+
+impl Frame {
+    /// The frame that `bytes` begin with; `None` where they are too few to tell.
+    fn of(bytes: &[u8]) -> Result<Option<Self>, Unusable> {
+        let Some(&[a, b, c, d, e, f, _]) = bytes.first_chunk::<7>() else { return Ok(None) };
+        let index = c >> 2 & 15;
+        let (Some(&rate), 0xff, 0xf0) = (RATES.get(usize::from(index)), a, b & 0xf6) else {
+            return Err(Unusable::Damaged);
+        };
+        let header = if b & 1 == 1 { 7 } else { 9 };
+        let len = usize::from(d & 3) << 11 | usize::from(e) << 3 | usize::from(f >> 5);
+        let channels = (c & 1) << 2 | d >> 6;
+        if len < header || channels == 0 {
+            return Err(Unusable::Damaged);
+        }
+        let object = (c >> 6) + 1;
+        let config = [object << 3 | index >> 1, (index & 1) << 7 | channels << 3];
+        Ok(Some(Self { config, rate, header, len }))
     }
-    let object = (c >> 6) + 1;
-    let config = [object << 3 | rate as u8 >> 1, (rate as u8 & 1) << 7 | channels << 3]; // below 13
-    Ok(Some((config, hz, header, len)))
 }
 
 /// The frames per second that most durations say.
@@ -303,11 +318,12 @@ mod tests {
     fn sound_is_told_by_its_header() {
         // AAC-LC, 48 kHz, two channels, 9 bytes with the header.
         let frame = [0xff, 0xf1, 0x4c, 0x80, 0x01, 0x3f, 0xfc, 1, 2];
-        assert_eq!(adts(&frame), Ok(Some(([0x11, 0x90], 48_000, 7, 9))));
-        assert_eq!(adts(&frame[..6]), Ok(None));
-        assert_eq!(adts(b"no sound at all"), Err(Unusable::Damaged));
+        let told = Frame { config: [0x11, 0x90], rate: 48_000, header: 7, len: 9 };
+        assert_eq!(Frame::of(&frame), Ok(Some(told)));
+        assert_eq!(Frame::of(&frame[..6]), Ok(None));
+        assert_eq!(Frame::of(b"no sound at all"), Err(Unusable::Damaged));
         let short = [0xff, 0xf1, 0x4c, 0x80, 0x00, 0x3f, 0xfc];
-        assert_eq!(adts(&short), Err(Unusable::Damaged));
+        assert_eq!(Frame::of(&short), Err(Unusable::Damaged));
     }
 
     #[test]

@@ -39,7 +39,9 @@ async fn canary() -> Canary {
             while let Ok((mut socket, _)) = listener.accept().await {
                 hits.fetch_add(1, Ordering::SeqCst);
                 let mut buffer = [0; 4096];
-                socket.read(&mut buffer).await.ok();
+                if socket.read(&mut buffer).await.unwrap_or(0) == 0 {
+                    continue;
+                }
                 socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n#EXTM3U").await.ok();
             }
         });
