@@ -112,12 +112,14 @@ function compare(report, plain, ours) {
     report.rows("Braidcast", screenRows(ours.results));
 }
 
-/** What a viewer was given that no signed head vouches for. */
+/** What viewers were given that no signed head vouches for, and what was kept from them. */
 function onlySigned(report, results) {
-    const strange = results.map(({ stats }) => (stats ? stats.bytesUnchecked + stats.bytesRefused : null));
-    const shared = results.filter(({ stats }) => stats?.state !== "p2p").map(({ name, stats }) => `${name}: ${stats?.state}, ${stats?.reason}`);
-    report.holds("nothing unsigned was played", strange.every((bytes) => bytes === 0), strange.every((bytes) => bytes === 0) ? "" : `bytes: ${strange}`);
-    report.holds("everybody shares at the end", shared.length === 0, shared.join("; "));
+    const unsigned = results.map(({ stats }) => stats?.bytesUnchecked ?? null);
+    const alone = results.filter(({ stats }) => stats?.state !== "p2p").map(({ name, stats }) => `${name}: ${stats?.state}, ${stats?.reason}`);
+    const isClean = unsigned.every((bytes) => bytes === 0);
+    report.holds("nothing unsigned was played", isClean, isClean ? "" : `bytes: ${unsigned.join(", ")}`);
+    report.figure("refused, all viewers", sum(results.map(({ stats }) => stats?.bytesRefused ?? 0)) / 1e6, { unit: "MB" });
+    report.holds("everybody shares at the end", alone.length === 0, alone.join("; "));
 }
 
 /**
