@@ -97,7 +97,12 @@ export class Engine extends BaseEngine {
     hls.on("hlsLevelUpdated" as never, learn as never);
     hls.on("hlsAudioTrackUpdated" as never, learn as never);
     attach();
+    // Playlists that came before the stream was known are what the player begins with.
+    const unready = this.on("ready", () => {
+      for (const { details } of [...hls.levels, ...hls.audioTracks]) if (details) learn("", { details });
+    });
     this.#unbind = () => {
+      unready();
       hls.off("hlsMediaAttached" as never, attach as never);
       hls.off("hlsLevelSwitched" as never, switched as never);
       hls.off("hlsLevelUpdated" as never, learn as never);

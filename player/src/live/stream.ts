@@ -18,6 +18,8 @@ const VERIFY_PATIENCE_MS = 100;
 const KEYED_PATIENCE_MS = 4000;
 /** So many loads in a row of which no head tells are borne. */
 const UNTOLD_MAX = 4;
+/** Segments whose times are remembered until heads tell of their parts: those of nine renditions that are shared, nearly. */
+const SPANS_MAX = 512;
 /** Where the time of birth is in a description: see docs/spec/head.md. */
 const BORN_AT = 4 + 1 + 64 + 32;
 
@@ -56,6 +58,8 @@ export class LiveStream {
   readonly bornMs: number;
   readonly #base: URL;
   readonly #parts = new Parts();
+  /** When segments play whose parts no head had told of yet, by name: what a player begins with is listed before any head has come. */
+  readonly #spans = new Map<string, [startMs: number, endMs: number]>();
   readonly #times = new Times();
   readonly #playlists = new Playlists(this.#times, () => this.bornMs);
   readonly #heads: Heads;
@@ -120,13 +124,20 @@ export class LiveStream {
     const listed = parts.map(locate).map((part) => (part?.isPart && part.id === segment.id ? (part.sequence ?? 0) : 0));
     const fromMs = (startMs ?? NaN) - this.bornMs;
     const numbers = listed.length ? listed : (this.#times.between(place(segment), fromMs, fromMs + lastsMs) ?? []);
+    const name = nameOf(segment);
+    this.#spans.delete(name);
+    if (!numbers.length) this.#spans.set(name, [fromMs, fromMs + lastsMs]);
+    if (this.#spans.size > SPANS_MAX) this.#spans.delete([...this.#spans.keys()][0] ?? "");
     if (numbers.length && numbers.every((number) => number > 0)) this.#parts.learn(segment.id, segment.sequence, numbers);
   }
 
   /** The parts that a file of this rendition is; none where that is not known. */
-  keysOf(rendition: number, { id, sequence, isPart }: Target): SegmentKey[] {
+  keysOf(rendition: number, target: Target): SegmentKey[] {
+    const { id, sequence, isPart } = target;
     if (rendition < 0 || sequence === null) return [];
-    const parts = isPart ? [sequence] : (this.#parts.of(id, sequence) ?? []);
+    const span = this.#spans.get(nameOf(target));
+    const late = () => (span && this.#times.between(rendition, ...span)) ?? [];
+    const parts = isPart ? [sequence] : (this.#parts.of(id, sequence) ?? late());
     return parts.map((part) => segmentKey(rendition, part));
   }
 
@@ -196,6 +207,8 @@ export class LiveStream {
     this.#heads.close();
   }
 }
+
+const nameOf = ({ id, sequence }: Target) => `${id}/${sequence}`;
 
 /** When the stream was born that this describes; 0 where it is cut short. */
 function bornIn(description: Uint8Array): number {
