@@ -52,7 +52,6 @@ async function house({ ladder, args, env }) {
         url: `http://127.0.0.1:${port}`,
         to: `rtmp://127.0.0.1:${door}/live/${KEY}`,
         log,
-        pid: () => child.pid,
         kill: () => end("SIGKILL"),
         restart: start,
         async stop() {

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { load } from "./lib/bundle.mjs";
 import { LiveOrigin } from "./lib/live.mjs";
 
-const { Playlist, Times } = await load("live/index.ts");
+const { Times } = await load("live/index.ts");
+const { Playlist } = await load("live/playlist.ts");
 const { Playlists } = await load("live/playlists.ts");
 const { segmentKey } = await load("ops.ts");
 globalThis.document = { baseURI: "http://o/live/" };
@@ -114,7 +115,7 @@ test("the origin is asked where nothing is known, and spared where heads tell; a
   const times = new Times();
   const tell = (part) => times.tell(segmentKey(0, part.sequence), part.startMs, part.endMs - part.startMs, part.cut);
   const { parts } = stream.renditions[0];
-  const playlists = new Playlists(times, () => stream.bornMs);
+  const playlists = new Playlists(times, stream.bornMs);
   const answers = [];
   const ask = (msn, part, skip = "YES") => {
     const plain = new Plain();

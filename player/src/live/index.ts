@@ -3,5 +3,4 @@ export { LiveBar, behindText } from "./bar.js";
 export { Heads, type Taker } from "./heads.js";
 export { Follower, learnParts, stateIn } from "./hls.js";
 export { LiveStream, type Segment, type Target } from "./stream.js";
-export { Playlist } from "./playlist.js";
 export { Times } from "./times.js";

@@ -29,10 +29,10 @@ interface Known {
 export class Playlists {
   readonly #known = new Map<string, Known>();
   readonly #times: Times;
-  readonly #bornMs: () => number;
+  readonly #bornMs: number;
   #spared = 0;
 
-  constructor(times: Times, bornMs: () => number) {
+  constructor(times: Times, bornMs: number) {
     this.#times = times;
     this.#bornMs = bornMs;
   }
@@ -97,7 +97,7 @@ export class Playlists {
     };
     const look = () => {
       clearTimeout(timer);
-      const isSure = this.#times.after(rendition, playlist.lastPart).every((time) => playlist.add(time, this.#bornMs()));
+      const isSure = this.#times.after(rendition, playlist.lastPart).every((time) => playlist.add(time, this.#bornMs));
       if (!isSure) end(null);
       else if (playlist.has(msn, part)) end(playlist.text);
       else timer = setTimeout(() => end(null), PATIENCE_MS);

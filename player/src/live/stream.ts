@@ -61,7 +61,7 @@ export class LiveStream {
   /** When segments play whose parts no head had told of yet, by name: what a player begins with is listed before any head has come. */
   readonly #spans = new Map<string, [startMs: number, endMs: number]>();
   readonly #times = new Times();
-  readonly #playlists = new Playlists(this.#times, () => this.bornMs);
+  readonly #playlists: Playlists;
   readonly #heads: Heads;
   readonly #swarm: () => Swarm | null;
   readonly #superseded: () => void;
@@ -82,6 +82,7 @@ export class LiveStream {
     superseded: () => void,
   ) {
     this.bornMs = bornIn(description);
+    this.#playlists = new Playlists(this.#times, this.bornMs);
     this.#base = base;
     this.#swarm = swarm;
     this.#superseded = superseded;
