@@ -29,7 +29,7 @@ pub(crate) struct Stream {
     chain: Chain,
     /// What the calendar said at the time zero of the core, milliseconds since 1970 UTC.
     zero_ms: u64,
-    /// Newest last, by the core's numbers, as they were signed.
+    /// Newest last, by the core's numbers, as they were signed; without a gap.
     heads: VecDeque<(u32, Vec<u8>)>,
     early: VecDeque<Early>,
     /// Pieces that the last call took out of `early`.
@@ -137,21 +137,24 @@ impl Session {
         signed: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(), Refused> {
         self.begin();
-        let mut outcome = Ok(());
-        for bytes in signed {
-            let taken = match bytes.starts_with(b"BCLD") {
-                true => self.delegation(now, bytes),
-                false => self.take_head(now, Source::Origin, bytes),
-            };
-            if let Err(why) = taken
-                && !is_old(&why)
-            {
-                outcome = Err(why);
-                break;
-            }
-        }
+        let signed: Vec<_> = signed.into_iter().collect();
+        // Epoch by epoch.
+        let mut runs = signed.chunk_by(|_, next| !is_delegation(next));
+        let outcome = runs.try_for_each(|run| self.epoch(now, run));
         self.orders.finish();
         outcome
+    }
+
+    /// A delegation, unless it is known, and heads of its epoch.
+    fn epoch(&mut self, now: Time, signed: &[&[u8]]) -> Result<(), Refused> {
+        let (delegation, heads) = signed.split_at(signed.partition_point(|bytes| is_delegation(bytes)));
+        delegation.iter().try_for_each(|bytes| unless_old(self.delegation(now, bytes)))?;
+        if let Some(live) = self.live_mut() {
+            // The newest are checked one by one, for neighbours.
+            let older = heads.len().saturating_sub(HEADS_KEPT - 1);
+            live.chain.vouch(&heads[..older]);
+        }
+        heads.iter().try_for_each(|bytes| unless_old(self.take_head(now, Source::Origin, bytes)))
     }
 
     /// The bytes of an [`Order::Keep`] at a [`Place::Early`] of the last call.
@@ -197,22 +200,28 @@ impl Session {
 
     fn take_head(&mut self, now: Time, from: Source, bytes: &[u8]) -> Result<(), Refused> {
         let Some(live) = self.live_mut() else { return Ok(()) };
-        let last = live.heads.back().map_or(0, |(number, _)| *number);
         if let Source::Peer(_) = from {
             // One that does not follow is not taken, or those between could not be any more. The core asks for them.
             let head = Head::peek(bytes)?;
             let number = number(head.epoch, head.number).ok_or(Refused::NoDelegation)?;
-            if live.chain.position().is_some_and(|(epoch, _)| epoch == head.epoch) && number > last + 1 {
+            if let Some((epoch, last)) = live.chain.position()
+                && epoch == head.epoch
+                && head.number > last + 1
+            {
                 self.feed(now, Input::Head { from, number, parts: &[] });
                 return Ok(());
             }
         }
         let accepted = live.chain.accept(live.wall_ms(now), bytes)?;
         let number = number(accepted.head.epoch, accepted.head.number).ok_or(Refused::NoDelegation)?;
-        if live.heads.len() == HEADS_KEPT {
-            live.heads.pop_front();
+        if !accepted.is_signed {
+            live.heads.clear();
+        } else {
+            if live.heads.len() == HEADS_KEPT {
+                live.heads.pop_front();
+            }
+            live.heads.push_back((number, bytes.to_vec()));
         }
-        live.heads.push_back((number, bytes.to_vec()));
         let parts = self.learn(accepted);
         self.feed(now, Input::Head { from, number, parts: &parts });
         self.settle_early(now);
@@ -300,6 +309,15 @@ impl Stream {
     fn wall_ms(&self, now: Time) -> u64 {
         self.zero_ms.saturating_add(now.0 / 1000)
     }
+}
+
+fn is_delegation(signed: &[u8]) -> bool {
+    signed.starts_with(b"BCLD")
+}
+
+/// What is known, or past, is no error.
+fn unless_old(taken: Result<(), Refused>) -> Result<(), Refused> {
+    taken.or_else(|why| if is_old(&why) { Ok(()) } else { Err(why) })
 }
 
 /// Of what was taken already, or is past.

@@ -56,11 +56,16 @@ impl Publisher {
 
     /// One part of two pieces and a bit is born.
     fn publish(&mut self, sequence: u32) -> Vec<u8> {
+        self.publish_at(sequence, sequence * PART_MS)
+    }
+
+    /// The same, so late in the life of the stream.
+    fn publish_at(&mut self, sequence: u32, now_ms: u32) -> Vec<u8> {
         let id = SegmentId::new(0, sequence);
         let bytes: Vec<u8> = (0..PIECE * 2 + 100).map(|i| (i * 7 + sequence) as u8).collect();
         let entry = Entry::new(id, (sequence - 1) * PART_MS, PART_MS, &bytes, PIECE);
         self.media.insert(id, bytes);
-        let now_ms = BORN_MS + u64::from(sequence * PART_MS);
+        let now_ms = BORN_MS + u64::from(now_ms);
         let head = self.signer.publish(now_ms, &[1], vec![entry]).expect("it follows");
         self.signed.push(head.clone());
         head
@@ -195,6 +200,31 @@ fn heads_of_others_and_old_ones_change_nothing() {
         newer.seal(&publisher())
     };
     assert!(page.session.describe(&newer(1)) && !page.session.describe(&newer(2)));
+}
+
+#[test]
+fn who_comes_takes_many_heads_by_one_signature_and_hands_on_those_it_has_checked() {
+    let mut stage = Publisher::new(1);
+    let (mut a, mut b) = (stage.viewer(1), stage.viewer(2));
+    stage.publish(1);
+    tell(&mut b, at(1), &stage.signed).expect("all of it is signed");
+    // Ten seconds, in smaller steps; what is signed of the older half is garbled.
+    (2..=24).for_each(|sequence| _ = stage.publish(sequence));
+    (25..=60).for_each(|sequence| _ = stage.publish_at(sequence, 24 * PART_MS + sequence));
+    let mut signed = stage.signed.clone();
+    signed[1..=28].iter_mut().for_each(|head| head[5..69].fill(7));
+    tell(&mut a, at(24), &signed).expect("a signed one names the one before, and that one those before");
+    assert_eq!((a.session.position(), a.told.len()), ((1, 60), 60));
+
+    // A neighbour who has only the first asks for what follows, and is sent nothing that it would blame the sender for.
+    meet(&mut a, &mut b, at(24));
+    run(&mut a, &mut b, at(24), 2000);
+    assert!(a.hangups.is_empty() && b.hangups.is_empty());
+
+    signed[60][5..69].fill(7);
+    let mut c = stage.viewer(3);
+    assert!(tell(&mut c, at(24), &signed[..29]).is_err(), "nobody vouches for these");
+    assert_eq!(c.session.position(), (1, 0));
 }
 
 #[test]

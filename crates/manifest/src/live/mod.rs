@@ -29,7 +29,7 @@ mod seal;
 mod signer;
 mod window;
 
-pub use chain::{Accepted, CLOCK_TOLERANCE_MS, Chain, RECENT_HEADS, Step};
+pub use chain::{Accepted, CLOCK_TOLERANCE_MS, Chain, MAX_VOUCHED, RECENT_HEADS, Step};
 pub use delegation::{DELEGATION_BYTES, Delegation, MAX_DELEGATION_MS};
 pub use description::{Description, LiveRendition, MAX_DESCRIPTION_BYTES, MAX_INITS};
 pub use evidence::Evidence;

@@ -71,6 +71,58 @@ fn what_a_gap_hid_may_be_repeated() {
     );
 }
 
+/// Bytes 5 to 69 are the signature.
+fn unsigned(head: &[u8]) -> Vec<u8> {
+    let mut head = head.to_vec();
+    head[5..69].fill(0);
+    head
+}
+
+#[test]
+fn who_comes_checks_one_signature_for_all_that_its_head_names() {
+    // Heads live 12 s.
+    let whole = story(1, 5);
+    let heads: Vec<Vec<u8>> =
+        whole.iter().enumerate().map(|(i, head)| if i < 4 { unsigned(head) } else { head.clone() }).collect();
+    let run: Vec<&[u8]> = heads.iter().map(|head| &head[..]).collect();
+    let mut chain = viewer(1);
+    assert_eq!(chain.accept(at(5), run[0]), Err(Refused::BadSignature));
+    chain.vouch(&run);
+    for (i, head) in run.iter().enumerate() {
+        let accepted = chain.accept(at(5), head).unwrap();
+        assert_eq!((accepted.step, accepted.is_signed), (Step::Next, i == 4));
+    }
+
+    // One that the next does not name, or one before it, has its own signature only; and a last one that is not signed vouches for none.
+    let other = story(2, 5);
+    for run in [[run[0], &other[1], run[2], run[3], run[4]], [run[0], run[1], run[2], run[3], run[3]]] {
+        let mut chain = viewer(1);
+        chain.vouch(&run);
+        assert_eq!(chain.accept(at(5), run[0]), Err(Refused::BadSignature));
+    }
+    let mut chain = stranger();
+    chain.vouch(&run); // nobody is trusted yet
+    chain.accept_delegation(at(0), &delegation(1)).unwrap();
+    assert_eq!(chain.accept(at(5), run[0]), Err(Refused::BadSignature));
+}
+
+#[test]
+fn what_others_vouched_for_convicts_nobody() {
+    let mut signer = signer(1);
+    let first = signer.publish(at(1), &[1, 1], Vec::new()).unwrap();
+    let mut liar = signer.clone();
+    let ours = unsigned(&signer.publish(at(2), &[1, 1], vec![entry(0, 1)]).unwrap());
+    let third = signer.publish(at(3), &[1, 1], Vec::new()).unwrap();
+    let theirs = liar.publish(at(2), &[1, 1], vec![other_entry(0, 1)]).unwrap();
+    let mut chain = viewer(1);
+    chain.vouch(&[&first, &ours, &third]);
+    for head in [&first, &ours, &third] {
+        chain.accept(at(3), head).unwrap();
+    }
+    assert_eq!(chain.accept(at(3), &theirs), Err(Refused::Equivocation));
+    assert_eq!(chain.evidence(), None, "one of the two has no signature to show");
+}
+
 #[test]
 fn two_heads_of_one_number_convict_their_signer() {
     let mut signer = signer(1);
