@@ -48,6 +48,9 @@ async fn whoever_follows_a_stream_finds_nothing_wrong_with_it_and_every_part_is_
     // The part that is hinted at comes, and everybody who was early gets the same.
     let list = List::of(&viewer.ok("v0/media.m3u8").await.text());
     let hinted = format!("v0/part/{}.m4s", list.next.unwrap());
+    // What is named after its number will be of another stream one day.
+    let version = format!("?v={}", Believer::come(&viewer).await.description.born_ms);
+    assert!(list.segments.iter().all(|segment| segment.ends_with(&version)), "{list:?}");
     let early = [viewer.get(&hinted), viewer.get(&hinted), viewer.get(&hinted)];
     let [a, b, c] = early;
     let (a, b, c) = tokio::join!(a, b, c);

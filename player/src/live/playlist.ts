@@ -33,6 +33,8 @@ export class Playlist {
   /** Date ranges of what it skips stay in it (RFC 8216bis section 6.2.5.1). */
   readonly #ranges: string[] = [];
   #lastPart = 0;
+  /** What addresses of media end with: see docs/spec/live.md. */
+  #query = "";
 
   private constructor(text: string) {
     const number = (pattern: RegExp) => Number(pattern.exec(text)?.[1] ?? NaN);
@@ -46,9 +48,9 @@ export class Playlist {
       else if (line && !EDGE.test(line) && !line.startsWith("#EXT-X-SKIP:")) {
         open ??= { sequence, map: "", lines: [], parts: 0, lastsS: 0, isWhole: false };
         open.lines.push(line);
-        const [, part] = /^#EXT-X-PART:.*URI="part\/(\d+)\.m4s"/.exec(line) ?? [];
+        const [, part, query] = /^#EXT-X-PART:.*URI="part\/(\d+)\.m4s(\?[^"]*)?"/.exec(line) ?? [];
         if (part) {
-          this.#lastPart = Number(part);
+          [this.#lastPart, this.#query] = [Number(part), query ?? ""];
           open.parts += 1;
           open.lastsS += Number(/DURATION=([\d.]+)/.exec(line)?.[1] ?? 0);
         }
@@ -87,13 +89,13 @@ export class Playlist {
     }
     const lastsS = (endMs - startMs) / 1000;
     const independent = cut & INDEPENDENT ? ",INDEPENDENT=YES" : "";
-    segment.lines.push(`#EXT-X-PART:DURATION=${lastsS},URI="part/${sequence}.m4s"${independent}`);
+    segment.lines.push(`#EXT-X-PART:DURATION=${lastsS},URI="part/${sequence}.m4s${this.#query}"${independent}`);
     segment.parts += 1;
     segment.lastsS += lastsS;
     this.#lastPart = sequence;
     if (cut & ENDS_SEGMENT) {
       segment.isWhole = true;
-      segment.lines.push(`#EXTINF:${segment.lastsS.toFixed(3)},`, `${segment.sequence}.m4s`);
+      segment.lines.push(`#EXTINF:${segment.lastsS.toFixed(3)},`, `${segment.sequence}.m4s${this.#query}`);
       this.#forget();
     }
     return true;
@@ -126,6 +128,6 @@ export class Playlist {
       if (segment.map !== map) lines.push((map = segment.map));
       lines.push(...segment.lines);
     }
-    return [...lines, `#EXT-X-PRELOAD-HINT:TYPE=PART,URI="part/${this.#lastPart + 1}.m4s"`, ""].join("\n");
+    return [...lines, `#EXT-X-PRELOAD-HINT:TYPE=PART,URI="part/${this.#lastPart + 1}.m4s${this.#query}"`, ""].join("\n");
   }
 }

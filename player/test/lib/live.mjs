@@ -222,19 +222,20 @@ export class LiveOrigin {
       `#EXT-X-PART-INF:PART-TARGET=${PART_S}`, "#EXT-X-MEDIA-SEQUENCE:1", "#EXT-X-INDEPENDENT-SEGMENTS"];
     const skipped = isDelta ? Math.max(0, edge.segment - 8) : 0;
     if (skipped > 0) lines.push(`#EXT-X-SKIP:SKIPPED-SEGMENTS=${skipped}`);
-    lines.push('#EXT-X-MAP:URI="init/1.mp4"');
+    const query = `?v=${this.bornMs}`;
+    lines.push(`#EXT-X-MAP:URI="init/1.mp4${query}"`);
     for (let segment = skipped + 1; segment <= edge.segment; segment++) {
       const parts = born.filter((part) => part.segment === segment);
       lines.push(`#EXT-X-PROGRAM-DATE-TIME:${new Date(this.bornMs + parts[0].startMs).toISOString()}`);
       if (segment >= edge.segment - 3) {
         for (const { startMs, endMs, sequence, index } of parts) {
           const isIndependent = rendition.kind === 1 || index === 0;
-          lines.push(`#EXT-X-PART:DURATION=${((endMs - startMs) / 1000).toFixed(3)},URI="part/${sequence}.m4s"${isIndependent ? ",INDEPENDENT=YES" : ""}`);
+          lines.push(`#EXT-X-PART:DURATION=${((endMs - startMs) / 1000).toFixed(3)},URI="part/${sequence}.m4s${query}"${isIndependent ? ",INDEPENDENT=YES" : ""}`);
         }
       }
-      if (segment < edge.segment) lines.push(`#EXTINF:${((parts.at(-1).endMs - parts[0].startMs) / 1000).toFixed(3)},`, `${segment}.m4s`);
+      if (segment < edge.segment) lines.push(`#EXTINF:${((parts.at(-1).endMs - parts[0].startMs) / 1000).toFixed(3)},`, `${segment}.m4s${query}`);
     }
-    lines.push(`#EXT-X-PRELOAD-HINT:TYPE=PART,URI="part/${edge.sequence + 1}.m4s"`);
+    lines.push(`#EXT-X-PRELOAD-HINT:TYPE=PART,URI="part/${edge.sequence + 1}.m4s${query}"`);
     return lines.join("\n") + "\n";
   }
 }

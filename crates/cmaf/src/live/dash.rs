@@ -109,7 +109,7 @@ fn one_period(out: &mut String, windows: &[&Window], era: &Era) {
 fn representation(out: &mut String, window: &Window, track: &Track, era: u32, start: Duration) {
     let segments: Vec<&Listed> = window.segments.iter().filter(|s| s.era == era).collect();
     let Some(first) = segments.first() else { return };
-    let id = escape(&window.rendition.id);
+    let (id, query) = (escape(&window.rendition.id), escape(&window.rendition.query));
     open_representation(out, &id, window.bandwidth(), track);
     let scale = u64::from(first.timescale);
     let early = window.targets.segment.saturating_sub(window.part_target());
@@ -117,8 +117,8 @@ fn representation(out: &mut String, window: &Window, track: &Track, era: u32, st
         out,
         format_args!(
             "        <SegmentTemplate timescale=\"{scale}\" presentationTimeOffset=\"{}\" \
-             availabilityTimeOffset=\"{}.{:03}\" availabilityTimeComplete=\"false\" initialization=\"{id}/init/{}.mp4\" \
-             media=\"{id}/$Number$.m4s\" startNumber=\"{}\">\n          <SegmentTimeline>\n",
+             availabilityTimeOffset=\"{}.{:03}\" availabilityTimeComplete=\"false\" initialization=\"{id}/init/{}.mp4{query}\" \
+             media=\"{id}/$Number$.m4s{query}\" startNumber=\"{}\">\n          <SegmentTimeline>\n",
             super::ticks(start, scale),
             early.as_secs(),
             early.subsec_millis(),

@@ -7,6 +7,8 @@
 //! | `ID/init/N.mp4` | an init segment |
 //! | `ID/media.m3u8` | [`media`] |
 //!
+//! Addresses of media end with the rendition's query.
+//!
 //! The invariant: a playlist says nothing that a later one takes back. Parts are named by their number in the stream, so
 //! the name of the next one is known however segments are cut.
 
@@ -96,13 +98,13 @@ pub fn media(window: &Window, others: &[&Window], form: Form) -> String {
     let mut init = 0;
     for segment in window.segments.iter().skip(skipped) {
         if form != Form::Plain || segment.complete {
-            put(&mut out, segment, form, init);
+            put(&mut out, segment, form, init, &window.rendition.query);
             init = segment.init;
         }
     }
-    let next = window.next_part();
+    let (next, query) = (window.next_part(), &window.rendition.query);
     if let (Some(next), true) = (next, form != Form::Plain) {
-        line(&mut out, format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part/{next}.m4s\"\n"));
+        line(&mut out, format_args!("#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"part/{next}.m4s{query}\"\n"));
         for other in others.iter().filter(|o| o.rendition.id != window.rendition.id) {
             let Some(at) = other.position() else { continue };
             line(
@@ -120,12 +122,12 @@ pub fn media(window: &Window, others: &[&Window], form: Form) -> String {
     out
 }
 
-fn put(out: &mut String, segment: &Listed, form: Form, init: u32) {
+fn put(out: &mut String, segment: &Listed, form: Form, init: u32, query: &str) {
     if segment.discontinuity {
         out.push_str("#EXT-X-DISCONTINUITY\n");
     }
     if segment.init != init {
-        line(out, format_args!("#EXT-X-MAP:URI=\"init/{}.mp4\"\n", segment.init));
+        line(out, format_args!("#EXT-X-MAP:URI=\"init/{}.mp4{query}\"\n", segment.init));
     }
     if let Some(wall) = segment.wall {
         line(out, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}\n", iso(wall)));
@@ -136,13 +138,13 @@ fn put(out: &mut String, segment: &Listed, form: Form, init: u32) {
     if form != Form::Plain {
         for part in &segment.parts {
             let lasts = seconds(part.duration, segment.timescale);
-            line(out, format_args!("#EXT-X-PART:DURATION={lasts},URI=\"part/{}.m4s\"", part.sequence));
+            line(out, format_args!("#EXT-X-PART:DURATION={lasts},URI=\"part/{}.m4s{query}\"", part.sequence));
             out.push_str(if part.independent { ",INDEPENDENT=YES\n" } else { "\n" });
         }
     }
     if segment.complete {
         let lasts = seconds(segment.duration, segment.timescale);
-        line(out, format_args!("#EXTINF:{lasts},\n{}.m4s\n", segment.sequence));
+        line(out, format_args!("#EXTINF:{lasts},\n{}.m4s{query}\n", segment.sequence));
     }
 }
 

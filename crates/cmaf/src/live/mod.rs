@@ -17,7 +17,7 @@
 //!
 //! fn serve(track: &Track, samples: impl Iterator<Item = Sample>) -> Result<String, CutError> {
 //!     let targets = Targets::new(Duration::from_secs(2), Duration::from_millis(400));
-//!     let rendition = Rendition { id: "v0".to_owned(), name: "720p".to_owned(), bandwidth: 3_000_000 };
+//!     let rendition = Rendition { id: "v0".to_owned(), name: "720p".to_owned(), bandwidth: 3_000_000, query: String::new() };
 //!     let mut cutter = Cutter::new(track, targets);
 //!     let mut window = Window::new(rendition, track, targets, Duration::from_secs(60));
 //!     for sample in samples {
@@ -107,6 +107,9 @@ pub struct Rendition {
     pub name: String,
     /// Peak bits per second that the encoder was told to keep; a higher one that is measured counts instead.
     pub bandwidth: u64,
+    /// What addresses of its media end with, from `?` on, or nothing: caches shall not take them for those of an earlier stream in the same
+    /// folder, whose numbers were the same.
+    pub query: String,
 }
 
 /// Ticks of `scale` in a duration, rounded down.

@@ -38,7 +38,12 @@ impl Stage {
     fn new(tracks: &[(&'static str, Track)], targets: Targets, length: Duration) -> Self {
         let mut files = BTreeMap::new();
         let lines = tracks.iter().map(|(id, track)| {
-            let rendition = Rendition { id: (*id).to_owned(), name: (*id).to_owned(), bandwidth: 100_000 };
+            let rendition = Rendition {
+                id: (*id).to_owned(),
+                name: (*id).to_owned(),
+                bandwidth: 100_000,
+                query: String::new(),
+            };
             let mut window = Window::new(rendition, track, targets, length);
             window.set_clock(ZERO);
             files.insert(format!("{id}/init/1.mp4"), init_segment(track));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cmaf::live::{Answer, CutError, Cutter, MarkError, Position, Targets, hls};
+use cmaf::live::{Answer, CutError, Cutter, MarkError, Position, Rendition, Targets, Window, dash, hls};
 use cmaf::{Sample, Track};
 
 use super::common::{audio_track, video_track};
@@ -19,6 +19,25 @@ fn pictures(from: u64, count: u64) -> Vec<Sample> {
 
 fn stage() -> Stage {
     Stage::new(&[("v0", video_track()), ("a0", audio_track())], targets(), Duration::from_secs(12))
+}
+
+#[test]
+fn addresses_of_media_say_of_which_stream_they_are() {
+    let track = video_track();
+    let (id, query) = ("v0".to_owned(), "?v=7&x".to_owned());
+    let rendition = Rendition { id: id.clone(), name: id, bandwidth: 1, query };
+    let mut window = Window::new(rendition, &track, targets(), Duration::from_secs(12));
+    window.set_clock(ZERO);
+    let mut cutter = Cutter::new(&track, targets());
+    for part in pictures(0, 62).into_iter().flat_map(|picture| cutter.push(picture).expect("they rise")) {
+        window.push(&part);
+    }
+    let playlist = hls::media(&window, &[&window], hls::Form::LowLatency);
+    let uris = |text: &str| text.matches(".m4s").count() + text.matches(".mp4").count();
+    assert_eq!((uris(&playlist), playlist.matches("?v=7&x").count()), (9, 9), "{playlist}");
+    let service = dash::Service { published: ZERO, utc_timing: None, latency: Duration::from_secs(3) };
+    let mpd = dash::mpd(&[&window], &service);
+    assert_eq!((uris(&mpd), mpd.matches("?v=7&amp;x\"").count()), (2, 2), "{mpd}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl State {
                 Kind::Video => format!("{}p", track.height),
                 Kind::Audio => id.clone(),
             };
-            let rendition = Rendition { id: id.clone(), name, bandwidth };
+            let rendition = Rendition { id: id.clone(), name, bandwidth, query: format!("?v={born_ms}") };
             let mut window = Window::new(rendition, &track, config.targets, config.window);
             window.set_clock(Duration::from_millis(zero_ms));
             let inits = vec![init.into()];
