@@ -9,6 +9,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants } from "node:zlib";
 import binaryen from "binaryen";
 import { build } from "esbuild";
 
@@ -102,13 +103,22 @@ async function scripts() {
   return [...outputs, ...pages, "hls.js.LICENSE"];
 }
 
+/** What every viewer loads is worth compressing well, once: a fifth less than with gzip. Gives the names of what it has written. */
+function compressed(names) {
+  const worth = names.filter((name) => /\.(m?js|wasm)$/.test(name));
+  const options = { params: { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY } };
+  for (const name of worth) writeFileSync(join(dist, `${name}.br`), brotliCompressSync(readFileSync(join(dist, name)), options));
+  return worth.map((name) => `${name}.br`);
+}
+
 /** What plays films has to stay small, so that what plays live streams is a module of its own. */
 const MODULES = { "braidcast.wasm": "web", "braidcast-live.wasm": "live" };
 for (const [name, kind] of Object.entries(MODULES)) {
   if (!process.argv.includes("--no-wasm") || !existsSync(join(dist, name))) wasm(kind, name);
 }
 // What an earlier build left goes last: a server may be reading this folder.
-const fresh = new Set([...(await scripts()), ...Object.keys(MODULES), "types"]);
+const made = [...(await scripts()), ...Object.keys(MODULES)];
+const fresh = new Set([...made, ...compressed(made), "types"]);
 for (const name of readdirSync(dist)) if (!fresh.has(name)) rmSync(join(dist, name), { recursive: true });
 run(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "--project", here, "--emitDeclarationOnly"], { cwd: here });
 console.log(`dist/braidcast-player.js ${readFileSync(join(dist, "braidcast-player.js")).length} bytes`);

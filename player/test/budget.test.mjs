@@ -1,9 +1,9 @@
 // What a page has to load, and what the module may touch. Needs a build: node build.mjs
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
+import { brotliDecompressSync, gzipSync } from "node:zlib";
 import { DIST } from "./lib/server.mjs";
 
 const BUDGET_BYTES = 150 * 1024;
@@ -27,4 +27,12 @@ for (const name of ["braidcast.wasm", "braidcast-live.wasm"]) test(`${name} impo
   assert.deepEqual(WebAssembly.Module.imports(module), []);
   const names = WebAssembly.Module.exports(module).map(({ name }) => name).filter((name) => name !== "memory");
   assert.ok(names.every((name) => name.startsWith("braidcast_") || name.startsWith("__")), names.join(" "));
+});
+
+test("what is served compressed is the same as what is not", () => {
+  const packed = readdirSync(DIST).filter((name) => name.endsWith(".br"));
+  for (const name of ["hls.js", "braidcast-player.js", "braidcast.wasm", "braidcast-live.wasm"]) assert.ok(packed.includes(`${name}.br`), name);
+  for (const name of packed) {
+    assert.ok(brotliDecompressSync(readFileSync(join(DIST, name))).equals(readFileSync(join(DIST, name.slice(0, -3)))), name);
+  }
 });

@@ -4,7 +4,7 @@
 use super::counted::Counted;
 use super::metrics::Metrics;
 use super::names::Class;
-use super::reply::{Content, SHORT, open_to_all, respond};
+use super::reply::{Coding, Content, SHORT, open_to_all, respond};
 use super::{Origin, data, problem, value_in};
 use crate::live::{self, Channel, Piece, Refused, Text};
 use axum::Json;
@@ -226,7 +226,8 @@ impl Answer<'_> {
         cache: Cow<'static, str>,
         class: Class,
     ) -> Response<Body> {
-        let content = Content { bytes, gzip, etag, media_type, cache };
+        let packed = gzip.map(|gzip| (Coding::Gzip, gzip)).into_iter().collect();
+        let content = Content { bytes, packed, etag, media_type, cache };
         respond(self.method, self.headers, content, |bytes| Body::new(self.counted(bytes, class)))
     }
 

@@ -36,7 +36,7 @@ use axum::routing::any;
 use axum::{Json, Router};
 use counted::Counted;
 use manifest::PublicKey;
-use reply::{Content, IMMUTABLE, SHORT, open_to_all, preflight, respond};
+use reply::{Coding, Content, IMMUTABLE, SHORT, open_to_all, preflight, respond};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -220,7 +220,7 @@ async fn package_file(
     };
     let content = Content {
         bytes: hot.bytes,
-        gzip: hot.gzip,
+        packed: hot.gzip.map(|gzip| (Coding::Gzip, gzip)).into_iter().collect(),
         etag: hot.etag.to_string(),
         media_type: name.media_type(),
         cache: cache.into(),

@@ -1,12 +1,13 @@
 //! The player and the pages around it, built into the program. Its invariant: a page runs only scripts that this origin serves.
 
-use super::reply::{Content, SHORT, respond};
+use super::reply::{Coding, Content, SHORT, respond};
 use super::store::gzip;
 use axum::body::Body;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
 use rust_embed::Embed;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -87,10 +88,7 @@ fn read(path: &str) -> Option<Content> {
     if path.is_empty() || !path.bytes().all(plain) || path.split('/').any(|part| part.starts_with('.')) {
         return None;
     }
-    let bytes = match Dist::get(path)?.data {
-        std::borrow::Cow::Borrowed(bytes) => Bytes::from_static(bytes),
-        std::borrow::Cow::Owned(bytes) => bytes.into(),
-    };
+    let bytes = embedded(path)?;
     let (media_type, text) = match path.rsplit_once('.').map_or("", |(_, end)| end) {
         "html" => ("text/html; charset=utf-8", true),
         "js" | "mjs" => ("text/javascript; charset=utf-8", true),
@@ -105,11 +103,20 @@ fn read(path: &str) -> Option<Content> {
         "txt" | "ts" => ("text/plain; charset=utf-8", true),
         _ => ("application/octet-stream", false),
     };
+    let brotli = embedded(&format!("{path}.br")).map(|small| (Coding::Brotli, small));
+    let gzip = if text { gzip(&bytes) } else { None };
     Some(Content {
-        gzip: if text { gzip(&bytes) } else { None },
+        packed: brotli.into_iter().chain(gzip.map(|small| (Coding::Gzip, small))).collect(),
         etag: manifest::digest::root(&bytes).to_string(),
         bytes,
         media_type,
         cache: SHORT.into(),
+    })
+}
+
+fn embedded(path: &str) -> Option<Bytes> {
+    Some(match Dist::get(path)?.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
     })
 }

@@ -13,13 +13,47 @@ pub const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// May be kept for five seconds.
 pub const SHORT: &str = "public, max-age=5";
 
+/// A content coding (RFC 9110 section 8.4.1, RFC 7932).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    Brotli,
+    Gzip,
+}
+
+impl Coding {
+    /// As headers have it, and what tags of that form end in.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Brotli => "br",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    fn is_accepted(self, headers: &HeaderMap) -> bool {
+        headers
+            .get_all(header::ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|v| v.to_str().ok())
+            .flat_map(|v| v.split(','))
+            .any(|coding| {
+                let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+                let refused = weight
+                    .trim()
+                    .strip_prefix("q=")
+                    .and_then(|q| q.parse::<f32>().ok())
+                    .is_some_and(|q| q <= 0.0);
+                name.trim().eq_ignore_ascii_case(self.name()) && !refused
+            })
+    }
+}
+
 /// What to send, before the request's conditions are looked at.
 #[derive(Clone, Debug)]
 pub struct Content {
     /// The bytes.
     pub bytes: Bytes,
-    /// The bytes compressed with gzip, if they may be sent so.
-    pub gzip: Option<Bytes>,
+    /// The bytes compressed, if they may be sent so, best first.
+    pub packed: Vec<(Coding, Bytes)>,
     /// Digest of the bytes, in hex.
     pub etag: String,
     /// For `Content-Type`.
@@ -35,13 +69,14 @@ pub fn respond(
     content: Content,
     send: impl FnOnce(Bytes) -> Body,
 ) -> Response<Body> {
-    let Content { bytes, gzip, etag, media_type, cache } = content;
+    let Content { bytes, packed, etag, media_type, cache } = content;
     // A range is one of the plain bytes: a compressed form has offsets of its own.
     let range = if method == Method::GET { headers.get(header::RANGE) } else { None };
-    let varies = gzip.is_some();
-    let (bytes, etag, encoded) = match gzip {
-        Some(small) if range.is_none() && accepts_gzip(headers) => (small, format!("\"{etag}-gz\""), true),
-        _ => (bytes, format!("\"{etag}\""), false),
+    let varies = !packed.is_empty();
+    let best = packed.into_iter().find(|(coding, _)| range.is_none() && coding.is_accepted(headers));
+    let (bytes, etag, coding) = match best {
+        Some((coding, small)) => (small, format!("\"{etag}-{}\"", coding.name()), Some(coding)),
+        None => (bytes, format!("\"{etag}\""), None),
     };
     let mut response = Response::new(Body::empty());
     let out = response.headers_mut();
@@ -52,8 +87,8 @@ pub fn respond(
     if varies {
         out.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     }
-    if encoded {
-        out.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(coding) = coding {
+        out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     }
     if headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| lists(tags, &etag)) {
         response.headers_mut().remove(header::CONTENT_TYPE);
@@ -157,23 +192,6 @@ fn lists(tags: &HeaderValue, etag: &str) -> bool {
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-fn accepts_gzip(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .any(|coding| {
-            let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
-            let refused = weight
-                .trim()
-                .strip_prefix("q=")
-                .and_then(|q| q.parse::<f32>().ok())
-                .is_some_and(|q| q <= 0.0);
-            name.trim().eq_ignore_ascii_case("gzip") && !refused
-        })
-}
-
 fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).expect("digits, hex and quotes are legal in a header")
 }
@@ -181,6 +199,36 @@ fn value(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_best_form_that_is_accepted_is_sent_under_a_tag_of_its_own() {
+        let content = || Content {
+            bytes: Bytes::from_static(b"plain"),
+            packed: vec![
+                (Coding::Brotli, Bytes::from_static(b"br")),
+                (Coding::Gzip, Bytes::from_static(b"gz")),
+            ],
+            etag: "tag".to_owned(),
+            media_type: "text/javascript",
+            cache: SHORT.into(),
+        };
+        for (accepted, coding, tag, length) in [
+            ("gzip, deflate, br;q=0.9", Some("br"), "\"tag-br\"", 2),
+            ("gzip, br;q=0", Some("gzip"), "\"tag-gzip\"", 2),
+            ("deflate", None, "\"tag\"", 5),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted))]);
+            let mut sent = 0;
+            let response = respond(&Method::GET, &headers, content(), |bytes| {
+                sent = bytes.len();
+                Body::from(bytes)
+            });
+            let of = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+            assert_eq!((of(header::CONTENT_ENCODING), of(header::ETAG)), (coding, Some(tag)), "{accepted}");
+            assert_eq!((of(header::VARY), sent), (Some("Accept-Encoding"), length));
+        }
+    }
 
     #[test]
     fn no_range_reaches_beyond_the_bytes() {
