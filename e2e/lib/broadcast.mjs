@@ -15,7 +15,7 @@ import { Stage } from "./stage.mjs";
 
 /** Three rungs, of pictures small enough for ten decoders on two cores. */
 export const LADDER = "180:250k,270:600k,360:1200k";
-const KEY = "a-key-of-the-camera";
+export const KEY = "a-key-of-the-camera";
 const PATIENCE_MS = 60_000;
 
 const running = new Set();
@@ -24,11 +24,11 @@ process.on("exit", () => {
     for (const child of running) child.kill("SIGKILL");
 });
 
-/** `braidcast live` with one RTMP door, on ports that stay the same when it is started again. */
-async function house({ ladder, args, env }) {
+/** `braidcast live` with one door, on ports that stay the same when it is started again; `ingest` says which on a port. */
+export async function house({ ladder = LADDER, args = [], env = {}, ingest = (port) => `rtmp://127.0.0.1:${port}/live` } = {}) {
     const [port, door] = [await freePort(), await freePort()];
     const data = mkdtempSync(join(tmpdir(), "braidcast-live-"));
-    const all = ["live", "--listen", `127.0.0.1:${port}`, "--ingest", `rtmp://127.0.0.1:${door}/live`, "--key", KEY, "--data", data,
+    const all = ["live", "--listen", `127.0.0.1:${port}`, "--ingest", ingest(door), "--key", KEY, "--data", data,
         "--ladder", ladder, "--preset", "ultrafast", "--audio-bitrate", "64k", ...args];
     const log = [];
     let child;
@@ -50,7 +50,7 @@ async function house({ ladder, args, env }) {
     start();
     return {
         url: `http://127.0.0.1:${port}`,
-        to: `rtmp://127.0.0.1:${door}/live/${KEY}`,
+        to: `${ingest(door)}/${KEY}`,
         log,
         kill: () => end("SIGKILL"),
         restart: start,
@@ -62,7 +62,7 @@ async function house({ ladder, args, env }) {
 }
 
 /** A stage with a live stream on it; see `stage`. `env`: of the origin and of what it starts. */
-export async function broadcast({ ladder = LADDER, bitsPerSecond, args = [], env = {} } = {}) {
+export async function broadcast({ ladder, bitsPerSecond, args, env } = {}) {
     const origin = await house({ ladder, args, env });
     const parts = { origin };
     try {
@@ -78,21 +78,24 @@ export async function broadcast({ ladder = LADDER, bitsPerSecond, args = [], env
     }
 }
 
+/** Once it answers. */
+export const opened = (origin) => until(origin, async () => (await fetch(`${origin.url}/healthz`)).ok);
+
 /** Publishes as soon as the door is open. */
 async function publish(origin) {
-    await until(origin, async () => (await fetch(`${origin.url}/healthz`)).ok);
+    await opened(origin);
     return camera({ to: origin.to });
 }
 
 /** The stream's card in the catalogue, once it can be played. */
-async function card(origin) {
+export async function card(origin) {
     return until(origin, async () => {
         const [card] = await (await fetch(`${origin.url}/api/v1/streams`)).json();
         return card && (await fetch(`${origin.url}/s/${card.slug}/master.m3u8`)).ok && card;
     });
 }
 
-async function until(origin, look) {
+export async function until(origin, look) {
     for (const late = Date.now() + PATIENCE_MS; Date.now() < late; await sleep(100)) {
         const found = await look().catch(() => null);
         if (found) return found;

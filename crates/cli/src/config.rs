@@ -58,6 +58,7 @@ pub struct File {
     pub up: Option<OneOrMany<String>>,
     pub viewers: Option<usize>,
     pub ingest: Option<OneOrMany<String>>,
+    pub whip_external: Option<OneOrMany<String>>,
     pub stream_key: Option<OneOrMany<Secret>>,
     pub pull: Option<OneOrMany<Secret>>,
     pub pull_private: Option<bool>,

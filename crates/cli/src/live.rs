@@ -12,6 +12,7 @@ use origin::key;
 use origin::library::Library;
 use origin::live::{
     ChannelConfig, Config, Figures, Live, PullConfig, Show, Stage, StreamConfig, StreamKey, Targets,
+    WhipConfig,
 };
 use origin::tools::Tools;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -23,6 +24,8 @@ use tokio::task::{JoinError, JoinSet};
 
 /// What a stream is called that nobody has named.
 const UNNAMED: &str = "live";
+/// The UDP port of WebRTC publishers until something else is said.
+const WHIP_PORT: u16 = 8189;
 /// How far back viewers go until something else is said.
 const DEFAULT_DVR: Duration = Duration::from_secs(2 * 3600);
 /// How long recordings may take to become films when the program is stopped.
@@ -35,6 +38,8 @@ struct Doors {
     /// With the stream, or the first one.
     srt: Vec<(SocketAddr, Option<String>)>,
     http: bool,
+    /// Where the media of WebRTC publishers goes.
+    whip: Option<SocketAddr>,
 }
 
 pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
@@ -73,7 +78,8 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let mut live = Live::open(config, tools).await.map_err(Wrong::wrap)?;
     announce(&bases, &key, &live, &doors, (&keys, made.is_some()), &pulls);
 
-    let further = doors.http.then(|| live.router());
+    let put = doors.http.then(|| live.put_router());
+    let further = put.into_iter().chain(live.whip_router()).reduce(|all, door| all.merge(door));
     let (stop_serving, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn(serve_with(listener, origin.clone(), further, limits, async {
         stopped.await.ok(); // dropped or sent: both mean stop
@@ -149,6 +155,11 @@ impl Doors {
                 if doors.rtmp.replace(socket(address, 1935)?).is_some() {
                     bail!("--ingest: there is one RTMP door, for all streams");
                 }
+            } else if let Some(rest) = text.strip_prefix("whip://") {
+                let address = socket(rest.trim_end_matches('/'), WHIP_PORT)?;
+                if doors.whip.replace(address).is_some() {
+                    bail!("--ingest: there is one WHIP door, for all streams");
+                }
             } else if let Some(rest) = text.strip_prefix("srt://") {
                 let (address, stream) = match rest.split_once('/') {
                     Some((address, stream)) if !stream.is_empty() => (address, Some(stream.to_owned())),
@@ -156,7 +167,9 @@ impl Doors {
                 };
                 doors.srt.push((socket(address, 9000)?, stream));
             } else {
-                bail!("--ingest {text}: say rtmp://ADDRESS:PORT/live, srt://ADDRESS:PORT/STREAM, or http");
+                bail!(
+                    "--ingest {text}: say rtmp://ADDRESS:PORT/live, srt://ADDRESS:PORT/STREAM, whip://ADDRESS:PORT, or http"
+                );
             }
         }
         Ok(doors)
@@ -225,9 +238,20 @@ fn config(args: &Args, file: &File, doors: &Doors, keys: &[(String, String)]) ->
             bail!("--ingest: there is no stream {of}; name it with --key {of}=KEY");
         }
     }
+    let external = OneOrMany::under(args.whip_external.clone(), file.whip_external.as_ref());
+    let external = external.iter().map(|text| {
+        let port = doors.whip.map_or(WHIP_PORT, |udp| udp.port());
+        let found = text.parse().or_else(|_| text.parse().map(|ip| SocketAddr::new(ip, port)));
+        found.with_context(|| format!("--whip-external {text}: say an IP address, or one with a UDP port"))
+    });
+    let external = external.collect::<Result<Vec<SocketAddr>>>()?;
+    if doors.whip.is_none() && !external.is_empty() {
+        bail!("--whip-external is of no use without --ingest whip://ADDRESS:PORT");
+    }
     let mut config = Config {
         streams,
         rtmp: doors.rtmp,
+        whip: doors.whip.map(|udp| WhipConfig { udp, external }),
         encoding: file.settings(&making)?,
         segment: time("segment", args.segment.as_ref().or(file.segment.as_ref()), 1000..=6000)?
             .unwrap_or(Duration::from_secs(2)),
@@ -306,6 +330,12 @@ fn announce(
         if doors.http {
             say!("  CMAF         {base}/ingest/{stream}/TRACK   bearer token: {shown}");
         }
+        if let Some(udp) = doors.whip {
+            say!(
+                "  WHIP         {base}/whip/{stream}   bearer token: {shown}   (media to UDP port {})",
+                udp.port()
+            );
+        }
     }
     for (address, stream) in &doors.srt {
         let stream = stream.as_ref().or(keys.first().map(|(name, _)| name)).map_or("", String::as_str);
@@ -356,8 +386,10 @@ mod tests {
         for text in ["rtmp://127.0.0.1:1936/live", "rtmp://127.0.0.1:1936", "rtmp://127.0.0.1:1936/live/"] {
             assert_eq!(doors(&[text]).unwrap().rtmp.unwrap().port(), 1936, "{text}");
         }
-        let all = doors(&["srt://127.0.0.1:9000/stage", "srt://127.0.0.1:9001", "http"]).unwrap();
-        assert!(all.http && all.rtmp.is_none());
+        let all =
+            doors(&["srt://127.0.0.1:9000/stage", "srt://127.0.0.1:9001", "http", "whip://0.0.0.0"]).unwrap();
+        assert!(all.http && all.rtmp.is_none() && all.whip.is_some_and(|udp| udp.port() == WHIP_PORT));
+        assert!(doors(&["whip://0.0.0.0:1", "whip://0.0.0.0:2"]).is_err());
         assert_eq!(all.srt[0].1.as_deref(), Some("stage"));
         assert_eq!((all.srt[1].0.port(), &all.srt[1].1), (9001, &None));
         for text in ["rtsp://x", "rtmp://not an address", "", "1935"] {

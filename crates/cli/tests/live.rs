@@ -222,6 +222,8 @@ fn wrong_settings_are_told_before_anything_is_opened() {
     for (args, words) in [
         ("live --part 2s", "--part 2s"),
         ("live --ingest rtsp://x", "--ingest rtsp://x"),
+        ("live --ingest whip://0.0.0.0 --whip-external example.org", "--whip-external example.org"),
+        ("live --whip-external 192.0.2.1", "--ingest whip://"),
         ("live --key stage=short", "--key of stage"),
         ("live --dvr 2d", "--dvr"),
         ("live --key Stage=long-enough-key", "Stage"),

@@ -19,7 +19,7 @@ const CMAF: &str = "-f mp4 -use_editlist 1 -movflags \
 async fn serve(live: &Live) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = live.router();
+    let router = live.put_router();
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
 }

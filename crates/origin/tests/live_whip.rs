@@ -143,7 +143,7 @@ async fn a_browser_publishes_and_says_when_it_is_done() {
     let mut live = open(Config { whip, rtmp: None, ..config(passthrough()) }).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let router = live.router();
+    let router = live.whip_router().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
 
     let (mut browser, offer, pending) = Browser::new().await;

@@ -15,6 +15,7 @@ Examples:
   braidcast live --ladder 360:750k,720:2.5M --part 200ms --dvr 30m
   braidcast live --ingest srt://0.0.0.0:9000 --ingest http
                                                     SRT, and CMAF by HTTP PUT to /ingest/STREAM/TRACK; no RTMP
+  braidcast live --ingest whip://0.0.0.0:8189       WebRTC, from browsers and OBS: POST to /whip/STREAM
 
 In OBS: Settings, Stream, service Custom, and the server and stream key that are printed at the start. A keyframe every 2 s.";
 
@@ -22,9 +23,14 @@ In OBS: Settings, Stream, service Custom, and the server and stream key that are
 #[command(after_help = AFTER_LIVE)]
 pub struct Live {
     /// Where encoders come in; several may be given: rtmp://ADDRESS:PORT/live, srt://ADDRESS:PORT/STREAM (without STREAM the first
-    /// one), or http for CMAF on the port of --listen [default: rtmp://0.0.0.0:1935/live].
-    #[arg(long, value_name = "rtmp://|srt://|http", env = "BRAIDCAST_INGEST", value_delimiter = ',')]
+    /// one), http for CMAF on the port of --listen, or whip://ADDRESS:PORT for WebRTC: offers come to /whip/STREAM on the port of
+    /// --listen, media to that UDP port, 8189 if none is said [default: rtmp://0.0.0.0:1935/live].
+    #[arg(long, value_name = "rtmp://|srt://|whip://|http", env = "BRAIDCAST_INGEST", value_delimiter = ',')]
     pub ingest: Vec<String>,
+    /// Where WebRTC publishers reach the UDP port of whip://, if not at this machine's own addresses: ADDRESS or ADDRESS:PORT; several
+    /// may be given.
+    #[arg(long, value_name = "ADDRESS", env = "BRAIDCAST_WHIP_EXTERNAL", value_delimiter = ',')]
+    pub whip_external: Vec<String>,
     /// A stream and what its publisher must know, 8 to 128 letters, digits, - or _; several may be given. Without STREAM= it is called
     /// live. Better set in the environment, where other users of this machine do not see it [default: live, with a key that is made and
     /// printed].

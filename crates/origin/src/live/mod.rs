@@ -128,14 +128,14 @@ impl Live {
         self.rtmp
     }
 
-    /// The routes of the CMAF door, `PUT /ingest/STREAM/TRACK`, and of WHIP, `POST /whip/STREAM`, to be served where encoders
-    /// reach them.
-    pub fn router(&self) -> Router {
-        let put = put::router(self.desk.clone(), self.config.put_limits);
-        match &self.whip {
-            Some(whip) => put.merge(whip.router()),
-            None => put,
-        }
+    /// The routes of the CMAF door, `PUT /ingest/STREAM/TRACK`, to be served where encoders reach them.
+    pub fn put_router(&self) -> Router {
+        put::router(self.desk.clone(), self.config.put_limits)
+    }
+
+    /// The routes of the WHIP door, `POST /whip/STREAM`, if there is one.
+    pub fn whip_router(&self) -> Option<Router> {
+        self.whip.as_ref().map(Whip::router)
     }
 
     /// Closes all doors and ends every encoder, and waits until that is done.

@@ -49,7 +49,7 @@ impl Theatre {
         let rtmp = live.rtmp_address().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let further = Some(live.router());
+        let further = Some(live.put_router());
         let forever = std::future::pending();
         tokio::spawn(serve_with(listener, origin.clone(), further, Limits::default(), forever));
         let stage =
