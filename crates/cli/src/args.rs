@@ -52,7 +52,7 @@ pub enum Verb {
     Live(Live),
     /// Make a film into files for a web server or CDN.
     Package(Package),
-    /// Watch a film without a browser: joins its viewers, and gives it to VLC, mpv or any player.
+    /// Watch a film or a live stream without a browser: joins its viewers, and gives it to VLC, mpv or any player.
     Watch(Watch),
     /// Give somebody else's HLS stream to the viewers of its p2p-media-loader pages, as one more of them.
     Seed(Seed),
@@ -114,7 +114,7 @@ pub struct Serving {
 
 #[derive(Debug, Args)]
 pub struct Watch {
-    /// Address of the film: its watch page, its folder, or a file in it such as master.m3u8.
+    /// Address of the film or live stream: its watch page, its folder, or a file in it such as master.m3u8.
     pub url: String,
     /// Player to start: mpv, vlc, ffplay, or none to be given the addresses only [default: the first that is installed].
     #[arg(long, value_name = "PLAYER", env = "BRAIDCAST_PLAYER")]

@@ -1,4 +1,4 @@
-//! `braidcast watch`: a viewer without a browser, and a gateway for the player.
+//! `braidcast watch`: a viewer of a film or a live stream without a browser, and a gateway for the player.
 
 use crate::args::Watch;
 use crate::config::{File, OneOrMany};
@@ -8,14 +8,16 @@ use crate::{Wrong, admin, reach, say, stop, uplink};
 use anyhow::{Context, Result, anyhow, bail};
 use manifest::PublicKey;
 use node::admin::Figure;
-use node::film::Film;
+use node::film::{Film, OpenFilm};
 use node::gateway::Gateway;
-use node::origin::Origin;
+use node::live::{Live, OpenLive, Stream};
+use node::origin::{Error as OriginError, Origin};
 use node::uplink::{Cap, Uplink};
 use node::viewer::{Options, Stats, Viewer};
 use origin::check::Target;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::process::{Child, Command};
 
 /// Upload until something else is said: 20 Mbit/s.
@@ -48,19 +50,30 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
     let query = args.url.split_once('?').map(|(_, query)| query.to_owned());
     let origin = Origin::new(base, query)?;
 
-    let film = Film::open(&origin, key.as_ref()).await?;
+    let found = Found::at(&origin, key.as_ref()).await?;
     let links = reach::config(args.reach, file).await?;
     let uplink = Uplink::new(plan);
     let options = Options { trackers, uplink: uplink.clone(), metered, links, keeps: None };
-    let viewer = Viewer::join(film, origin.clone(), options).await?;
     let port = args.port.or(file.gateway_port).unwrap_or(0);
-    let gateway = Gateway::open(viewer.clone(), origin, port).await.map_err(Wrong::wrap)?;
+    let (watched, gateway) = match found {
+        Found::Film(film) => {
+            let viewer = Viewer::join(film, origin.clone(), options).await?;
+            let gateway = Gateway::open(viewer.clone(), origin, port).await;
+            (Watched::Film(viewer), gateway)
+        }
+        Found::Live(stream) => {
+            let live = Live::join(stream, origin, key, options).await?;
+            let gateway = Gateway::open_live(live.clone(), port).await;
+            (Watched::Live(live), gateway)
+        }
+    };
+    let gateway = gateway.map_err(Wrong::wrap)?;
     let admin = match args.running.admin.or(file.admin) {
         Some(address) => {
-            let viewer = viewer.clone();
+            let watched = watched.clone();
             let figures = move || {
-                let (viewer, uplink) = (viewer.clone(), uplink.clone());
-                async move { figures(&viewer.stats().await, &uplink.stats()) }
+                let (watched, uplink) = (watched.clone(), uplink.clone());
+                async move { figures(&watched.stats().await, &uplink.stats()) }
             };
             Some(admin::open(address, None, figures).await?)
         }
@@ -68,7 +81,9 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
     };
     let asked = stop::asked();
     say!("HLS   {}", gateway.hls());
-    say!("DASH  {}", gateway.dash());
+    if let Some(dash) = gateway.dash() {
+        say!("DASH  {dash}");
+    }
     if let Some(movie) = gateway.movie() {
         say!("MP4   {movie}");
     }
@@ -79,16 +94,71 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
             Some(0) => None,
             code => bail!("the player ended with {code:?}"),
         },
-        () = screen.follow(async || line(&viewer.stats().await)) => None,
+        () = screen.follow(async || line(&watched.stats().await)) => None,
     };
-    let asked = stop::drained(asked, admin.as_ref(), viewer.drain(drain)).await;
+    let asked = stop::drained(asked, admin.as_ref(), watched.drain(drain)).await;
     if let Some(mut child) = child {
         let _ = child.kill().await; // it may have ended
     }
-    let stats = viewer.stats().await;
-    viewer.leave().await;
+    let stats = watched.stats().await;
+    watched.leave().await;
     say!("{}", line(&stats));
     Ok(asked.map_or(ExitCode::SUCCESS, Asked::code))
+}
+
+/// What is under an address.
+enum Found {
+    Film(Film),
+    Live(Stream),
+}
+
+impl Found {
+    /// A film, or a live stream where there is no index.
+    async fn at(origin: &Origin, key: Option<&PublicKey>) -> Result<Self> {
+        match Film::open(origin, key).await {
+            Ok(film) => Ok(Self::Film(film)),
+            Err(OpenFilm::NoIndex(why @ OriginError::Status { status: 404, .. })) => {
+                match Stream::open(origin, key).await {
+                    Ok(stream) => Ok(Self::Live(stream)),
+                    Err(OpenLive::NoDescription(OriginError::Status { status: 404, .. })) => {
+                        Err(OpenFilm::NoIndex(why).into())
+                    }
+                    Err(why) => Err(why.into()),
+                }
+            }
+            Err(why) => Err(why.into()),
+        }
+    }
+}
+
+/// What is watched.
+#[derive(Clone)]
+enum Watched {
+    Film(Viewer),
+    Live(Live),
+}
+
+impl Watched {
+    async fn stats(&self) -> Stats {
+        match self {
+            Self::Film(viewer) => viewer.stats().await,
+            Self::Live(live) => live.stats().await,
+        }
+    }
+
+    async fn drain(&self, within: Duration) {
+        match self {
+            Self::Film(viewer) => viewer.drain(within).await,
+            Self::Live(live) => live.drain(within).await,
+        }
+    }
+
+    async fn leave(&self) {
+        match self {
+            Self::Film(viewer) => viewer.leave().await,
+            Self::Live(live) => live.leave().await,
+        }
+    }
 }
 
 fn figures(stats: &Stats, uplink: &node::uplink::Stats) -> Vec<Figure> {

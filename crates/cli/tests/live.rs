@@ -2,67 +2,16 @@
 
 mod common;
 
-use common::{Place, Running, eventually, get, text};
+use common::encoder::{Encoder, clip, printed};
+use common::{Place, eventually, get, text};
 use manifest::SegmentId;
 use manifest::live::{Description, Head};
 use session::{Options, Order, Session};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use swarm::{Config, PeerId, Player, Time};
 
 const START: &str = "live --ingest rtmp://127.0.0.1:0 --ingest http --listen 127.0.0.1:0 --passthrough --segment 1s --part 200ms";
-
-/// An encoder; killed when this is dropped.
-struct Encoder(Child);
-
-impl Drop for Encoder {
-    fn drop(&mut self) {
-        self.0.kill().ok(); // it may have ended
-        self.0.wait().ok();
-    }
-}
-
-impl Encoder {
-    fn start(film: &Path, server: &str, key: &str) -> Self {
-        let child = Command::new("ffmpeg")
-            .args("-hide_banner -loglevel error -nostdin -re -i".split(' '))
-            .arg(film)
-            .args("-c copy -f flv".split(' '))
-            .arg(format!("{server}/{key}"))
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        Self(child.expect("ffmpeg is installed"))
-    }
-
-    /// Whether it was content.
-    fn end(mut self) -> bool {
-        self.0.wait().unwrap().success()
-    }
-}
-
-/// What is printed for OBS.
-fn printed(live: &mut Running, what: &str) -> String {
-    let line = live.wait_for(what);
-    line.trim_start().strip_prefix(what).unwrap().split_whitespace().next().unwrap().to_owned()
-}
-
-fn clip(place: &Place, seconds: u32) -> std::path::PathBuf {
-    let path = place.path("film.flv");
-    let status = Command::new("ffmpeg")
-        .args("-hide_banner -loglevel error -nostdin -y -f lavfi -i".split(' '))
-        .arg(format!("testsrc2=size=320x180:rate=25:duration={seconds}"))
-        .args("-f lavfi -i".split(' '))
-        .arg(format!("sine=frequency=440:duration={seconds}"))
-        .args("-c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p -c:a aac -shortest".split(' '))
-        .arg(&path)
-        .status()
-        .expect("ffmpeg is installed");
-    assert!(status.success());
-    path
-}
 
 #[test]
 fn what_is_printed_is_what_an_encoder_needs_and_the_end_is_clean() {

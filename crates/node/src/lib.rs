@@ -1,8 +1,8 @@
 //! The native driver of the swarm core: WebRTC links, tracker, origin and store, without a browser.
 //!
 //! A node is one of the viewers: it knows nothing of packaging or of publishers' secrets, and every decision is the core's.
-//! [`viewer::Viewer`] is the whole of it; [`gateway::Gateway`] gives its film to players over HTTP. [`seed::Seeder`] is
-//! a viewer of another system's pages. What any number of them send shares one [`uplink::Uplink`].
+//! [`viewer::Viewer`] is the whole of it; [`gateway::Gateway`] gives its film to players over HTTP. [`live::Live`] is a viewer of a
+//! live stream, [`seed::Seeder`] one of another system's pages. What any number of them send shares one [`uplink::Uplink`].
 
 pub mod admin;
 pub mod cache;
@@ -11,6 +11,7 @@ pub mod film;
 pub mod gateway;
 mod letters;
 pub mod links;
+pub mod live;
 mod log;
 pub mod origin;
 mod playback;

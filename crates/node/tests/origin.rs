@@ -99,7 +99,7 @@ impl Server {
 
 fn pieces(sequence: u32, first: u32, end: u32) -> Pieces {
     let (size, piece_len) = (SIZE as u32, PIECE as u32);
-    Pieces { rendition: "v0".into(), sequence, size, piece_len, first, end, fresh: false }
+    Pieces { folder: "v0".into(), sequence, size, piece_len, first, end, fresh: false }
 }
 
 async fn serve(
@@ -316,7 +316,7 @@ async fn nothing_asked_for_is_not_asked() {
         pieces(WELL, 11, 20),
         Pieces { piece_len: 0, ..pieces(WELL, 0, 11) },
         Pieces { size: 0, ..pieces(WELL, 0, 11) },
-        Pieces { rendition: "../other".into(), ..pieces(WELL, 0, 11) },
+        Pieces { folder: "../other".into(), ..pieces(WELL, 0, 11) },
     ] {
         let outcome = server.origin.pieces(request, |_, _| panic!("nothing to take")).await;
         assert_eq!(outcome, Outcome::Failed { status: None, bytes: 0 });

@@ -1,6 +1,8 @@
 //! The program as people run it, and clips for it.
 #![allow(dead_code)] // every test file uses a part of it
 
+pub mod encoder;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};

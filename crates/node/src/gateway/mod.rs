@@ -1,4 +1,5 @@
-//! The film as plain HTTP on this machine, for any player: HLS, DASH, and one MP4 file. A player needs to know nothing of peers.
+//! A film as plain HTTP on this machine, for any player: HLS, DASH, and one MP4 file; or a live stream as HLS. A player needs to know
+//! nothing of peers.
 //!
 //! Its invariant: only programs of this machine that were told the address get anything. It listens on loopback, behind a
 //! token that nobody can guess, and refuses requests that came by another name (DNS rebinding) or from a page of another
@@ -6,8 +7,10 @@
 
 mod files;
 mod guard;
+mod live;
 mod movie;
 
+use crate::live::Live;
 use crate::origin::Origin;
 use crate::serving::{Name, failed, media_type, range, stays};
 use crate::viewer::Viewer;
@@ -16,7 +19,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use files::Files;
 use guard::Guard;
@@ -44,6 +47,7 @@ pub enum Error {
 pub struct Gateway {
     address: SocketAddr,
     token: String,
+    has_dash: bool,
     has_movie: bool,
     server: tokio::task::JoinHandle<()>,
 }
@@ -57,9 +61,6 @@ struct Site {
 impl Gateway {
     /// Listens on `port` of loopback; 0: on any that is free.
     pub async fn open(viewer: Viewer, origin: Origin, port: u16) -> Result<Self, Error> {
-        let failed = |error| Error::Listen { port, error };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
         let movie = match Movie::of(viewer.film()) {
             Ok(movie) => Some(Arc::new(movie)),
             Err(why) => {
@@ -68,19 +69,31 @@ impl Gateway {
             }
         };
         let has_movie = movie.is_some();
+        let site = Arc::new(Site { viewer, files: Files::new(origin), movie });
+        Self::listen(port, get(answer).with_state(site), true, has_movie).await
+    }
+
+    /// The same for a live stream.
+    pub async fn open_live(live: Live, port: u16) -> Result<Self, Error> {
+        Self::listen(port, get(live::answer).with_state(live), false, false).await
+    }
+
+    /// Listens, and has `answer` answer what is below the token.
+    async fn listen(port: u16, answer: MethodRouter, has_dash: bool, has_movie: bool) -> Result<Self, Error> {
+        let failed = |error| Error::Listen { port, error };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         let guard = Arc::new(Guard::new(address));
         let token = guard::token();
-        let site = Arc::new(Site { viewer, files: Files::new(origin), movie });
         let app = Router::new()
-            .route(&format!("/{token}/{{*path}}"), get(answer))
-            .with_state(site)
+            .route(&format!("/{token}/{{*path}}"), answer)
             .layer(middleware::from_fn_with_state(guard, admit));
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
                 tracing::error!("the gateway has ended: {error}");
             }
         });
-        Ok(Self { address, token, has_movie, server })
+        Ok(Self { address, token, has_dash, has_movie, server })
     }
 
     /// Where the film is in HLS.
@@ -88,9 +101,9 @@ impl Gateway {
         self.url("master.m3u8")
     }
 
-    /// Where it is in DASH.
-    pub fn dash(&self) -> String {
-        self.url("manifest.mpd")
+    /// Where it is in DASH; `None` if it is live.
+    pub fn dash(&self) -> Option<String> {
+        self.has_dash.then(|| self.url("manifest.mpd"))
     }
 
     /// Where it is as one MP4 file; `None` if it cannot be one.

@@ -6,6 +6,7 @@
 //! The invariant: nothing is waited for longer than the silence allowed, and nothing is read beyond what was asked for, so
 //! no server can hold a fetch up for ever without sending, or fill the memory. Dropping a future ends its request.
 
+mod live;
 mod pieces;
 
 use std::time::Duration;
@@ -155,14 +156,27 @@ impl Origin {
     /// All of [`Error`] but [`Error::Base`] and [`Error::Client`]. A file longer than `max` is an error, not cut.
     pub async fn file(&self, name: &str, max: usize) -> Result<Bytes, Error> {
         let url = self.url(name)?;
+        Ok(self.whole(name, url, max, false, &[StatusCode::OK.as_u16()]).await?.1)
+    }
+
+    /// A whole answer of one of these statuses, of at most `max` bytes; `fresh`: past every cache.
+    async fn whole(
+        &self,
+        name: &str,
+        url: Url,
+        max: usize,
+        fresh: bool,
+        good: &[u16],
+    ) -> Result<(u16, Bytes), Error> {
         let too_long = || Error::TooLong { name: name.to_owned(), max };
         let explain = |failure| match failure {
             Failure::Silent => Error::Silent { name: name.to_owned(), silence: self.silence },
             Failure::Broken(error) => Error::Broken { name: name.to_owned(), error },
         };
-        let mut response = self.get(url, None, false).await.map_err(explain)?;
-        if response.status() != StatusCode::OK {
-            return Err(Error::Status { name: name.to_owned(), status: response.status().as_u16() });
+        let mut response = self.get(url, None, fresh).await.map_err(explain)?;
+        let status = response.status().as_u16();
+        if !good.contains(&status) {
+            return Err(Error::Status { name: name.to_owned(), status });
         }
         if response.content_length().is_some_and(|length| length > max as u64) {
             return Err(too_long());
@@ -174,7 +188,7 @@ impl Origin {
             }
             whole.extend_from_slice(&chunk);
         }
-        Ok(whole.freeze())
+        Ok((status, whole.freeze()))
     }
 
     /// One request, up to the headers of its answer, whatever that is.

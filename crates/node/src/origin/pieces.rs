@@ -16,8 +16,8 @@ use crate::origin::{Failure, Origin};
 /// What to fetch of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pieces {
-    /// Id of the rendition: the segment's folder.
-    pub rendition: String,
+    /// The segment's folder: the id of its rendition, and in a live stream the folder of its parts.
+    pub folder: String,
     /// Number of the segment in its name.
     pub sequence: u32,
     /// Bytes of the whole segment.
@@ -75,7 +75,7 @@ impl Origin {
     /// A request for nothing, or for a rendition with an impossible name, has failed without an answer.
     pub async fn pieces(&self, request: Pieces, mut take: impl FnMut(u32, Bytes) -> bool) -> Outcome {
         let (from, to) = request.bytes();
-        let url = self.url(&format!("{}/{}.m4s", request.rendition, request.sequence));
+        let url = self.url(&format!("{}/{}.m4s", request.folder, request.sequence));
         let Some(url) = url.ok().filter(|_| from < to) else {
             return Outcome::Failed { status: None, bytes: 0 };
         };

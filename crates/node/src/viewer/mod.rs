@@ -1,12 +1,15 @@
-//! One viewer of one film: joins the swarm, brings segments from neighbours and from the origin, and gives them on.
+//! One viewer of one film, or of one live stream, whose parts are its segments: joins the swarm, brings segments from neighbours and
+//! from the origin, and gives them on.
 //!
 //! Its invariant: whatever a caller gets, and whatever a neighbour gets, was named as verified by the session before.
 
 mod driver;
+mod watched;
 
 use crate::film::Film;
 use crate::letters::letters;
 use crate::links;
+use crate::live::Stream;
 use crate::origin::Origin;
 use crate::shelf::Shelf;
 use crate::uplink::Uplink;
@@ -19,6 +22,7 @@ use swarm::{PeerId, Player};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use watched::Watched;
 
 /// Calls that may wait for the viewer's task.
 const CALLS_MAX: usize = 256;
@@ -79,27 +83,77 @@ pub struct Stats {
     pub trackers: usize,
 }
 
+impl Stats {
+    /// Both together; who is there, and what is held, are those of both.
+    pub(crate) fn and(self, more: Self) -> Self {
+        Self {
+            from_origin: self.from_origin + more.from_origin,
+            from_peers: self.from_peers + more.from_peers,
+            to_peers: self.to_peers + more.to_peers,
+            wasted: self.wasted + more.wasted,
+            refused: self.refused + more.refused,
+            held: self.held + more.held,
+            peers: self.peers + more.peers,
+            audience: more.audience.or(self.audience),
+            trackers: self.trackers + more.trackers,
+        }
+    }
+}
+
 /// A viewer at work. Clones are handles to the same one; it leaves once [`Viewer::leave`] is called or all are gone.
-#[derive(Clone, Debug)]
-pub struct Viewer {
-    film: Arc<Film>,
+#[derive(Debug)]
+pub struct Viewer<W = Film> {
+    watched: Arc<W>,
     calls: mpsc::Sender<Call>,
     task: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl<W> Clone for Viewer<W> {
+    fn clone(&self) -> Self {
+        Self { watched: self.watched.clone(), calls: self.calls.clone(), task: self.task.clone() }
+    }
 }
 
 impl Viewer {
     /// Joins the swarm of `film`. Fails only if no socket can be opened for the links.
     pub async fn join(film: Film, origin: Origin, options: Options) -> Result<Self, links::Error> {
         let film = Arc::new(film);
-        let (calls, asked) = mpsc::channel(CALLS_MAX);
-        let driver = Driver::start(film.clone(), origin, options).await?;
-        let task = tokio::spawn(driver.run(asked));
-        Ok(Self { film, calls, task: Arc::new(std::sync::Mutex::new(Some(task))) })
+        Self::start(film.clone(), Watched::Film(film), origin, options).await
     }
 
     /// The film.
     pub fn film(&self) -> &Film {
-        &self.film
+        &self.watched
+    }
+}
+
+impl Viewer<Stream> {
+    /// Joins the swarm of a live stream, whose parts are segments here. Fails only if no socket can be opened for the links.
+    pub(crate) async fn join_live(
+        stream: Arc<Stream>,
+        origin: Origin,
+        options: Options,
+    ) -> Result<Self, links::Error> {
+        Self::start(stream.clone(), Watched::Live(stream), origin, options).await
+    }
+
+    /// The stream.
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.watched
+    }
+}
+
+impl<W> Viewer<W> {
+    async fn start(
+        watched: Arc<W>,
+        what: Watched,
+        origin: Origin,
+        options: Options,
+    ) -> Result<Self, links::Error> {
+        let (calls, asked) = mpsc::channel(CALLS_MAX);
+        let driver = Driver::start(what, origin, options).await?;
+        let task = tokio::spawn(driver.run(asked));
+        Ok(Self { watched, calls, task: Arc::new(std::sync::Mutex::new(Some(task))) })
     }
 
     /// Brings a whole segment. Dropping the future takes the wish back.

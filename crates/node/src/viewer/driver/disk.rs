@@ -184,7 +184,7 @@ impl Driver {
     /// Puts a segment on the shelf if it is whole.
     pub(super) fn shelve(&mut self, segment: SegmentId) {
         let Some(disk) = &mut self.disk else { return };
-        let Some(size) = self.film.index().segment(segment).map(|entry| entry.size) else { return };
+        let Some(size) = self.watched.size(segment) else { return };
         let Some(bytes) = self.store.whole(segment, size) else { return };
         let leaves = self.session.leaves(segment).map(<[_]>::to_vec).unwrap_or_default();
         disk.puts += 1;
@@ -204,7 +204,7 @@ impl Driver {
         segment: SegmentId,
         piece: u32,
     ) {
-        let Some(range) = self.film.index().piece_range(segment, piece) else { return };
+        let Some(range) = self.watched.piece_range(segment, piece) else { return };
         let Some(disk) = &mut self.disk else { return };
         let (before, head) = head.split_at(own_part(head));
         if !before.is_empty() {
@@ -232,7 +232,7 @@ impl Driver {
     /// A player will ask for a segment soon.
     pub(super) fn want_ahead(&mut self, segment: SegmentId) {
         let Some(disk) = &mut self.disk else { return };
-        let is_known = self.film.index().segment(segment).is_some();
+        let is_known = self.watched.size(segment).is_some();
         if is_known && !disk.held.contains(&segment) && disk.ahead.len() < AHEAD_MAX {
             disk.ahead.insert(segment, Instant::now() + AHEAD_FOR);
             self.feed(|session, now| session.want(now, segment));
@@ -258,7 +258,7 @@ impl Driver {
             }
             Err(error) => {
                 tracing::warn!(%error, "a segment stays in memory");
-                let size = self.film.index().segment(segment).map_or(0, |entry| u64::from(entry.size));
+                let size = self.watched.size(segment).map_or(0, u64::from);
                 disk.unshelved.push_back((segment, size));
                 let mut lost = Vec::new();
                 while disk.unshelved.iter().map(|(_, size)| size).sum::<u64>() > UNSHELVED_MAX_BYTES {
@@ -275,7 +275,7 @@ impl Driver {
     fn read(&mut self, segment: SegmentId, whole: &Bytes) {
         let Some(disk) = &mut self.disk else { return };
         for Due { link, head, piece, .. } in disk.take_due(segment) {
-            let Some(range) = self.film.index().piece_range(segment, piece) else { continue };
+            let Some(range) = self.watched.piece_range(segment, piece) else { continue };
             let payload = &whole[range.start as usize..range.end as usize];
             let mut bytes = BytesMut::with_capacity(head.len() + payload.len());
             bytes.put_slice(&head);

@@ -41,17 +41,15 @@ pub(super) struct Fetch {
 impl Driver {
     pub(super) fn fetch(&mut self, segment: SegmentId, first: u32, end: u32, fresh: bool) {
         self.cancel(segment);
-        let index = self.film.index();
-        let Some((rendition, entry)) =
-            index.renditions.get(usize::from(segment.rendition)).zip(index.segment(segment))
+        let (Some(folder), Some(size)) = (self.watched.folder(segment.rendition), self.watched.size(segment))
         else {
             return;
         };
         let request = Pieces {
-            rendition: rendition.id.clone(),
+            folder,
             sequence: segment.sequence,
-            size: entry.size,
-            piece_len: index.piece_len,
+            size,
+            piece_len: self.watched.piece_len(),
             first,
             end,
             fresh,

@@ -2,11 +2,12 @@
 
 mod disk;
 mod fetch;
+mod heads;
 mod leave;
 mod meet;
 
+use super::watched::Watched;
 use super::{Missing, Options, Stats, new_peer_id};
-use crate::film::Film;
 use crate::links::{self, Links};
 use crate::log::Short;
 use crate::origin::Origin;
@@ -18,10 +19,10 @@ use crate::uplink::{Cap, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use disk::Disk;
 use fetch::{Fetch, Fetched};
+use heads::{Answered, Heads};
 use manifest::SegmentId;
 use session::{Order, Place, Session};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 use swarm::{Config, Link, Player, Source, Time};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -49,9 +50,11 @@ pub(super) enum Call {
 }
 
 pub(super) struct Driver {
-    film: Arc<Film>,
+    watched: Watched,
     origin: Origin,
     session: Session,
+    /// Of a live stream.
+    heads: Option<Heads>,
     store: Store,
     /// Where a keeper has what it keeps.
     disk: Option<Disk>,
@@ -83,12 +86,13 @@ struct Inbox {
     trackers: Option<mpsc::Receiver<tracker::Event>>,
     fetched: mpsc::Receiver<Fetched>,
     disk: Option<mpsc::Receiver<disk::News>>,
+    heads: Option<mpsc::Receiver<Answered>>,
     caps: watch::Receiver<Cap>,
 }
 
 impl Driver {
     pub(super) async fn start(
-        film: Arc<Film>,
+        watched: Watched,
         origin: Origin,
         options: Options,
     ) -> Result<Self, links::Error> {
@@ -100,7 +104,7 @@ impl Driver {
         let (trackers, tracker_events) = if options.trackers.is_empty() {
             (None, None)
         } else {
-            let config = tracker::Config::new(options.trackers, film.index().swarm_id(), me);
+            let config = tracker::Config::new(options.trackers, watched.swarm_id(), me);
             let (trackers, events) = Trackers::join(config);
             (Some(trackers), Some(events))
         };
@@ -122,10 +126,23 @@ impl Driver {
             }
             None => (None, None),
         };
+        let (heads, answered) = match &watched {
+            Watched::Film(_) => (None, None),
+            Watched::Live(stream) => {
+                let (heads, answered) = Heads::new(stream.clone(), origin.clone());
+                (Some(heads), Some(answered))
+            }
+        };
+        // Media of an earlier stream in the same folder has the same names.
+        let origin = match &watched {
+            Watched::Film(_) => origin,
+            Watched::Live(stream) => origin.with_version(stream.born_ms()),
+        };
         Ok(Self {
-            session: Session::start(Time::default(), film.index().clone(), session),
-            film,
+            session: watched.session(session),
+            watched,
             origin,
+            heads,
             store: Store::default(),
             disk,
             found,
@@ -149,6 +166,7 @@ impl Driver {
                 trackers: tracker_events,
                 fetched: fetched_events,
                 disk: disk_news,
+                heads: answered,
                 caps,
             },
         })
@@ -173,6 +191,7 @@ impl Driver {
                 Some(event) = next(&mut inbox.trackers) => self.tracker(event),
                 Some(news) = inbox.fetched.recv(), if !is_behind => self.fetched(news),
                 Some(news) = next(&mut inbox.disk) => self.disk_news(news),
+                Some(news) = next(&mut inbox.heads) => self.answered(news),
                 Ok(()) = inbox.caps.changed() => self.share(),
                 () = at(wake_at) => self.feed(|session, now| session.wake(now)),
                 () = sleep_until(player_at) => {
@@ -211,8 +230,9 @@ impl Driver {
     }
 
     fn want(&mut self, segment: SegmentId, answer: Answer) {
-        let film = self.film.clone();
-        let (Some(kind), Some((start, _))) = (film.kind(segment.rendition), film.span(segment)) else {
+        let (Some(kind), Some((start, _))) =
+            (self.watched.kind(segment.rendition), self.watched.span(segment))
+        else {
             let _ = answer.send(Err(Missing::Unknown));
             return;
         };
@@ -236,6 +256,7 @@ impl Driver {
             let player = self.player.unwrap_or_else(|| self.playback.player(now));
             self.feed(|session, now| session.player(now, player));
         }
+        self.look_at_heads();
         self.waiting.values_mut().for_each(|waiting| waiting.retain(|answer| !answer.is_closed()));
         let given_up = self.waiting.iter().filter(|(_, waiting)| waiting.is_empty()).map(|(s, _)| *s);
         for segment in given_up.collect::<Vec<_>>() {
@@ -352,7 +373,10 @@ impl Driver {
                         self.stats.refused += u64::from(len);
                     }
                 }
-                Order::AskHeads { .. } | Order::Told { .. } => {}
+                Order::AskHeads { epoch, number } => self.ask_heads(epoch, number),
+                Order::Told { part, start_ms, duration_ms, cut } => {
+                    self.told(part, start_ms, duration_ms, cut);
+                }
                 Order::Dropped(from, len) => {
                     if let Source::Peer(_) = from {
                         self.stats.from_peers += u64::from(len);
@@ -375,20 +399,23 @@ impl Driver {
                 fetch.kept += u64::from(len);
                 bytes
             }
-            // Of live streams only, which this driver does not watch yet.
-            Place::Early(_) => return,
+            Place::Early(number) => {
+                self.stats.from_peers += u64::from(len);
+                Bytes::copy_from_slice(self.session.early(number))
+            }
         };
         self.store.put(segment, piece, bytes);
         self.shelve(segment);
     }
 
     fn deliver(&mut self, segment: SegmentId) {
-        let film = self.film.clone();
-        let Some(entry) = film.index().segment(segment) else { return };
-        let Some(bytes) = self.store.give(segment, entry.size) else {
+        let Some(size) = self.watched.size(segment) else { return };
+        let Some(bytes) = self.store.give(segment, size) else {
             return self.deliver_from_disk(segment);
         };
-        if let (Some(kind), Some((start, end))) = (film.kind(segment.rendition), film.span(segment)) {
+        if let (Some(kind), Some((start, end))) =
+            (self.watched.kind(segment.rendition), self.watched.span(segment))
+        {
             self.playback.given(self.now(), kind, start, end);
         }
         self.answer(segment, &Ok(bytes));
