@@ -173,6 +173,8 @@ test("when the origin was started again, its stream is another, and the viewer b
   try {
     // Without `autoplay`: what was played by hand goes on playing.
     const page = await openPage(browser, `${origin.url}/page?src=/live/master.m3u8&muted&live&key=${before.key}`);
+    // Who plays before there is anything is interrupted by what is loaded then.
+    await until(page, () => player.video.src !== "");
     await page.evaluate(() => player.video.play());
     await plays(page, 2);
     await page.evaluate(() => { window.engine = player.engine; });
