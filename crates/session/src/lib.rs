@@ -17,6 +17,8 @@ mod order;
 mod pieces;
 mod session;
 
+#[cfg(feature = "live")]
+pub use live::Signed;
 pub use order::{Order, Place};
 pub use session::{Options, Session};
 pub use wire::{Said, Signal};

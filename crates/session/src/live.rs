@@ -324,3 +324,18 @@ fn unless_old(taken: Result<(), Refused>) -> Result<(), Refused> {
 fn is_old(why: &Refused) -> bool {
     matches!(why, Refused::Known | Refused::Rollback | Refused::OldEpoch)
 }
+
+/// The delegations and heads in an answer of the origin, each after its length as a `u32` in little-endian order, up to what is cut short.
+#[derive(Clone, Debug)]
+pub struct Signed<'a>(pub &'a [u8]);
+
+impl<'a> Iterator for Signed<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let (len, rest) = self.0.split_first_chunk::<4>()?;
+        let (one, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        self.0 = rest;
+        Some(one)
+    }
+}

@@ -4,7 +4,7 @@ mod common;
 use common::{LINK, PIECE, Page};
 use manifest::live::{Chain, Delegation, Description, Entry, LiveRendition, Refused, Signer};
 use manifest::{Hash, Kind, SecretKey, SegmentId};
-use session::{Options, Session};
+use session::{Options, Session, Signed};
 use std::collections::BTreeMap;
 use swarm::{Config, PeerId, Player, Time};
 
@@ -305,4 +305,12 @@ fn pieces_of_nothing_cost_their_sender_the_link() {
     wire::put_head(&mut frame, b"BCLH and then nothing");
     c.receive(at(1), &frame);
     assert_eq!(c.hangups.len(), 1, "that is no head");
+}
+
+#[test]
+fn heads_are_read_up_to_what_is_cut_short() {
+    let all = |bytes: &[u8]| Signed(bytes).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    assert_eq!(all(&[2, 0, 0, 0, 7, 8, 1, 0, 0, 0, 9]), [vec![7, 8], vec![9]]);
+    assert_eq!(all(&[1, 0, 0, 0, 7, 255, 255, 255, 255, 9]), [vec![7]]);
+    assert_eq!(all(&[0, 0, 0]).len(), 0);
 }

@@ -1,7 +1,7 @@
 //! What the page calls for a live stream only: left out of the module that plays films.
 
 use crate::abi::{opening, segment, session, time, with};
-use session::{Options, Session};
+use session::{Options, Session, Signed};
 use swarm::Config;
 
 /// Opens a session of a live stream. The input buffer is as for `braidcast_open`, with the stream's signed description for the index;
@@ -58,18 +58,4 @@ pub extern "C" fn braidcast_part_size(rendition: u32, sequence: u32) -> u32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_is_frozen(now_ms: f64, target_ms: f64) -> u32 {
     with(|i| u32::from(i.session.as_ref().is_some_and(|s| s.is_frozen(time(now_ms), target_ms as u64))))
-}
-
-/// Reads `len:u32 bytes` again and again, up to what is cut short.
-struct Signed<'a>(&'a [u8]);
-
-impl<'a> Iterator for Signed<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (len, rest) = self.0.split_first_chunk::<4>()?;
-        let (one, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        self.0 = rest;
-        Some(one)
-    }
 }

@@ -133,18 +133,11 @@ impl Edge {
         let films = self.inner.films.all();
         let each = join_all(films.iter().map(|film| film.viewer.stats())).await;
         let to_players = self.inner.to_players.load(Ordering::Relaxed);
-        let sum = |sum: Stats, one: &Stats| Stats {
-            from_origin: sum.from_origin + one.from_origin,
-            from_peers: sum.from_peers + one.from_peers,
-            to_peers: sum.to_peers + one.to_peers,
-            wasted: sum.wasted + one.wasted,
-            refused: sum.refused + one.refused,
-            held: sum.held + one.held,
-            peers: sum.peers + one.peers,
-            audience: sum.audience.max(one.audience),
-            trackers: sum.trackers + one.trackers,
-        };
-        EdgeStats { films: each.iter().fold(Stats::default(), sum), count: films.len(), to_players }
+        EdgeStats {
+            films: each.into_iter().fold(Stats::default(), Stats::and),
+            count: films.len(),
+            to_players,
+        }
     }
 
     /// Takes nobody new, and returns once what is being sent to viewers has gone, or after `within`. Follow it with

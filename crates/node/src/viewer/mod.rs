@@ -84,7 +84,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Both together; who is there, and what is held, are those of both.
+    /// Both together; of the audiences, the larger.
     pub(crate) fn and(self, more: Self) -> Self {
         Self {
             from_origin: self.from_origin + more.from_origin,
@@ -94,7 +94,7 @@ impl Stats {
             refused: self.refused + more.refused,
             held: self.held + more.held,
             peers: self.peers + more.peers,
-            audience: more.audience.or(self.audience),
+            audience: self.audience.max(more.audience),
             trackers: self.trackers + more.trackers,
         }
     }

@@ -7,6 +7,7 @@ use crate::origin::{self, Origin};
 use bytes::Bytes;
 use manifest::SegmentId;
 use manifest::live::Cut;
+use session::Signed;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -162,31 +163,9 @@ fn pause(failures: u32) -> Duration {
     longest / 2 + longest.mul_f64(f64::from(chance) / f64::from(u16::MAX) / 2.0)
 }
 
-/// Reads `len:u32 bytes` again and again, up to what is cut short.
-struct Signed<'a>(&'a [u8]);
-
-impl<'a> Iterator for Signed<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (len, rest) = self.0.split_first_chunk::<4>()?;
-        let (one, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-        self.0 = rest;
-        Some(one)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn heads_are_read_up_to_what_is_cut_short() {
-        let all = |bytes: &[u8]| Signed(bytes).map(<[u8]>::to_vec).collect::<Vec<_>>();
-        assert_eq!(all(&[2, 0, 0, 0, 7, 8, 1, 0, 0, 0, 9]), [vec![7, 8], vec![9]]);
-        assert_eq!(all(&[1, 0, 0, 0, 7, 255, 255, 255, 255, 9]), [vec![7]]);
-        assert_eq!(all(&[0, 0, 0]).len(), 0);
-    }
 
     #[test]
     fn pauses_grow_within_their_bound() {
