@@ -137,7 +137,7 @@ pub struct Watch {
     #[arg(long, env = "BRAIDCAST_METERED", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub metered: Option<bool>,
     /// The publisher's public key: nothing but what it signed is played. In the config file: public-key.
-    #[arg(long, value_name = "KEY", env = "BRAIDCAST_PUBLIC_KEY")]
+    #[arg(long, value_name = "KEY", env = "BRAIDCAST_PUBLIC_KEY", allow_hyphen_values = true)]
     pub key: Option<String>,
     /// Tracker to meet the others at; several may be given [default: /tracker of the film's server].
     #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
@@ -224,7 +224,7 @@ pub struct Edge {
     #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
     pub tracker: Vec<String>,
     /// The publisher's public key: nothing but what it signed is kept.
-    #[arg(long, value_name = "KEY", env = "BRAIDCAST_PUBLISHER")]
+    #[arg(long, value_name = "KEY", env = "BRAIDCAST_PUBLISHER", allow_hyphen_values = true)]
     pub key: Option<String>,
     /// Most viewers of a film at a time [default: 500].
     #[arg(long, value_name = "N", env = "BRAIDCAST_VIEWERS")]
@@ -349,7 +349,7 @@ pub struct Check {
     #[arg(value_name = "URL|DIR")]
     pub target: String,
     /// The publisher's public key (43 characters): the index must be signed by it.
-    #[arg(long, value_name = "PUBLIC KEY")]
+    #[arg(long, value_name = "PUBLIC KEY", allow_hyphen_values = true)]
     pub key: Option<String>,
 }
 

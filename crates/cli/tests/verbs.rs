@@ -109,6 +109,21 @@ fn ctrl_c_stops_package_without_a_trace() {
     assert_eq!(left, [""; 0]);
 }
 
+/// One key in 64 begins with a hyphen (base64url).
+#[test]
+fn a_key_may_begin_with_a_hyphen() {
+    let place = Place::new();
+    for args in [
+        "check http://127.0.0.1:9/film --key -short",
+        "watch http://127.0.0.1:9/film --key -short",
+        "edge --upstream http://127.0.0.1:9/film --key -short",
+        "live --key -short",
+    ] {
+        let said = text(&place.run(args).stderr);
+        assert!(said.contains("a key is 43 characters") || said.contains("8 to 128"), "{args}: {said}");
+    }
+}
+
 #[test]
 fn keys_are_made_once_and_refused_when_others_can_read_them() {
     let place = Place::new();

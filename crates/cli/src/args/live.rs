@@ -39,7 +39,8 @@ pub struct Live {
         value_name = "[STREAM=]KEY",
         env = "BRAIDCAST_STREAM_KEY",
         value_delimiter = ',',
-        hide_env_values = true
+        hide_env_values = true,
+        allow_hyphen_values = true
     )]
     pub key: Vec<Secret>,
     /// A live stream from elsewhere, which goes out as it comes: HLS or DASH with H.264 and AAC; several may be given.
