@@ -81,7 +81,7 @@ export interface Snapshot {
   pathBps: number | null;
   /** The rendition, by place in the index, that a neighbour who keeps for others can get for all and gives us fast enough; and whether
    * it has what comes next of that already, and of no better one. */
-  offered: { rendition: number; held: boolean } | null;
+  offered: { rendition: number; forAll: boolean } | null;
   heldBytes: number;
   duplicateBytes: number;
   refused: number;
@@ -310,14 +310,14 @@ export class Core {
 
   snapshot(): Snapshot {
     const figures = this.#figures(this.#wasm.braidcast_snapshot());
-    const [path = NaN, heldBytes = 0, duplicateBytes = 0, refused = 0, wants = 0, fetching = 0, rendition = NaN, held = 0] = figures;
+    const [path = NaN, heldBytes = 0, duplicateBytes = 0, refused = 0, wants = 0, fetching = 0, rendition = NaN, forAll = 0] = figures;
     const neighbours: Neighbour[] = [];
     for (let at = 8; at + 6 <= figures.length; at += 6) {
       const [link = 0, bytesIn = 0, bytesOut = 0, responseMs = 0, heldSegments = 0, uploadKbps = 0] = figures.slice(at);
       neighbours.push({ link, bytesIn, bytesOut, responseMs, heldSegments, uploadKbps });
     }
     const pathBps = Number.isNaN(path) ? null : path;
-    const offered = Number.isNaN(rendition) ? null : { rendition, held: held !== 0 };
+    const offered = Number.isNaN(rendition) ? null : { rendition, forAll: forAll !== 0 };
     return { pathBps, offered, heldBytes, duplicateBytes, refused, wants, fetching, neighbours };
   }
 

@@ -43,8 +43,6 @@ const PLAYER_EVERY_MS = 250;
 /** What a quality takes, times this, is what an estimate must say for hls.js to stay with it. */
 const LASTS = 1.1;
 const STATS_EVERY_MS = 1000;
-/** Who has just come takes what those ahead have had fetched, for so long: then all are at one place of the film, in one quality. */
-const FOLLOWS_S = 40;
 const DEFAULT_UPLOAD_KBPS = 20_000;
 
 type Target = LiveModule.Target;
@@ -72,8 +70,8 @@ export class Engine extends Emitter<EngineEvents> {
   player: (() => PlayerState | null) | null = null;
   /** Told that the player's estimate may be taken for so many bits a second at least; an adapter sets it. */
   raise: ((bps: number) => void) | null = null;
-  /** Told of which rendition at most the player is to take what comes next (`null`: of any); an adapter sets it. */
-  limit: ((id: string | null) => void) | null = null;
+  /** Told of which rendition the player is to take what comes next, as all do who share its line; an adapter sets it. */
+  take: ((id: string) => void) | null = null;
   /** What plays now; an adapter sets it. */
   rendition: RenditionInfo | null = null;
   /** How far behind the edge of a live stream the player is, seconds; an adapter sets it. */
@@ -104,6 +102,8 @@ export class Engine extends Emitter<EngineEvents> {
   #patience: Promise<void> | null = null;
   #playerAt = 0;
   #bufferedS = 0;
+  /** The same at the player's speed. */
+  #leftS = 0;
   #sharing: boolean;
   #uploadKbps: number;
   readonly #rate = new OriginRate();
@@ -395,27 +395,27 @@ export class Engine extends Emitter<EngineEvents> {
     const state = this.player?.();
     if (state) {
       this.#bufferedS = state.buffered;
-      const left = state.buffered / Math.max(1, state.rate);
-      this.#lookAtOffer(left);
-      this.#wishes.look(left, this.#offer.bps === null ? this.hungryBelowS : LET_GO_BELOW_S);
+      this.#leftS = state.buffered / Math.max(1, state.rate);
+      this.follow();
+      this.#wishes.look(this.#leftS, this.#offer.bps === null ? this.hungryBelowS : LET_GO_BELOW_S);
       this.#swarm?.player(state.position, state.buffered, state.playing, state.rate);
     }
     if (this.#playback.hasStarted) this.#swarm?.meet();
     this.#wishes.tell();
   }
 
-  /** Follows what neighbours offer: a quality for all, or what they have already. */
-  #lookAtOffer(leftS: number): void {
+  /** Follows what neighbours offer. An adapter calls it before its player chooses. */
+  follow(): void {
     const swarm = this.#swarm;
     const offered = swarm?.snapshot().offered ?? null;
     const rendition = offered && swarm ? swarm.film.renditions[offered.rendition] : undefined;
     const sound = swarm?.film.renditions.filter(({ kind }) => kind === "audio").map(({ bandwidth }) => bandwidth) ?? [];
     const bandwidth = rendition ? rendition.bandwidth + Math.max(0, ...sound) : null;
-    const isNew = this.#offer.look(bandwidth, leftS, performance.now());
+    const isForAll = offered?.forAll === true;
+    const isNew = this.#offer.look(bandwidth, isForAll, this.#leftS, performance.now());
     const { bps } = this.#offer;
     if (isNew && bps !== null) this.raise?.(bps);
-    const follows = bps !== null && offered?.held === true && this.#playback.figures.playedSeconds < FOLLOWS_S;
-    this.limit?.(follows ? (rendition?.id ?? null) : null);
+    if (isForAll && bps !== null && rendition) this.take?.(rendition.id);
   }
 
   #pathBps(): number | null {

@@ -87,13 +87,16 @@ export class Engine extends BaseEngine {
     this.raise = (bps) => {
       if (!(hls.bandwidthEstimate >= bps)) hls.bandwidthEstimate = bps;
     };
-    this.limit = (id) => {
-      const level = id === null ? -1 : hls.levels.findIndex(({ uri }) => idOf(uri) === id);
-      if (hls.autoLevelCapping !== level) hls.autoLevelCapping = level;
+    // For one segment, and within what the page allows.
+    this.take = (id) => {
+      const level = hls.levels.findIndex(({ uri }) => idOf(uri) === id);
+      if (level >= 0) hls.nextAutoLevel = level;
     };
+    const follow = (_: string, { frag }: { frag: { type: string } }) => frag.type === "main" && this.follow();
     // The names of these events are part of hls.js's API; its class is not needed for them.
     hls.on("hlsMediaAttached" as never, attach as never);
     hls.on("hlsLevelSwitched" as never, switched as never);
+    hls.on("hlsFragLoaded" as never, follow as never);
     hls.on("hlsLevelUpdated" as never, learn as never);
     hls.on("hlsAudioTrackUpdated" as never, learn as never);
     attach();
@@ -105,10 +108,11 @@ export class Engine extends BaseEngine {
       unready();
       hls.off("hlsMediaAttached" as never, attach as never);
       hls.off("hlsLevelSwitched" as never, switched as never);
+      hls.off("hlsFragLoaded" as never, follow as never);
       hls.off("hlsLevelUpdated" as never, learn as never);
       hls.off("hlsAudioTrackUpdated" as never, learn as never);
       follower?.close();
-      this.player = this.raise = this.limit = this.latency = null;
+      this.player = this.raise = this.take = this.latency = null;
     };
     return this.#unbind;
   }

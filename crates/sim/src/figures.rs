@@ -28,6 +28,9 @@ pub struct Run {
     pub feeds: Vec<Feed>,
     /// Bytes of media that the origin sent.
     pub origin_bytes: u64,
+    /// Of those, to who keeps for others.
+    #[serde(default)]
+    pub edge_bytes: u64,
     /// What the origin was asked for: requests.
     pub origin_requests: u64,
     /// What the origin's bytes cost, in the currency of the scenario.

@@ -25,6 +25,8 @@ struct Track {
     /// The sequence number of the first segment that is known.
     first: u32,
     segments: VecDeque<Segment>,
+    /// Of a film, what a whole one takes: bytes a second.
+    rate: u64,
 }
 
 /// `start_ms` and `end_ms` in the film.
@@ -55,7 +57,8 @@ impl Film {
                 at = at.saturating_add(s.duration_ms);
                 Segment { start_ms, end_ms: at, size: s.size, heard: Time::default() }
             });
-            Track { kind: rendition.kind, first: 1, segments: segments.collect() }
+            let segments: VecDeque<Segment> = segments.collect();
+            Track { kind: rendition.kind, first: 1, rate: rate(segments.iter()), segments }
         });
         let tracks = tracks.collect();
         Self { swarm: index.swarm_id(), live: false, piece_len: index.piece_len, tracks }
@@ -63,7 +66,7 @@ impl Film {
 
     /// A live stream of which nothing has been heard yet.
     pub fn live(swarm: [u8; 20], piece_len: u32, kinds: &[Kind]) -> Self {
-        let tracks = kinds.iter().map(|&kind| Track { kind, first: 1, segments: VecDeque::new() });
+        let tracks = kinds.iter().map(|&kind| Track { kind, first: 1, segments: VecDeque::new(), rate: 0 });
         let (tracks, piece_len) = (tracks.collect(), piece_len.max(1));
         Self { swarm, live: true, piece_len, tracks }
     }
@@ -117,6 +120,17 @@ impl Film {
                     let last = self.last(segment.rendition);
                     (track.first..=last.saturating_add(AHEAD_OF_US)).contains(&segment.sequence)
                 })
+    }
+
+    /// The segment of the same time in any rendition of its kind of which something holds.
+    pub fn any(&self, segment: SegmentId, holds: impl Fn(SegmentId) -> bool) -> Option<SegmentId> {
+        let all = self.kind(segment.rendition).into_iter().flat_map(|kind| self.of(kind));
+        all.map(|rendition| SegmentId::new(rendition, segment.sequence)).find(|&other| holds(other))
+    }
+
+    /// The bytes a second of the best pictures.
+    pub fn best_rate(&self) -> u64 {
+        self.of(Kind::Video).map(|rendition| self.rate(rendition)).max().unwrap_or(0)
     }
 
     /// The renditions of a kind.
@@ -194,13 +208,20 @@ impl Film {
 
     /// Bytes a second of a rendition: of a live stream over the last 16 parts that are known.
     pub fn rate(&self, rendition: u8) -> u64 {
-        let Some(track) = self.tracks.get(usize::from(rendition)) else { return 0 };
-        let latest = track.segments.iter().rev().take(if self.is_live() { 16 } else { usize::MAX });
-        let (bytes, ms) = latest.fold((0, 0), |(bytes, ms), s| {
-            (bytes + u64::from(s.size), ms + u64::from(s.end_ms.saturating_sub(s.start_ms)))
-        });
-        bytes * 1000 / ms.max(1)
+        match self.tracks.get(usize::from(rendition)) {
+            Some(track) if self.is_live() => rate(track.segments.iter().rev().take(16)),
+            Some(track) => track.rate,
+            None => 0,
+        }
     }
+}
+
+/// Bytes a second of segments.
+fn rate<'a>(segments: impl Iterator<Item = &'a Segment>) -> u64 {
+    let (bytes, ms) = segments.fold((0, 0), |(bytes, ms), s| {
+        (bytes + u64::from(s.size), ms + u64::from(s.end_ms.saturating_sub(s.start_ms)))
+    });
+    bytes * 1000 / ms.max(1)
 }
 
 fn millis(ms: u32) -> Duration {

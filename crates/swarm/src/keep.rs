@@ -4,8 +4,8 @@
 //! what its driver is asked for. What neighbours say may be untrue, so that what is fetched for one of them has a pace, and
 //! what is looked at has a bound. And nobody waits for it: a viewer whose time runs out calls the origin.
 //!
-//! Where the line is thin, several qualities at once would be several films on it. One that keeps therefore says which quality it can
-//! get for all, the best that its line carries once; a viewer to whom it gives things fast enough may count on that.
+//! One that keeps says which quality it can get for all, the best that its line carries once; a viewer to whom it gives things fast enough
+//! may count on that. What it does where the line is thin is in [`crate::thin`].
 //!
 //! Here is also what is kept at all: what makes room for others, what a driver had before, and what it lost.
 
@@ -43,7 +43,7 @@ const SHORT_FOR: Duration = Duration::from_secs(15);
 const AT_WORK: Duration = Duration::from_secs(8);
 pub(crate) const STEPS_IN: Duration = Duration::from_secs(6);
 /// What a neighbour needs sooner than this does not wait for what others need later.
-const HURRIES: Duration = Duration::from_secs(8);
+pub(crate) const HURRIES: Duration = Duration::from_secs(8);
 /// How many times as fast as it plays a quality has to come from one that offers it.
 const GIVES: u64 = 2;
 /// What a player has just played is not dropped while anything else can be.
@@ -54,8 +54,8 @@ const JUST_PLAYED: Duration = Duration::from_secs(10);
 pub struct Offered {
     /// Its place in the index.
     pub rendition: u8,
-    /// Whether it has what comes next in this quality already, and none in a better one.
-    pub held: bool,
+    /// Whether it is what all who share a thin line take next: nothing else is to be asked for while there is little to play.
+    pub for_all: bool,
 }
 
 /// What neighbours will want, as it was when it was last looked at.
@@ -64,6 +64,8 @@ pub(crate) struct Kept {
     looked: Option<Time>,
     /// Soonest first, with the time until the first of them plays it. At most [`MOST`], and what is being fetched.
     soon: Vec<(Duration, SegmentId)>,
+    /// On a thin line the pictures that are fetched next.
+    next: Option<SegmentId>,
     /// The quality of pictures that can be got for all, and since when the line has not carried it.
     offers: Option<u8>,
     short: Option<Time>,
@@ -90,7 +92,12 @@ impl Peer {
     /// want, where they can have it from us.
     pub(crate) fn tasks_for_others(&mut self, now: Time) -> Vec<Task> {
         if self.kept.looked.is_none_or(|at| now.since(at) >= LOOK_EVERY) {
-            let soon = if self.uploads.is_sharing() { self.look_round() } else { Vec::new() };
+            let (soon, next) = match () {
+                () if !self.uploads.is_sharing() => Default::default(),
+                () if self.is_thin() => self.look_round_for_one(now),
+                () => (self.look_round(), None),
+            };
+            self.kept.next = next;
             self.kept.looked = Some(now);
             self.kept.soon = soon;
             self.look_at_line(now);
@@ -111,8 +118,13 @@ impl Peer {
                 soonest.entry(segment).and_modify(|least| *least = slack.min(*least)).or_insert(slack);
             }
         }
+        self.soonest(soonest)
+    }
+
+    /// The soonest of what is needed so soon, and what is being fetched.
+    pub(crate) fn soonest(&self, needed: BTreeMap<SegmentId, Duration>) -> Vec<(Duration, SegmentId)> {
         let mut soon: Vec<(Duration, SegmentId)> =
-            soonest.into_iter().map(|(segment, slack)| (slack, segment)).collect();
+            needed.into_iter().map(|(segment, slack)| (slack, segment)).collect();
         soon.sort_unstable();
         let mut place = 0;
         soon.retain(|(_, segment)| {
@@ -124,7 +136,17 @@ impl Peer {
 
     /// What one that keeps for others says that it can get for all.
     pub(crate) fn offers(&self) -> Option<u8> {
+        self.kept.next.map(|next| next.rendition).or(self.kept.offers)
+    }
+
+    /// The best quality of pictures that its line carries.
+    pub(crate) fn line_offers(&self) -> Option<u8> {
         self.kept.offers
+    }
+
+    /// On a thin line the pictures that it fetches next.
+    pub(crate) fn kept_next(&self) -> Option<SegmentId> {
+        self.kept.next
     }
 
     /// Up at once, and down when it has been too much for long: whatever else is on the line comes and goes.
@@ -165,24 +187,18 @@ impl Peer {
         self.path.bps().map_or(0, |bps| (bps / 1000).clamp(1, u64::from(u32::MAX)) as u32)
     }
 
-    /// The best quality of pictures that a neighbour says it can get for all, and gives us faster than it plays; and where it has what
-    /// we play next in another one already, and a line too thin to get that twice, the best of those.
-    pub(crate) fn offered(&self) -> Option<Offered> {
+    /// The best quality of pictures that a neighbour says it can get for all, and gives us faster than it plays: what the player's choice
+    /// may count on while it has enough to play. Of one on a thin line, what it has chosen for all.
+    pub fn offered(&self) -> Option<Offered> {
         let film = self.film.as_ref()?;
         let offers = |n: &Neighbour| {
             let said = n.playing.filter(|_| n.keeps && n.serves() && n.strikes == 0)?;
-            let comes = |rendition: u8| n.has_shown() >= film.rate(rendition) * GIVES;
-            if film.kind(said.video) != Some(Kind::Video) || !comes(said.video) {
+            if film.kind(said.video) != Some(Kind::Video) {
                 return None;
             }
-            let is_thin = u64::from(said.window_end_ms) * 125 < film.rate(said.video) * 2;
-            let next = film.at(said.video, self.viewer.player.position + self.viewer.buffered());
-            let has = |rendition: &u8| n.holds_whole(SegmentId::new(*rendition, next));
-            let held = film.of(Kind::Video).filter(has).max_by_key(|&r| film.rate(r));
-            Some(match held.filter(|_| is_thin) {
-                Some(rendition) => Offered { rendition, held: true },
-                None => Offered { rendition: said.video, held: false },
-            })
+            let comes = || n.has_shown() >= film.rate(said.video) * GIVES;
+            let raised = || comes().then_some(Offered { rendition: said.video, for_all: false });
+            self.chosen_by(film, n, &said).or_else(raised)
         };
         self.links.values().filter_map(offers).max_by_key(|offered| film.rate(offered.rendition))
     }
@@ -202,7 +218,7 @@ impl Peer {
     }
 
     /// Up to where in the film one that says this is fetched for, however far it says that its window goes.
-    fn end_of(&self, playing: &Playing) -> Duration {
+    pub(crate) fn end_of(&self, playing: &Playing) -> Duration {
         let window =
             Duration::from_millis(u64::from(playing.window_end_ms)).saturating_sub(position(playing));
         position(playing) + window.min(self.config.window) + self.config.fetch_ahead
@@ -212,6 +228,9 @@ impl Peer {
     /// origin itself, which it does at `in_time` unless we are at work for it: twice the same would only come later.
     pub(crate) fn is_due_to_somebody(&self, now: Time, segment: SegmentId, in_time: Duration) -> bool {
         let Some(film) = &self.film else { return false };
+        if self.is_thin() {
+            return self.links.values().any(|n| n.kept_until <= now + BURST && self.is_one_for(n, segment));
+        }
         self.links.values().any(|n| {
             let slack = plays(n).map(|playing| film.start(segment).saturating_sub(position(playing)));
             let served = n.took_at.is_some_and(|at| now.since(at) < AT_WORK);
@@ -227,7 +246,10 @@ impl Peer {
     pub(crate) fn charge(&mut self, now: Time, segment: SegmentId) {
         let Some(film) = self.film.as_ref().filter(|_| self.keeps()) else { return };
         let takes = film.end(segment).saturating_sub(film.start(segment)) / PACE;
-        let for_whom = self.links.iter().filter(|(_, n)| self.is_wanted_by(n, segment));
+        let for_whom = self.links.iter().filter(|(_, n)| match self.is_thin() {
+            true => self.is_one_for(n, segment),
+            false => self.is_wanted_by(n, segment),
+        });
         let for_whom: Vec<_> = for_whom.map(|(&link, _)| link).collect();
         for link in for_whom {
             if let Some(neighbour) = self.links.get_mut(&link) {
@@ -327,6 +349,6 @@ pub(crate) fn plays(neighbour: &Neighbour) -> Option<&Playing> {
     neighbour.playing.as_ref().filter(|_| neighbour.greeted && !neighbour.keeps)
 }
 
-fn position(playing: &Playing) -> Duration {
+pub(crate) fn position(playing: &Playing) -> Duration {
     Duration::from_millis(u64::from(playing.position_ms))
 }

@@ -36,6 +36,7 @@ mod slots;
 mod store;
 mod stripes;
 mod talk;
+mod thin;
 mod time;
 pub mod trace;
 mod trees;

@@ -47,6 +47,9 @@ pub(crate) struct Neighbour {
     pub chosen: Time,
     /// Of one that is kept for: up to when the pace of fetching for it is used up.
     pub kept_until: Time,
+    /// Of one that keeps: for how long it named a worse quality than its line carries, and since when it does.
+    pub holds_back: Duration,
+    pub holds_back_since: Option<Time>,
     /// What it is fetching from the origin, and since when we know.
     pub fetching: Vec<(SegmentId, Time)>,
     held: Holdings,
@@ -114,6 +117,8 @@ impl Neighbour {
             playing: None,
             chosen: now,
             kept_until: Time::default(),
+            holds_back: Duration::ZERO,
+            holds_back_since: None,
             fetching: Vec::new(),
             held: Holdings::default(),
             asked: Vec::new(),
@@ -292,6 +297,11 @@ impl Neighbour {
                 .iter()
                 .find(|(other, _)| *other == segment)
                 .is_some_and(|&(_, since)| now.since(since) < estimate * 3 / 2 + Duration::from_millis(500))
+    }
+
+    /// Whether it says that it is, and has not spoken in vain before.
+    pub fn says_it_fetches(&self, segment: SegmentId) -> bool {
+        self.broken < 3 && self.fetching.iter().any(|(other, _)| *other == segment)
     }
 
     /// Whether it may be asked for `bytes` more.

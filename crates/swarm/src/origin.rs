@@ -140,6 +140,11 @@ impl Origin {
         self.rate.is_some()
     }
 
+    /// Bytes a second over whole fetches; `None` until one was seen.
+    pub fn rate(&self) -> Option<u64> {
+        self.rate
+    }
+
     /// How long a fetch of `bytes` takes, by what has been seen.
     pub fn estimate(&self, bytes: u32) -> Duration {
         LATENCY

@@ -70,8 +70,7 @@ pub struct Snapshot {
     /// Throughput while anything was asked for, bits a second, over peers and origin: what the player's bandwidth
     /// estimate may rest on. `None` until enough has come.
     pub path_bps: Option<u64>,
-    /// The quality of pictures that a neighbour who keeps for others can get for all, and gives us faster than it plays: what the
-    /// player's choice may count on while it has enough to play.
+    /// See [`Peer::offered`].
     pub offered: Option<Offered>,
     /// Media bytes held.
     pub held_bytes: u64,
@@ -153,7 +152,10 @@ impl Peer {
             Input::Film(index) => self.film = Some(Film::new(index)),
             Input::Live { swarm, piece_len, kinds } => self.begin_live(swarm, piece_len, kinds),
             Input::Head { from, number, parts } => self.head(now, from, number, parts, out),
-            Input::Player(player) => self.viewer.moved(player),
+            Input::Player(player) => {
+                self.viewer.moved(player);
+                self.watch_keepers(now);
+            }
             Input::Want(segment) => self.want(segment, out),
             Input::Unwant(segment) => self.viewer.unwant(segment),
             Input::Sharing(limit) => self.set_sharing(limit, out),

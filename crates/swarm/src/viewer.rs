@@ -122,6 +122,17 @@ impl Viewer {
         reach.saturating_sub(self.player.position)
     }
 
+    /// The place in a rendition of pictures of what the player asks for next, as far as can be known.
+    pub fn next_pictures(&self, film: &Film, rendition: u8) -> u32 {
+        let next = film.at(rendition, self.player.position + self.buffered());
+        let last = self.tracks[Kind::Video as usize].filter(|track| {
+            let segment = SegmentId::new(track.rendition, track.sequence);
+            self.wants.contains(&segment) || self.delivered.contains(&segment)
+        });
+        let after = last.map(|track| track.sequence + 1);
+        after.filter(|after| (next..=next + 1).contains(after)).unwrap_or(next)
+    }
+
     /// The rendition in use.
     pub fn rendition(&self, kind: Kind) -> Option<u8> {
         self.tracks[kind as usize].map(|t| t.rendition)

@@ -63,15 +63,17 @@ fn viewers_at_different_places_are_each_kept_for() {
 }
 
 /// Copies of the film that came over a line of two streams, and for how long pictures stood.
-fn office(viewers: usize, keeps: bool) -> (f64, Duration) {
+fn office(viewers: usize, keeps: bool, follows: bool) -> (f64, Duration) {
     let mut world = World::new(30);
     world.origin_bps = 3_400_000;
     if keeps {
         let keeper = world.join_with(Manner::Honest, Config::keeper(), GIGABIT);
         world.viewers[keeper].watches = false;
+        world.run_for(Duration::from_secs(1));
     }
     for _ in 0..viewers {
-        world.join(Manner::Honest);
+        let viewer = world.join(Manner::Honest);
+        world.viewers[viewer].follows = follows;
         world.run_for(Duration::from_secs(2));
     }
     world.run_for(Duration::from_secs(150));
@@ -81,11 +83,17 @@ fn office(viewers: usize, keeps: bool) -> (f64, Duration) {
 
 #[test]
 fn an_office_behind_a_thin_line_is_better_off_with_a_keeper() {
-    let (copies, stalled) = office(10, true);
-    assert!(copies < 1.05 && stalled.is_zero(), "{copies:.2} copies, {stalled:?}");
-    // More begin there than the line carries: that is no better without.
-    let (with, without) = (office(20, true), office(20, false));
-    assert!(with.1 <= without.1, "{with:?}, not {without:?}");
+    for viewers in [10, 20] {
+        let without = office(viewers, false, false);
+        let (copies, stalled) = office(viewers, true, true);
+        assert!(
+            copies < 1.05 && stalled < without.1 / 2,
+            "{viewers}: {copies:.2} copies, {stalled:?}, not {without:?}"
+        );
+        // Who will have nothing but the best is no worse off than without one.
+        let insisting = office(viewers, true, false);
+        assert!(insisting.1 <= without.1, "{viewers}: {insisting:?}, not {without:?}");
+    }
 }
 
 #[test]
@@ -121,6 +129,18 @@ fn keeper() -> Stage {
     Stage::new(Config::keeper())
 }
 
+/// It has found out that there is room for several qualities on its line.
+fn behind_a_fast_line(stage: &mut Stage) {
+    let first = SegmentId::new(2, 1);
+    stage.feed(Input::Want(first));
+    stage.pass(50);
+    for piece in 0..film(30).piece_count(first) {
+        let (from, verdict) = (Source::Origin, Verdict::Verified);
+        stage.feed(Input::Arrived { segment: first, piece, from, verdict });
+    }
+    stage.feed(Input::FetchEnded { segment: first, complete: true });
+}
+
 /// One that [`Stage::greet`]'s neighbours play at once, and one that they will want.
 const WANTED: SegmentId = SegmentId::new(2, 3);
 const LATER: SegmentId = SegmentId::new(2, 8);
@@ -147,12 +167,13 @@ fn a_keeper_says_so_and_plays_nothing() {
     };
     assert!(told(&|message| matches!(message, Message::Hello(hello) if hello.keeps)));
     assert!(told(&|message| matches!(message, Message::Playing(p) if (p.video, p.audio) == (255, 255))));
-    assert!(!told(&|message| matches!(message, Message::Playing(p) if p.video != 255)));
+    assert!(!told(&|message| matches!(message, Message::Playing(p) if (p.position_ms, p.audio) != (0, 255))));
 }
 
 #[test]
 fn what_was_held_before_is_served_and_what_is_lost_is_refused_and_comes_again() {
     let mut stage = keeper();
+    behind_a_fast_line(&mut stage);
     for segment in (1..=30).flat_map(|sequence| [2, AUDIO].map(|r| SegmentId::new(r, sequence))) {
         stage.feed(Input::Held(segment));
     }
@@ -253,10 +274,11 @@ fn a_keeper_says_what_its_line_carries_and_viewers_hear_it_once_it_gives_them_th
         world.run_for(Duration::from_secs(1));
         let viewer = world.join(Manner::Honest);
         world.run_for(Duration::from_secs(40));
-        world.viewers[viewer].core.snapshot().offered.map(|offered| offered.rendition)
+        let offered = world.viewers[viewer].core.offered();
+        offered.map(|offered| Some(offered.rendition).filter(|_| !offered.for_all))
     };
-    assert_eq!(offered(20_000_000, GIGABIT), Some(2));
-    assert_eq!(offered(1_900_000, GIGABIT), Some(1), "the best would be more than the line");
+    assert_eq!(offered(20_000_000, GIGABIT), Some(Some(2)));
+    assert_eq!(offered(2_200_000, GIGABIT), Some(None), "a thin line carries nothing beside it");
     assert_eq!(offered(20_000_000, 2_000_000), None, "it gives what it has too slowly for that");
 }
 
@@ -292,10 +314,43 @@ fn behind_a_thin_line_what_a_keeper_has_already_goes_before_what_it_can_get() {
         }
         stage.play(0, 12_000);
         let offered = stage.core.snapshot().offered.expect("it gives fast");
-        (offered.rendition, offered.held)
+        (offered.rendition, offered.for_all)
     };
     assert_eq!(offered(2400), (0, true));
     assert_eq!(offered(20_000), (2, false));
+}
+
+#[test]
+fn who_goes_on_asking_for_another_quality_than_is_here_gets_it() {
+    let mut stage = keeper();
+    stage.feed(Input::Held(SegmentId::new(0, WANTED.sequence)));
+    stage.greet(1, false, 8000);
+    stage.pass(500);
+    assert!(!stage.fetched(WANTED), "it may not have heard yet what is here");
+    stage.pass(1500);
+    assert!(stage.fetched(WANTED));
+}
+
+/// Whether a viewer follows a keeper that names the lowest quality on a line of 3 Mbit/s, after so many seconds with so much in hand.
+fn follows(seconds: u64, buffered_ms: u64, origin: Option<u32>) -> bool {
+    let mut stage = Stage::new(Config::default());
+    stage.greet_keeper(1, 1_000_000);
+    stage.say(1, Message::Playing(Playing { position_ms: 0, window_end_ms: 3000, video: 0, audio: 255 }));
+    [WANTED, SegmentId::new(AUDIO, WANTED.sequence)].map(|segment| stage.feed(Input::Want(segment)));
+    origin.into_iter().for_each(|rate| stage.feed(Input::OriginRate(rate)));
+    for second in 0..seconds {
+        stage.play(second * 1000, buffered_ms);
+        stage.pass(1000);
+    }
+    stage.core.offered().is_some_and(|offered| offered.for_all)
+}
+
+#[test]
+fn a_keeper_that_holds_viewers_back_is_not_followed_for_long() {
+    assert!(follows(100, 12_000, None), "others may have less in hand");
+    assert!(follows(55, 30_000, None));
+    assert!(!follows(70, 30_000, None));
+    assert!(!follows(5, 12_000, Some(1_000_000)), "the origin is fast: that line is another");
 }
 
 #[test]

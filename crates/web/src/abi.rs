@@ -383,7 +383,7 @@ pub extern "C" fn braidcast_segments(rendition: u32) -> usize {
 }
 
 /// What the core knows, as numbers at [`braidcast_figures`]; says how many. Path bits a second (NaN: unknown), bytes held,
-/// duplicate bytes, refused pieces, wants, fetches, the rendition that is offered (NaN: none), whether it is held; then for each neighbour: link, bytes in, bytes out, response in
+/// duplicate bytes, refused pieces, wants, fetches, the rendition that is offered (NaN: none), whether it is chosen for all; then for each neighbour: link, bytes in, bytes out, response in
 /// milliseconds, segments it holds, what it would upload in kbit/s.
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_snapshot() -> usize {
@@ -399,7 +399,7 @@ pub extern "C" fn braidcast_snapshot() -> usize {
             snapshot.wants as f64,
             snapshot.fetching as f64,
             snapshot.offered.map_or(f64::NAN, |offered| f64::from(offered.rendition)),
-            f64::from(u8::from(snapshot.offered.is_some_and(|offered| offered.held))),
+            f64::from(u8::from(snapshot.offered.is_some_and(|offered| offered.for_all))),
         ]);
         for link in &snapshot.links {
             instance.figures.extend([

@@ -84,6 +84,15 @@ impl Scenario {
         if !(rate(origin.connection_mbps) && origin.total_mbps.is_none_or(rate)) {
             return wrong("origin", "needs rates from 0.001 Mbit/s on");
         }
+        if !(0.0..=1e5).contains(&origin.page_kb) {
+            return wrong("origin.page_kb", "must be from 0 to 100000");
+        }
+        if self.edge.is_some_and(|edge| !rate(edge.mbps)) {
+            return wrong("edge.mbps", "must be from 0.001 on");
+        }
+        if self.edge.is_some() && (self.live.is_some() || self.audience.catalogue.is_some()) {
+            return wrong("edge", "keeps one film, which all watch to its end");
+        }
         for (place, away) in [("origin.away_s", &origin.away_s), ("tracker.away_s", &self.tracker.away_s)] {
             let pairs = away.iter().all(|&(from, to)| time(from) && time(to) && at(from) < at(to));
             if !pairs || away.windows(2).any(|pair| pair[0].1 > pair[1].0) {

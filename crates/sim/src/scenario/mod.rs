@@ -41,6 +41,8 @@ pub struct Scenario {
     /// How viewers' peers are set.
     #[serde(default)]
     pub peer: PeerSettings,
+    /// Set where one that keeps for others stands beside the viewers, from the start to the end.
+    pub edge: Option<Edge>,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Faults,
@@ -116,6 +118,36 @@ pub struct Audience {
     pub population: People,
     /// What they choose from and how long they stay. Left out, all watch one film to its end.
     pub catalogue: Option<VodHabits>,
+    /// How their players choose renditions.
+    #[serde(default)]
+    pub choose: Chooses,
+}
+
+/// How players choose renditions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Chooses {
+    /// By a plan for the next segments: native players.
+    #[default]
+    Plan,
+    /// By throughput alone, as hls.js does.
+    Throughput,
+}
+
+impl Chooses {
+    /// As the `abr` crate takes it.
+    pub fn setting(self) -> abr::Config {
+        let usual = abr::Config { start_bps: 500_000, ..abr::Config::default() };
+        match self {
+            Self::Plan => usual,
+            Self::Throughput => abr::Config {
+                policy: abr::Policy::Throughput { safety: 0.7 },
+                one_up: false,
+                swarm: abr::Swarm { bonus: 0.0, ..usual.swarm },
+                ..usual
+            },
+        }
+    }
 }
 
 /// A population by name, or one's own.
@@ -143,6 +175,8 @@ pub struct OriginSettings {
     pub connection_mbps: f64,
     /// The round trip to it, in milliseconds.
     pub rtt_ms: f64,
+    /// What a page with its player takes on the same line before anything is played, in kB.
+    pub page_kb: f64,
     /// What 10^9 bytes cost.
     pub price_per_gb: f64,
     /// In which currency.
@@ -157,6 +191,7 @@ impl Default for OriginSettings {
             total_mbps: None,
             connection_mbps: 100.0,
             rtt_ms: 30.0,
+            page_kb: 0.0,
             price_per_gb: 0.01,
             currency: "USD".to_owned(),
             away_s: Vec::new(),
@@ -177,6 +212,20 @@ pub struct TrackerSettings {
 impl Default for TrackerSettings {
     fn default() -> Self {
         Self { rtt_ms: 40.0, away_s: Vec::new() }
+    }
+}
+
+/// An office's or a school's edge: in the middle of the network's plane, open to all.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Edge {
+    /// What it sends and receives, in Mbit/s.
+    pub mbps: f64,
+}
+
+impl Default for Edge {
+    fn default() -> Self {
+        Self { mbps: 1000.0 }
     }
 }
 

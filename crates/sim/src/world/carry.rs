@@ -294,6 +294,7 @@ impl World<'_> {
         let core = viewer.core.as_ref();
         // Without Braidcast the playlist tells of what is born.
         let edge = if core.is_some() && self.stream.is_some() { viewer.heard } else { edge };
+        viewer.player.look_at_offer(core);
         let wanted = viewer.player.ask(edge, core);
         for segment in wanted.into_iter().flatten() {
             if self.alone && self.viewers[at as usize].is_whole(segment) {

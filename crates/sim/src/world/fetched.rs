@@ -14,11 +14,18 @@ impl World<'_> {
         while let Some(reply) = self.origin.poll(self.now) {
             match reply {
                 Reply::Part { request, part, bytes, began, reaches, last } => {
+                    if let Some(at) = self.pages.remove(&request) {
+                        self.pages_bytes += u64::from(bytes);
+                        self.wheel.push(reaches, Event::Begin(at));
+                    }
                     let Some(&Asked { viewer, .. }) = self.requests.get(&request) else { continue };
                     let part = part as u32;
                     self.wheel.push(reaches, Event::Part { to: viewer, began, bytes, request, part, last });
                 }
                 Reply::Cut(request) => {
+                    if let Some(at) = self.pages.remove(&request) {
+                        self.load(at);
+                    }
                     if let Some(Asked { viewer, segment, .. }) = self.forget(request) {
                         self.after(
                             Duration::ZERO,
@@ -44,15 +51,16 @@ impl World<'_> {
         }
         let (segment, began, fetched) = (asked.segment, asked.began, asked.bytes);
         let staged = core::mem::take(&mut asked.staged);
-        if last {
-            self.requests.remove(&request);
-            self.viewers[to as usize].fetches.remove(&segment);
-        }
         self.settle(to, segment, staged);
         if !last {
             return;
         }
         let viewer = &mut self.viewers[to as usize];
+        // Its peer may have given it up before it has seen the last of it.
+        if self.requests.remove(&request).is_none() {
+            return;
+        }
+        viewer.fetches.remove(&segment);
         viewer.origin_rate.sample(self.now, began, fetched);
         if self.alone {
             self.deliver(to, segment);

@@ -10,7 +10,9 @@ use super::player::{self, Shows};
 use super::viewer::{Manner, Viewer};
 use super::{Carried, Event, World, live, tracker};
 use crate::figures::Seen;
+use crate::net::{Capacity, Host, Nat, Place};
 use crate::rng::Rng;
+use crate::scenario;
 
 /// The most others the tracker names at once.
 const MOST_CANDIDATES: u32 = 20;
@@ -162,7 +164,7 @@ impl World<'_> {
             _ => true,
         };
         if manner == Manner::Drip {
-            host.up = crate::net::Capacity::constant(u64::from(self.scenario.film.piece_kib) * 1024 * 8);
+            host.up = Capacity::constant(u64::from(self.scenario.film.piece_kib) * 1024 * 8);
         }
         let mut visits = Rng::stream(self.seed, u64::from(at), "visit");
         let length = self.scenario.film.length();
@@ -179,7 +181,7 @@ impl World<'_> {
         }
         let eclipse = self.scenario.faults.eclipse.filter(|_| manner == Manner::Honest);
         let victim = eclipse.filter(|e| Rng::stream(self.seed, u64::from(at), "eclipse").chance(e.share));
-        let mut player = player::Player::new(&self.film, self.now);
+        let mut player = player::Player::new(&self.film, self.scenario.audience.choose, self.now);
         if let (Some(stream), Some(live)) = (&self.stream, &self.scenario.live) {
             player.go_live(
                 stream.edge(Time::default()),
@@ -187,43 +189,19 @@ impl World<'_> {
                 live.parts(&self.film),
             );
         }
-        let viewer = Viewer {
-            id: peer_id(at, 0),
-            host: self.net.join(host),
-            film,
-            manner,
-            life: 0,
+        let mut viewer = Viewer::new(peer_id(at, 0), self.net.join(host), film, config, player);
+        viewer.manner = manner;
+        viewer.victim = victim.is_some();
+        viewer.abrupt =
+            visit.as_ref().is_some_and(|visit| visit.abrupt) || stay.is_some_and(|stay| stay.abrupt);
+        (viewer.came, viewer.went) = (self.now, self.end);
+        viewer.seen = Seen {
+            uplink_mbps: one.uplink_mbps,
+            class: one.class as u32,
+            honest: manner == Manner::Honest,
+            rides_free: manner == Manner::FreeRider,
             victim: victim.is_some(),
-            friend: None,
-            core: None,
-            upload: config.upload,
-            config,
-            player,
-            links: Default::default(),
-            coming: Default::default(),
-            held: Default::default(),
-            fetches: Default::default(),
-            origin_rate: Default::default(),
-            wake: Time(u64::MAX),
-            alarm: Time(u64::MAX),
-            heard: 0,
-            early: Vec::new(),
-            gone: false,
-            abrupt: visit.as_ref().is_some_and(|visit| visit.abrupt) || stay.is_some_and(|stay| stay.abrupt),
-            came: self.now,
-            went: self.end,
-            seen: Seen {
-                uplink_mbps: one.uplink_mbps,
-                class: one.class as u32,
-                honest: manner == Manner::Honest,
-                rides_free: manner == Manner::FreeRider,
-                victim: victim.is_some(),
-                ..Seen::default()
-            },
-            given: Default::default(),
-            used: 0,
-            wanted: 0,
-            meets: false,
+            ..Seen::default()
         };
         self.viewers.push(viewer);
         if let Some(stay) = stay {
@@ -235,8 +213,34 @@ impl World<'_> {
                 self.after(after, Event::Seek(at, to));
             }
         }
-        // Playlists and index: two round trips, with and without Braidcast.
-        self.after(Duration::from_secs_f64(self.scenario.origin.rtt_ms / 500.0), Event::Begin(at));
+        self.load(at);
+    }
+
+    /// A viewer's page is loaded, if it takes anything; then playlists and index: two round trips, with and without Braidcast.
+    pub(super) fn load(&mut self, at: u32) {
+        let settings = &self.scenario.origin;
+        let bytes = (settings.page_kb * 1000.0) as u32;
+        let page = if bytes > 0 { self.origin.request(self.now, vec![bytes]) } else { None };
+        match page {
+            Some(request) => {
+                self.pages.insert(request, at);
+                self.await_origin();
+            }
+            None => self.after(Duration::from_secs_f64(settings.rtt_ms / 500.0), Event::Begin(at)),
+        }
+    }
+
+    /// An edge is there before anybody comes. With the origin alone it has a number too, so that all others are the same.
+    pub(super) fn set_up(&mut self, edge: &scenario::Edge) {
+        let line = Capacity::mbps(edge.mbps);
+        let host = Host { up: line.clone(), down: line, place: Place::default(), nat: Nat::Open, loss: 0.0 };
+        let at = self.viewers.len() as u32;
+        let film = self.film(0);
+        let player = player::Player::new(&self.film, self.scenario.audience.choose, self.now);
+        let mut viewer = Viewer::new(peer_id(at, 0), self.net.join(host), film, Config::keeper(), player);
+        viewer.went = self.end;
+        self.viewers.push(viewer);
+        self.wheel.push(self.now, Event::Begin(at));
     }
 
     fn begin(&mut self, at: u32) {
@@ -244,6 +248,7 @@ impl World<'_> {
         if viewer.gone {
             return;
         }
+        let watches = !viewer.keeps();
         if !self.alone {
             viewer.core = Some(viewer.new_core(self.seed));
             let (film, manner) = (viewer.film.clone(), viewer.manner);
@@ -258,7 +263,9 @@ impl World<'_> {
                 self.after(self.whitewashes_every(), Event::Rename(at));
             }
         }
-        self.look(at);
+        if watches {
+            self.look(at);
+        }
     }
 
     /// A viewer meets others once its picture moves, or after a while: see the browser's engine.
@@ -278,6 +285,7 @@ impl World<'_> {
             return;
         }
         viewer.player.advance(self.now);
+        viewer.player.look_at_offer(viewer.core.as_ref());
         if viewer.player.shows == Shows::End {
             return self.leave(at);
         }

@@ -12,6 +12,7 @@ mod fetched;
 mod happen;
 mod honest;
 mod live;
+mod offer;
 mod oracle;
 mod player;
 mod record;
@@ -57,6 +58,9 @@ pub struct World<'a> {
     /// When the next [`Event::Origin`] is due.
     origin_due: Option<Time>,
     requests: BTreeMap<Request, Asked>,
+    /// Pages that are being loaded, and whose.
+    pages: BTreeMap<Request, u32>,
+    pages_bytes: u64,
     tracker: Tracker,
     population: Population,
     wobbles: Wobbles,
@@ -253,6 +257,8 @@ impl<'a> World<'a> {
             origin: Origin::new(origin),
             origin_due: None,
             requests: BTreeMap::new(),
+            pages: BTreeMap::new(),
+            pages_bytes: 0,
             tracker: Tracker::new(seed),
             population: scenario.population(),
             wobbles: Wobbles::synthetic(&traces::BELGIUM_4G, 64, 300, &mut Rng::stream(seed, 0, "wobbles")),
@@ -277,6 +283,9 @@ impl<'a> World<'a> {
             events: 0,
             broken: None,
         };
+        if let Some(edge) = &scenario.edge {
+            world.set_up(edge);
+        }
         world.await_next();
         if let Some(stream) = &world.stream {
             world.wheel.push(stream.birth(stream.born + 1), Event::Born);
@@ -319,7 +328,12 @@ impl<'a> World<'a> {
 
     /// Viewers who are there now.
     pub fn present(&self) -> usize {
-        self.viewers.iter().filter(|viewer| !viewer.gone).count()
+        self.watching().filter(|viewer| !viewer.gone).count()
+    }
+
+    /// All but who keeps for others.
+    fn watching(&self) -> impl Iterator<Item = &Viewer> {
+        self.viewers.iter().filter(|viewer| !viewer.keeps())
     }
 
     /// Everything that has happened and was decided, as a number.

@@ -25,8 +25,8 @@ pub struct Broken {
     pub what: String,
 }
 
-/// What a peer may have open at the origin: what its player waits for (two), what it meant to get ahead, and a change of mind.
-const FETCHES_MAX: usize = 6;
+/// What a peer may have open at the origin beyond what it means to get ahead: what its player waits for (two), and a change of mind.
+const FETCHES_MORE: usize = 4;
 /// What may wait in a link: its room and a piece that was begun in it.
 const QUEUE_MAX: u32 = 128 * 1024;
 
@@ -52,7 +52,9 @@ impl World<'_> {
         let viewer = &self.viewers[at as usize];
         let found = match () {
             () if viewer.links.len() > viewer.config.links_max => format!("has {} links", viewer.links.len()),
-            () if viewer.fetches.len() > FETCHES_MAX => format!("has {} fetches open", viewer.fetches.len()),
+            () if viewer.fetches.len() > viewer.config.fetches_max + FETCHES_MORE => {
+                format!("has {} fetches open", viewer.fetches.len())
+            }
             () if viewer.links.values().any(|far| far.queued > QUEUE_MAX) => "overfills a link".to_owned(),
             () => return,
         };

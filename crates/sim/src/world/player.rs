@@ -8,7 +8,8 @@ use core::time::Duration;
 use manifest::SegmentId;
 use swarm::Time;
 
-use crate::scenario::Film;
+use super::offer::Offer;
+use crate::scenario::{Chooses, Film};
 
 /// How far ahead of its position it asks: what the browser's player is set to.
 const BUFFER: Duration = Duration::from_secs(40);
@@ -34,6 +35,7 @@ pub(super) struct Player {
     /// Up to where there is something to play.
     ends: [Duration; 2],
     rung: Option<Rung>,
+    offer: Offer,
     pub shows: Shows,
     /// What is left of it after a seek.
     patience: Duration,
@@ -83,13 +85,15 @@ pub(super) struct Figures {
 }
 
 impl Player {
-    pub fn new(film: &Film, now: Time) -> Self {
+    pub fn new(film: &Film, chooses: Chooses, now: Time) -> Self {
         let bps = film.rungs_kbps.iter().map(|kbps| kbps * 1000).collect();
-        let config = abr::Config { start_bps: 500_000, ..abr::Config::default() };
         let mut rates_kbps = film.rungs_kbps.clone();
         rates_kbps.push(film.audio_kbps);
         Self {
-            abr: Abr::new(config, Ladder::new(bps).expect("a checked scenario has rungs, and they ascend")),
+            abr: Abr::new(
+                chooses.setting(),
+                Ladder::new(bps).expect("a checked scenario has rungs, and they ascend"),
+            ),
             rates_kbps,
             segment: film.segment(),
             segments: film.count(),
@@ -99,6 +103,7 @@ impl Player {
             waiting: [None, None],
             ends: [Duration::ZERO; 2],
             rung: None,
+            offer: Offer::default(),
             shows: Shows::Nothing,
             patience: Duration::ZERO,
             live: None,
@@ -142,6 +147,12 @@ impl Player {
             playing: true,
             rate_permille: self.rate_permille(),
         }
+    }
+
+    /// Looks at what its peer's neighbours offer.
+    pub fn look_at_offer(&mut self, core: Option<&swarm::Peer>) {
+        let offered = core.and_then(swarm::Peer::offered);
+        self.offer.look(self.at, offered, self.buffered());
     }
 
     /// Lets time pass.
@@ -263,7 +274,10 @@ impl Player {
     fn choose(&self, core: Option<&swarm::Peer>) -> usize {
         match self.rung {
             Some(Rung(rung)) if !self.may_switch() => rung,
-            _ => self.abr.choose(&self.state_for_abr(core, &self.held(core))).0,
+            _ => {
+                let chosen = self.abr.choose(&self.state_for_abr(core, &self.held(core)));
+                self.offer.applied_to(chosen).0
+            }
         }
     }
 

@@ -51,7 +51,7 @@ impl World<'_> {
     /// A step of the time series ends.
     pub(super) fn take_moment(&mut self) {
         let mut moment = Moment { at_s: self.now.0 as f64 / 1e6, ..Moment::default() };
-        for viewer in self.viewers.iter_mut().filter(|viewer| !viewer.gone) {
+        for viewer in self.viewers.iter_mut().filter(|viewer| !viewer.gone && !viewer.keeps()) {
             viewer.player.advance(self.now);
             moment.viewers += 1;
             moment.stalled += u32::from(viewer.player.shows == Shows::Stall);
@@ -82,10 +82,14 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
     for (from, to, bytes) in linked {
         world.record.fed(from, to, bytes);
     }
+    // Who keeps for others was there first, and is no viewer.
+    let edges = world.viewers.iter().take_while(|viewer| viewer.keeps()).count();
+    let edge_bytes = world.viewers[..edges].iter().map(|edge| edge.seen.from_origin).sum();
     let now = world.now;
     let viewers: Vec<Seen> = world
         .viewers
         .iter_mut()
+        .skip(edges)
         .map(|viewer| {
             if !viewer.gone {
                 viewer.player.advance(now);
@@ -114,8 +118,11 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
         let size = world.films[number].index.segment(*segment).map_or(1, |s| u64::from(s.size));
         *copies.entry(bytes.div_ceil(size) as u32).or_default() += 1;
     }
-    let mut feeds: Vec<Feed> =
-        world.record.feeds.iter().map(|(&(from, to), &bytes)| Feed { from, to, bytes }).collect();
+    let feed = |(&(from, to), &bytes): (&(u32, u32), &u64)| {
+        let number = |at: u32| at.checked_sub(edges as u32);
+        Some(Feed { from: number(from)?, to: number(to)?, bytes })
+    };
+    let mut feeds: Vec<Feed> = world.record.feeds.iter().filter_map(feed).collect();
     feeds.sort_by_key(|feed| core::cmp::Reverse(feed.bytes));
     feeds.truncate(FEEDS_SHOWN);
     let (ceiling, ceiling_why, delay) = match world.stream {
@@ -135,7 +142,8 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
         trace: format!("{:016x}", world.digest),
         series: world.record.series,
         feeds,
-        origin_bytes: world.origin.sent_bytes(),
+        origin_bytes: world.origin.sent_bytes() - world.pages_bytes,
+        edge_bytes,
         origin_requests: world.record.requests,
         origin_cost: world.origin.cost(),
         origin_peak_bps: peak,
@@ -179,7 +187,7 @@ fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     if watched <= 0.0 {
         return (0.0, "nobody watched anything".to_owned());
     }
-    let honest = world.viewers.iter().zip(viewers).filter(|(_, seen)| seen.honest);
+    let honest = world.watching().zip(viewers).filter(|(_, seen)| seen.honest);
     let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
     let carried = lent / watched;
     let reach = world.population.nat.pair_success();
@@ -206,7 +214,7 @@ fn live_ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String, Option<Del
     if watched <= 0.0 {
         return (0.0, "nobody watched anything".to_owned(), None);
     }
-    let honest = world.viewers.iter().zip(viewers).filter(|(_, seen)| seen.honest);
+    let honest = world.watching().zip(viewers).filter(|(_, seen)| seen.honest);
     let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
     let (from, to) = viewers.iter().fold((f64::MAX, 0.0f64), |(from, to), seen| {
         (from.min(seen.came_s), to.max(seen.came_s + seen.stayed_s))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use manifest::SegmentId;
-use swarm::{Config, Link, Peer, PeerId, Time};
+use swarm::{Config, Link, Peer, PeerId, Role, Time};
 use wire::Bits;
 
 use super::honest::OriginRate;
@@ -140,6 +140,46 @@ impl Far {
 }
 
 impl Viewer {
+    /// One who has nothing yet.
+    pub fn new(id: PeerId, host: HostId, film: Arc<Film>, config: Config, player: Player) -> Self {
+        Self {
+            id,
+            host,
+            film,
+            manner: Manner::Honest,
+            life: 0,
+            victim: false,
+            friend: None,
+            core: None,
+            upload: config.upload,
+            config,
+            player,
+            links: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            held: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            origin_rate: OriginRate::default(),
+            wake: Time(u64::MAX),
+            alarm: Time(u64::MAX),
+            heard: 0,
+            early: Vec::new(),
+            gone: false,
+            abrupt: false,
+            came: Time::default(),
+            went: Time(u64::MAX),
+            seen: Seen::default(),
+            given: BTreeSet::new(),
+            used: 0,
+            wanted: 0,
+            meets: false,
+        }
+    }
+
+    /// Whether it keeps for others, and is no viewer.
+    pub fn keeps(&self) -> bool {
+        self.config.role == Role::Keeper
+    }
+
     /// Whether others may count on its uplink.
     pub fn lends(&self) -> bool {
         self.manner == Manner::Honest && self.upload > 0

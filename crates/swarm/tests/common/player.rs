@@ -57,10 +57,11 @@ impl World {
             let full = viewer.ends[kind] >= viewer.position + Duration::from_secs(30);
             if viewer.watches && viewer.waiting[kind].is_none() && !full && sequence <= last {
                 let begun = viewer.started.is_some() || viewer.ends[0] > viewer.position;
+                let chosen = viewer.core.offered().filter(|offered| viewer.follows && offered.for_all);
                 let rendition = match (kind, begun) {
                     (1, _) => AUDIO,
                     (_, false) => 0, // as players do that do not know their bandwidth yet
-                    (_, true) => viewer.video,
+                    (_, true) => chosen.map_or(viewer.video, |offered| offered.rendition),
                 };
                 let segment = SegmentId::new(rendition, sequence);
                 viewer.waiting[kind] = Some(segment);

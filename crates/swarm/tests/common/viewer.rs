@@ -33,6 +33,8 @@ pub struct Viewer {
     /// Whether it has a player that plays by itself.
     pub watches: bool,
     pub video: u8,
+    /// Whether it takes the quality that one who keeps for all has chosen.
+    pub follows: bool,
     pub(super) next: [u32; 2],
     pub(super) waiting: [Option<SegmentId>; 2],
     pub(super) ends: [Duration; 2],
@@ -72,6 +74,7 @@ impl Viewer {
             wake: Time(u64::MAX),
             watches: true,
             video: 2,
+            follows: false,
             next: [1, 1],
             waiting: [None, None],
             ends: [Duration::ZERO; 2],

@@ -1,5 +1,7 @@
 //! Where honest viewers' media came from, and what of it, or besides it, came for nothing.
 
+use crate::figures::Run;
+
 use super::{Better, Measure, percent, received, sum};
 
 pub(super) const OFFLOAD: Measure = Measure {
@@ -9,8 +11,8 @@ pub(super) const OFFLOAD: Measure = Measure {
     better: Better::More,
     alone_too: true,
     step: 0.2,
-    means: "The part of the media bytes received by honest viewers that came from peers.",
-    of: |run, _| percent(sum(run, |seen| seen.from_peers as f64), received(run)),
+    means: "The part of the media bytes received by honest viewers that came from peers, less what an edge fetched for it.",
+    of: |run, _| percent(spared(run), received(run)),
 };
 
 pub(super) const CEILING: Measure = Measure {
@@ -32,8 +34,12 @@ pub(super) const EFFICIENCY: Measure = Measure {
     alone_too: false,
     step: 0.2,
     means: "Offload as a part of its ceiling.",
-    of: |run, _| percent(sum(run, |seen| seen.from_peers as f64), received(run) * run.ceiling),
+    of: |run, _| percent(spared(run), received(run) * run.ceiling),
 };
+
+fn spared(run: &Run) -> f64 {
+    sum(run, |seen| seen.from_peers as f64) - run.edge_bytes as f64
+}
 
 pub(super) const DUPLICATE: Measure = Measure {
     key: "duplicate_pct",
