@@ -159,7 +159,7 @@ impl Peer {
     }
 
     fn takes_for(&self, bytes: u64) -> Duration {
-        Duration::from_micros(bytes * 8_000_000 / self.path.bps().unwrap_or(0).max(8000))
+        Duration::from_micros(bytes.saturating_mul(8_000_000) / self.path.bps().unwrap_or(0).max(8000))
     }
 
     /// The quality in which a time of the film is got for all, where each would come in so long.

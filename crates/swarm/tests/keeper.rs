@@ -336,7 +336,9 @@ fn follows(seconds: u64, buffered_ms: u64, origin: Option<u32>) -> bool {
     let mut stage = Stage::new(Config::default());
     stage.greet_keeper(1, 1_000_000);
     stage.say(1, Message::Playing(Playing { position_ms: 0, window_end_ms: 3000, video: 0, audio: 255 }));
-    [WANTED, SegmentId::new(AUDIO, WANTED.sequence)].map(|segment| stage.feed(Input::Want(segment)));
+    for segment in [WANTED, SegmentId::new(AUDIO, WANTED.sequence)] {
+        stage.feed(Input::Want(segment));
+    }
     origin.into_iter().for_each(|rate| stage.feed(Input::OriginRate(rate)));
     for second in 0..seconds {
         stage.play(second * 1000, buffered_ms);
