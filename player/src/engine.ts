@@ -406,16 +406,16 @@ export class Engine extends Emitter<EngineEvents> {
 
   /** Follows what neighbours offer. An adapter calls it before its player chooses. */
   follow(): void {
-    const swarm = this.#swarm;
-    const offered = swarm?.snapshot().offered ?? null;
-    const rendition = offered && swarm ? swarm.film.renditions[offered.rendition] : undefined;
-    const sound = swarm?.film.renditions.filter(({ kind }) => kind === "audio").map(({ bandwidth }) => bandwidth) ?? [];
-    const bandwidth = rendition ? rendition.bandwidth + Math.max(0, ...sound) : null;
-    const isForAll = offered?.forAll === true;
-    const isNew = this.#offer.look(bandwidth, isForAll, this.#leftS, performance.now());
+    const offered = this.#swarm?.snapshot().offered;
+    const renditions = this.#swarm?.film.renditions ?? [];
+    const rendition = offered && renditions[offered.rendition];
+    const sound = Math.max(0, ...renditions.map(({ kind, bandwidth }) => (kind === "audio" ? bandwidth : 0)));
+    const bandwidth = rendition ? rendition.bandwidth + sound : null;
+    const isNew = this.#offer.look(bandwidth, offered?.forAll === true, this.#leftS, performance.now());
     const { bps } = this.#offer;
-    if (isNew && bps !== null) this.raise?.(bps);
-    if (isForAll && bps !== null && rendition) this.take?.(rendition.id);
+    if (bps === null || !rendition) return;
+    if (isNew) this.raise?.(bps);
+    if (offered.forAll) this.take?.(rendition.id);
   }
 
   #pathBps(): number | null {

@@ -92,7 +92,7 @@ export class Engine extends BaseEngine {
       const level = hls.levels.findIndex(({ uri }) => idOf(uri) === id);
       if (level >= 0) hls.nextAutoLevel = level;
     };
-    const follow = (_: string, { frag }: { frag: { type: string } }) => frag.type === "main" && this.follow();
+    const follow = () => this.follow();
     // The names of these events are part of hls.js's API; its class is not needed for them.
     hls.on("hlsMediaAttached" as never, attach as never);
     hls.on("hlsLevelSwitched" as never, switched as never);

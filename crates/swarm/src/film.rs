@@ -207,6 +207,7 @@ impl Film {
     }
 
     /// Bytes a second of a rendition: of a live stream over the last 16 parts that are known.
+    #[inline(never)] // small before fast: it is asked for in many places
     pub fn rate(&self, rendition: u8) -> u64 {
         match self.tracks.get(usize::from(rendition)) {
             Some(track) if self.is_live() => rate(track.segments.iter().rev().take(16)),

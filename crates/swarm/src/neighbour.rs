@@ -47,9 +47,8 @@ pub(crate) struct Neighbour {
     pub chosen: Time,
     /// Of one that is kept for: up to when the pace of fetching for it is used up.
     pub kept_until: Time,
-    /// Of one that keeps: for how long it named a worse quality than its line carries, and since when it does.
-    pub holds_back: Duration,
-    pub holds_back_since: Option<Time>,
+    /// Of one that keeps: at how many reports of the player it named a worse quality than its line carries.
+    pub holds_back: u32,
     /// What it is fetching from the origin, and since when we know.
     pub fetching: Vec<(SegmentId, Time)>,
     held: Holdings,
@@ -117,8 +116,7 @@ impl Neighbour {
             playing: None,
             chosen: now,
             kept_until: Time::default(),
-            holds_back: Duration::ZERO,
-            holds_back_since: None,
+            holds_back: 0,
             fetching: Vec::new(),
             held: Holdings::default(),
             asked: Vec::new(),

@@ -154,7 +154,7 @@ impl Peer {
             Input::Head { from, number, parts } => self.head(now, from, number, parts, out),
             Input::Player(player) => {
                 self.viewer.moved(player);
-                self.watch_keepers(now);
+                self.watch_keepers();
             }
             Input::Want(segment) => self.want(segment, out),
             Input::Unwant(segment) => self.viewer.unwant(segment),

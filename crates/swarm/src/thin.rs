@@ -29,9 +29,13 @@ const ASKED: Duration = Duration::from_secs(30);
 const INSISTS: Duration = Duration::from_secs(1);
 const PERSISTS: Duration = Duration::from_secs(20);
 
-/// Who has more than this in hand is held back by one that names a lower quality than its own line carries, and for so long lets it.
+/// Who has more than this in hand is held back by one that names a lower quality than its own line carries, and lets it for so many
+/// reports of the player: a minute.
 const PLENTY: Duration = Duration::from_secs(20);
-const HOLDS_BACK_FOR: Duration = Duration::from_secs(60);
+const HOLDS_BACK_FOR: u32 = 240;
+
+/// What is had is worth more than any rate.
+const GETS: u64 = 1 << 40;
 
 /// What neighbours have nothing of, in whatever quality.
 #[derive(Default)]
@@ -196,19 +200,16 @@ impl Peer {
         is_ahead && (is_pictures || playing.audio == segment.rendition) && lacks(film, n, segment)
     }
 
-    /// With plenty to play, counts for how long those that keep for others name a worse quality than the line carries that they say they
-    /// have: for a while there may be others who have less in hand.
-    pub(crate) fn watch_keepers(&mut self, now: Time) {
+    /// The player has reported. With plenty to play, counts how often those that keep for others name a worse quality than the line carries
+    /// that they say they have: for a while there may be others who have less in hand.
+    pub(crate) fn watch_keepers(&mut self) {
         let Some(film) = &self.film else { return };
-        let has_plenty = self.viewer.buffered() > PLENTY;
-        let carries =
-            |line: u64| film.of(Kind::Video).map(|r| film.rate(r)).filter(|rate| rate * 4 / 3 <= line).max();
-        for n in self.links.values_mut().filter(|n| n.keeps) {
-            let is_less = |said: &Playing| carries(line_of(said)) > Some(film.rate(said.video));
-            let since = n.holds_back_since.take();
-            if has_plenty && n.playing.as_ref().is_some_and(is_less) {
-                n.holds_back += since.map_or(Duration::ZERO, |since| now.since(since));
-                n.holds_back_since = Some(now);
+        let has_plenty = self.viewer.player.buffered > PLENTY;
+        for n in self.links.values_mut().filter(|n| n.keeps && has_plenty) {
+            if let Some(said) = &n.playing {
+                let (named, carried) = (film.rate(said.video), line_of(said) * 3 / 4);
+                let is_more = |r: u8| (named + 1..=carried).contains(&film.rate(r));
+                n.holds_back += u32::from(film.of(Kind::Video).any(is_more));
             }
         }
     }
@@ -222,14 +223,20 @@ impl Peer {
             return None;
         }
         let sequence = self.viewer.next_pictures(film, said.video);
-        let all = || film.of(Kind::Video).map(|rendition| SegmentId::new(rendition, sequence));
-        let rate = |s: &SegmentId| film.rate(s.rendition);
-        let has = all().filter(|&s| n.holds_whole(s)).max_by_key(rate);
-        let gets = || all().find(|&s| n.says_it_fetches(s));
-        let hurries = self.viewer.buffered() < HURRIES;
-        let lowest = || all().min_by_key(rate).filter(|_| hurries);
-        let segment = has.or_else(gets).or_else(lowest);
-        Some(Offered { rendition: segment.map_or(said.video, |s| s.rendition), for_all: true })
+        // The best that it has, before what it gets, before the lowest.
+        let worth = |&rendition: &u8| {
+            let segment = SegmentId::new(rendition, sequence);
+            let rate = film.rate(rendition).min(GETS - 1);
+            match () {
+                () if n.holds_whole(segment) => GETS * 2 + rate,
+                () if n.says_it_fetches(segment) => GETS + rate,
+                () => GETS - 1 - rate,
+            }
+        };
+        let best = film.of(Kind::Video).max_by_key(worth)?;
+        let has_time = self.viewer.buffered() >= HURRIES;
+        let rendition = if has_time && worth(&best) < GETS { said.video } else { best };
+        Some(Offered { rendition, for_all: true })
     }
 }
 

@@ -124,13 +124,11 @@ impl Viewer {
 
     /// The place in a rendition of pictures of what the player asks for next, as far as can be known.
     pub fn next_pictures(&self, film: &Film, rendition: u8) -> u32 {
-        let next = film.at(rendition, self.player.position + self.buffered());
-        let last = self.tracks[Kind::Video as usize].filter(|track| {
-            let segment = SegmentId::new(track.rendition, track.sequence);
-            self.wants.contains(&segment) || self.delivered.contains(&segment)
-        });
-        let after = last.map(|track| track.sequence + 1);
-        after.filter(|after| (next..=next + 1).contains(after)).unwrap_or(next)
+        let last = self.tracks[Kind::Video as usize];
+        match last.filter(|last| self.wants.contains(&SegmentId::new(last.rendition, last.sequence))) {
+            Some(last) => last.sequence + 1,
+            None => film.at(rendition, self.reach[Kind::Video as usize]),
+        }
     }
 
     /// The rendition in use.

@@ -340,9 +340,9 @@ fn follows(seconds: u64, buffered_ms: u64, origin: Option<u32>) -> bool {
         stage.feed(Input::Want(segment));
     }
     origin.into_iter().for_each(|rate| stage.feed(Input::OriginRate(rate)));
-    for second in 0..seconds {
-        stage.play(second * 1000, buffered_ms);
-        stage.pass(1000);
+    for quarter in 0..seconds * 4 {
+        stage.play(quarter * 250, buffered_ms);
+        stage.pass(250);
     }
     stage.core.offered().is_some_and(|offered| offered.for_all)
 }
