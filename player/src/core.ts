@@ -79,8 +79,8 @@ export interface Neighbour {
 export interface Snapshot {
   /** Throughput while anything was asked for, bits a second; `null` until enough has come. */
   pathBps: number | null;
-  /** The rendition, by place in the index, that a neighbour who keeps for others can get for all and gives us fast enough; and whether
-   * it has what comes next of that already, and of no better one. */
+  /** The rendition, by place in the index, that a neighbour who keeps for others can get for all and gives us fast enough; or, where its
+   * line is thin, has chosen for all. */
   offered: { rendition: number; forAll: boolean } | null;
   heldBytes: number;
   duplicateBytes: number;

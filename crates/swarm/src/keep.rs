@@ -339,9 +339,7 @@ impl Peer {
 
 /// Whether a neighbour holds the same time of the film in another quality: it has just changed, and goes on from there.
 fn has_another(film: &Film, neighbour: &Neighbour, segment: SegmentId) -> bool {
-    let SegmentId { rendition, sequence } = segment;
-    let others = film.kind(rendition).into_iter().flat_map(|kind| film.of(kind));
-    others.filter(|&r| r != rendition).any(|r| neighbour.holds_any(SegmentId::new(r, sequence)))
+    film.any(segment, |other| other != segment && neighbour.holds_any(other)).is_some()
 }
 
 /// Where a neighbour is, if it plays anything.

@@ -285,7 +285,6 @@ impl World<'_> {
             return;
         }
         viewer.player.advance(self.now);
-        viewer.player.look_at_offer(viewer.core.as_ref());
         if viewer.player.shows == Shows::End {
             return self.leave(at);
         }

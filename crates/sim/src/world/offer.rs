@@ -15,7 +15,8 @@ const REST: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Offer {
     counts_on: Option<Rung>,
-    limit: Option<Rung>,
+    /// Whether that is chosen for all.
+    is_for_all: bool,
     had_enough: bool,
     rest: Duration,
     rest_until: Time,
@@ -23,7 +24,13 @@ pub(super) struct Offer {
 
 impl Default for Offer {
     fn default() -> Self {
-        Self { counts_on: None, limit: None, had_enough: false, rest: REST, rest_until: Time::default() }
+        Self {
+            counts_on: None,
+            is_for_all: false,
+            had_enough: false,
+            rest: REST,
+            rest_until: Time::default(),
+        }
     }
 }
 
@@ -40,16 +47,17 @@ impl Offer {
         }
         self.had_enough &= before.is_some();
         self.had_enough |= buffered >= TAKEN_ABOVE;
-        let is_for_all = offered.is_some_and(|offered| offered.for_all);
-        let enough = is_for_all || buffered >= if before.is_none() { TAKEN_ABOVE } else { LET_GO_BELOW };
+        self.is_for_all = offered.is_some_and(|offered| offered.for_all);
+        let enough = self.is_for_all || buffered >= if before.is_none() { TAKEN_ABOVE } else { LET_GO_BELOW };
         let offered = offered.filter(|_| enough && now >= self.rest_until);
         self.counts_on = offered.map(|offered| Rung(offered.rendition.into()));
-        self.limit = self.counts_on.filter(|_| is_for_all);
     }
 
     /// The player's own choice, with what is offered.
     pub fn applied_to(&self, own: Rung) -> Rung {
-        let chosen = self.counts_on.map_or(own, |rung| rung.max(own));
-        self.limit.map_or(chosen, |limit| chosen.min(limit))
+        match self.counts_on {
+            Some(rung) if self.is_for_all => rung,
+            counted => counted.map_or(own, |rung| rung.max(own)),
+        }
     }
 }
