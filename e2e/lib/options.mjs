@@ -1,4 +1,4 @@
-// Command lines of the benches: every number of a scenario is an option of the same name.
+// Command lines of the benches: every number and text of a scenario is an option of the same name.
 
 import { parseArgs } from "node:util";
 
@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
  * @returns {T & { cases: string[] }} with what the command line changed
  */
 export function options(about, defaults, cases = []) {
-    const names = Object.keys(defaults).filter((name) => typeof defaults[name] === "number");
+    const names = Object.keys(defaults).filter((name) => ["number", "string"].includes(typeof defaults[name]));
     const flag = (name) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     const known = Object.fromEntries(names.map((name) => [flag(name), { type: "string" }]));
     const usage = () => `${about}\n\n${cases.length ? `Cases: ${cases.join(", ")}\n\n` : ""}${names.map((name) => `  --${flag(name)} ${defaults[name]}`).join("\n")}`;
@@ -32,6 +32,10 @@ export function options(about, defaults, cases = []) {
     for (const name of names) {
         const text = values[flag(name)];
         if (text === undefined) continue;
+        if (typeof defaults[name] === "string") {
+            chosen[name] = text;
+            continue;
+        }
         if (!Number.isFinite(Number(text))) {
             console.error(`--${flag(name)} is a number, not ${text}`);
             process.exit(2);

@@ -1,22 +1,28 @@
 // Viewers who watch one film together against the same viewers each on their own: what the origin sends, what is wasted,
 // how soon the picture comes and whether it stops.
 
+import { idling } from "../lib/machine.mjs";
 import { mean, median, sum } from "../lib/report.mjs";
 import { LADDER, showing, stage, viewerRows } from "../lib/stage.mjs";
 
 /**
  * @param {import("../lib/report.mjs").Report} report
  * @param {{ viewers: number, seconds: number, gapMs: number, copiesMax: number, wastedMax?: number, startupMs?: number,
- *     bitsPerSecond?: number, preset?: string }} how
+ *     ladder?: string, preset?: string }} how
  */
 export async function swarm(report, how) {
-    const { viewers, seconds, gapMs, copiesMax, wastedMax = 0.05, startupMs = 150, preset } = how;
-    const on = await stage({ seconds, ladder: LADDER, preset });
+    const { viewers, seconds, gapMs, copiesMax, wastedMax = 0.05, startupMs = 150, ladder = LADDER, preset } = how;
+    const on = await stage({ seconds, ladder, preset });
     try {
         const limitMs = seconds * 1000 + 60_000;
-        const alone = await showing(on, { mode: "plain", viewers, gapMs, limitMs });
+        const idle = {};
+        const send = (mode) => {
+            const idleNow = idling();
+            return showing(on, { mode, viewers, gapMs, limitMs, during: async () => (idle[mode] = idleNow()) });
+        };
+        const alone = await send("plain");
         const aloneMedia = on.front.counts.media;
-        const together = await showing(on, { mode: "braidcast", viewers, gapMs, limitMs });
+        const together = await send("braidcast");
         const media = on.front.counts.media;
 
         const watched = mean(together.map((one) => one.appendedBytes));
@@ -43,6 +49,8 @@ export async function swarm(report, how) {
         report.figure("mean rendition with hls.js alone", mean(alone.map((one) => one.meanBps)) / 1000, { unit: "kbit/s", digits: 0 });
         const cpu = together.map((one) => one.stats.engineCpuMs / one.playedS);
         report.figure("engine CPU per viewer", mean(cpu) / 10, { unit: "% of a core" });
+        report.figure("processors idle while they came", idle.braidcast, { unit: "%", digits: 0 });
+        report.figure("the same with hls.js alone", idle.plain, { unit: "%", digits: 0 });
         report.rows("together", viewerRows(together));
         report.rows("hls.js alone", viewerRows(alone));
         return { alone, together };
