@@ -68,6 +68,8 @@ pub struct File {
     pub dvr: Option<String>,
     pub record: Option<bool>,
     pub bridge: Option<String>,
+    pub bucket: Option<String>,
+    pub bucket_url: Option<String>,
 }
 
 /// What may be said once or several times.

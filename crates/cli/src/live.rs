@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use origin::http::{Origin, serve_with};
 use origin::key;
 use origin::library::Library;
+use origin::live::bucket::Bucket;
 use origin::live::{
     ChannelConfig, Config, Figures, Live, PullConfig, Show, Stage, StreamConfig, StreamKey, Targets,
     WhipConfig,
@@ -30,6 +31,19 @@ const WHIP_PORT: u16 = 8189;
 const DEFAULT_DVR: Duration = Duration::from_secs(2 * 3600);
 /// How long recordings may take to become films when the program is stopped.
 const LAST_FILMS: Duration = Duration::from_secs(600);
+
+/// What of S3's settings is read from the environment.
+const BUCKET_SETTINGS: [&str; 7] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+];
+/// How long it may take to remove from a bucket what streams left there.
+const CLEARING: Duration = Duration::from_secs(60);
 
 /// The doors that were asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -71,6 +85,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     serve::publish_all(&library, &origin, &key, screen)?;
     let public_url = args.serving.public_url.clone().or(file.public_url.clone());
     let shown = channel(&args, file, &config, public_url.clone()).map_err(Wrong::wrap)?;
+    let bucket = bucket(&args, file, screen).await.map_err(Wrong::wrap)?;
     let listener = serve::listen(&args.serving, file).await?;
     let bases = links::bases(listener.local_addr()?, public_url.as_deref());
     let encoding = config.encoding.clone();
@@ -84,8 +99,15 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let server = tokio::spawn(serve_with(listener, origin.clone(), further, limits, async {
         stopped.await.ok(); // dropped or sent: both mean stop
     }));
-    let stage =
-        Arc::new(Stage { origin: origin.clone(), key, config: shown, encoding, library: Arc::new(library) });
+    let stage = Stage {
+        origin: origin.clone(),
+        key,
+        config: shown,
+        encoding,
+        bucket: bucket.clone(),
+        library: Arc::new(library),
+    };
+    let stage = Arc::new(stage);
     let mut shows = JoinSet::new();
     let base = bases[0].clone();
     let work = async {
@@ -125,6 +147,17 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     }
     drop(stop_serving);
     server.await.ok(); // it has nothing to say
+    if let Some(bucket) = bucket {
+        let cleared = tokio::time::timeout(CLEARING, bucket.close());
+        tokio::select! {
+            late = cleared => {
+                if late.is_err() {
+                    screen.line(&format!("error: something is left in {}", bucket.name()));
+                }
+            }
+            _ = stop::requested() => {}
+        }
+    }
     Ok(code)
 }
 
@@ -261,6 +294,27 @@ fn config(args: &Args, file: &File, doors: &Doors, keys: &[(String, String)]) ->
         config.bridge = bridge;
     }
     Ok(config)
+}
+
+/// The bucket for media, tried before anybody depends on it.
+async fn bucket(args: &Args, file: &File, screen: &Screen) -> Result<Option<Bucket>> {
+    let name = args.bucket.as_ref().or(file.bucket.as_ref());
+    let url = args.bucket_url.as_ref().or(file.bucket_url.as_ref());
+    let (name, url) = match (name, url) {
+        (None, None) => return Ok(None),
+        (Some(name), Some(url)) => (name, url),
+        _ => bail!(
+            "--bucket and --bucket-url belong together: where media is written, and where viewers read it"
+        ),
+    };
+    let settings = std::env::vars().filter(|(key, _)| BUCKET_SETTINGS.contains(&key.as_str()));
+    let bucket = Bucket::open(name, url, settings)?;
+    if !bucket.check().await? {
+        screen.line(&format!(
+            "warning: pages may not read from {url}: let it answer with Access-Control-Allow-Origin (CORS), or browsers get nothing from it"
+        ));
+    }
+    Ok(Some(bucket))
 }
 
 /// How streams are cut and kept.

@@ -83,6 +83,13 @@ pub struct Live {
     /// Make a film of each stream when it ends.
     #[arg(long, env = "BRAIDCAST_RECORD", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub record: Option<bool>,
+    /// An S3-compatible bucket, or a folder of one, that viewers get media from instead of this machine: s3://BUCKET/FOLDER. Where it
+    /// is and who may write there is read from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+    #[arg(long, value_name = "s3://BUCKET[/FOLDER]", env = "BRAIDCAST_BUCKET")]
+    pub bucket: Option<String>,
+    /// Where viewers reach what is in the bucket: a CDN's address, or the bucket's own.
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_BUCKET_URL")]
+    pub bucket_url: Option<String>,
     /// How long a stream waits for a publisher that was cut off [default: 30s].
     #[arg(long, value_name = "TIME", env = "BRAIDCAST_BRIDGE")]
     pub bridge: Option<String>,

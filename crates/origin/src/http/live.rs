@@ -6,6 +6,7 @@ use super::metrics::Metrics;
 use super::names::Class;
 use super::reply::{Coding, Content, SHORT, open_to_all, respond};
 use super::{Origin, data, problem, value_in};
+use crate::live::bucket::Object;
 use crate::live::{self, Channel, Piece, Refused, Text};
 use axum::Json;
 use axum::body::{Body, HttpBody};
@@ -25,6 +26,8 @@ use tokio::sync::mpsc;
 
 /// A playlist that waited for a part: everybody who waits for that part gets it.
 const AWAITED: &str = "public, max-age=6";
+/// Where media is: until a bucket that fails is noticed.
+const ELSEWHERE: &str = "public, max-age=6";
 /// Not without asking again.
 const ASK: &str = "no-cache";
 
@@ -177,15 +180,44 @@ impl Answer<'_> {
                 self.text(text, PLAYLIST, if awaited.is_some() { AWAITED } else { ASK })
             }
             Name::Init(id, number) => {
-                let init = channel.init(rendition(id)?, number).ok_or(Refused::NotFound)?;
-                self.media(id, init)
+                let of = rendition(id)?;
+                let init = async { Ok(self.media(id, channel.init(of, number).ok_or(Refused::NotFound)?)) };
+                self.unless_elsewhere((of, Object::Init(number)), init).await?
             }
-            Name::Part(id, sequence) => self.media(id, channel.part(rendition(id)?, sequence).await?),
-            Name::Segment(id, sequence) => match channel.segment(rendition(id)?, sequence).await? {
-                live::Body::Whole(segment) => self.media(id, segment),
-                live::Body::Growing(parts) => self.growing(id, parts),
-            },
+            Name::Part(id, sequence) => {
+                let of = rendition(id)?;
+                let part = async { Ok(self.media(id, channel.part(of, sequence).await?)) };
+                self.unless_elsewhere((of, Object::Part(sequence)), part).await?
+            }
+            Name::Segment(id, sequence) => {
+                let of = rendition(id)?;
+                let segment = async {
+                    Ok(match channel.segment(of, sequence).await? {
+                        live::Body::Whole(segment) => self.media(id, segment),
+                        live::Body::Growing(parts) => self.growing(id, parts),
+                    })
+                };
+                self.unless_elsewhere((of, Object::Segment(sequence)), segment).await?
+            }
         })
+    }
+
+    /// Sends who asks for what a bucket has there, also where it has it only now that it was waited for; others get `answer`.
+    async fn unless_elsewhere(
+        &self,
+        (of, object): (usize, Object),
+        answer: impl Future<Output = Result<Response<Body>, Refused>>,
+    ) -> Result<Response<Body>, Refused> {
+        let there = || {
+            let url = self.channel.elsewhere(of, object)?;
+            let headers = [(header::LOCATION, url), (header::CACHE_CONTROL, ELSEWHERE.to_owned())];
+            Some((StatusCode::FOUND, headers).into_response())
+        };
+        if let Some(there) = there() {
+            return Ok(there);
+        }
+        let answer = answer.await?;
+        Ok(there().unwrap_or(answer))
     }
 
     async fn heads(&self, query: &str) -> Result<Response<Body>, Refused> {
@@ -253,7 +285,7 @@ impl Answer<'_> {
     }
 }
 
-fn media_type(id: &str) -> &'static str {
+pub(crate) fn media_type(id: &str) -> &'static str {
     if id.starts_with('a') { "audio/mp4" } else { "video/mp4" }
 }
 

@@ -28,6 +28,8 @@ pub struct Metrics {
     live_waiting: Family<Stream, Gauge>,
     live_speed: Family<Stream, Gauge<f64, AtomicU64>>,
     live_memory: Gauge,
+    live_uploaded: Family<Stream, Gauge>,
+    live_upload_failures: Family<Stream, Gauge>,
     media_bytes: AtomicU64,
     all_requests: AtomicU64,
 }
@@ -90,6 +92,18 @@ impl Default for Metrics {
             Unit::Bytes,
             live_memory.clone(),
         );
+        let (live_uploaded, live_upload_failures) = (Family::default(), Family::default());
+        registry.register_with_unit(
+            "live_bucket",
+            "Media of a live stream that the bucket took, since the stream began",
+            Unit::Bytes,
+            live_uploaded.clone(),
+        );
+        registry.register(
+            "live_bucket_failures",
+            "Uploads that failed, since the stream began",
+            live_upload_failures.clone(),
+        );
         Self {
             registry,
             bytes,
@@ -103,6 +117,8 @@ impl Default for Metrics {
             live_waiting,
             live_speed,
             live_memory,
+            live_uploaded,
+            live_upload_failures,
             media_bytes: AtomicU64::new(0),
             all_requests: AtomicU64::new(0),
         }
@@ -155,6 +171,10 @@ impl Metrics {
             let (parts, bytes) = channel.uncounted();
             self.live_parts.get_or_create(&of).inc_by(parts);
             self.live_bytes.get_or_create(&of).inc_by(bytes);
+            if let Some((bytes, failures)) = channel.uploaded() {
+                self.live_uploaded.get_or_create(&of).set(bytes as i64);
+                self.live_upload_failures.get_or_create(&of).set(failures as i64);
+            }
             self.live_waiting.get_or_create(&of).set(channel.waiting() as i64);
             self.live_speed.get_or_create(&of).set(channel.figures.encoder_speed().unwrap_or(0.0));
         }

@@ -21,6 +21,7 @@ pub use serve::{Limits, serve, serve_with};
 pub use store::{Hot, Missing, Store, Stream};
 pub use tracker::Config as TrackerConfig;
 
+pub(crate) use live::media_type;
 pub(crate) use store::gzip;
 
 use crate::live::Channel;

@@ -8,12 +8,14 @@
 //! pull ---/
 //!
 //! Broadcast -> Stage::show (parts, signed heads) -> Channel <- HTTP (`http::live`)
+//!                                                   \-> [bucket]
 //! ```
 //!
 //! The invariant: all renditions of a broadcast share one timeline, whose zero has a known wall-clock time; their times rise through
 //! reconnects and restarts of the encoder. What waits anywhere is bounded, and so is what a stranger costs.
 
 mod annexb;
+pub mod bucket;
 mod channel;
 mod config;
 mod desk;

@@ -6,6 +6,7 @@ use manifest::SegmentId;
 use manifest::live::{Chain, Description, Entry};
 use origin::http::{Limits, Origin, serve_with};
 use origin::library::Library;
+use origin::live::bucket::Bucket;
 use origin::live::{Channel, ChannelConfig, Config, Live, Show, Stage, Targets};
 use origin::slug::Slug;
 use std::collections::BTreeMap;
@@ -40,6 +41,10 @@ impl Theatre {
     }
 
     pub async fn with(channel: ChannelConfig, config: Config) -> Self {
+        Self::with_bucket(channel, config, None).await
+    }
+
+    pub async fn with_bucket(channel: ChannelConfig, config: Config, bucket: Option<Bucket>) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let data = temp.path().join("data");
         let library = Arc::new(Library::open(&data).unwrap());
@@ -52,8 +57,14 @@ impl Theatre {
         let further = Some(live.put_router());
         let forever = std::future::pending();
         tokio::spawn(serve_with(listener, origin.clone(), further, Limits::default(), forever));
-        let stage =
-            Stage { origin: origin.clone(), key: super::secret(), config: channel, encoding, library };
+        let stage = Stage {
+            origin: origin.clone(),
+            key: super::secret(),
+            config: channel,
+            encoding,
+            bucket,
+            library,
+        };
         let stage = Arc::new(stage);
         let (sender, shows) = mpsc::unbounded_channel();
         tokio::spawn(async move {
@@ -133,10 +144,21 @@ impl Answer {
 
 impl Viewer {
     pub async fn get(&self, path: &str) -> Answer {
+        self.follow_redirects(path, 10).await
+    }
+
+    /// Asks, and goes nowhere else.
+    pub async fn ask_only(&self, path: &str) -> Answer {
+        self.follow_redirects(path, 0).await
+    }
+
+    async fn follow_redirects(&self, path: &str, at_most: u32) -> Answer {
         let url = format!("{}{path}", self.base);
         let ask = move || {
             let agent: ureq::Agent = ureq::Agent::config_builder()
                 .http_status_as_error(false)
+                .max_redirects(at_most)
+                .max_redirects_will_error(false)
                 .timeout_global(Some(super::live::HANG))
                 .build()
                 .into();

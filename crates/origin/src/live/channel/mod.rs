@@ -20,6 +20,7 @@ pub use answers::{Body, Refused, Text};
 pub use shelf::Piece;
 pub use show::{Show, Stage};
 
+use super::bucket::{Object, Uploads};
 use super::feed::Figures;
 use crate::package::{Card, CardRendition};
 use crate::slug::Slug;
@@ -89,6 +90,8 @@ pub struct Channel {
     /// How its publisher and its encoder are doing.
     pub figures: Arc<Figures>,
     config: ChannelConfig,
+    /// What of it is in a bucket.
+    uploads: Option<Arc<Uploads>>,
     state: Mutex<State>,
     /// Rise with each change of a rendition's list, and with each head.
     lists: Vec<watch::Sender<u64>>,
@@ -101,12 +104,19 @@ pub struct Channel {
 }
 
 impl Channel {
-    fn new(slug: Slug, figures: Arc<Figures>, config: ChannelConfig, state: State) -> Self {
+    fn new(
+        slug: Slug,
+        figures: Arc<Figures>,
+        config: ChannelConfig,
+        uploads: Option<Arc<Uploads>>,
+        state: State,
+    ) -> Self {
         let lists = state.lines.iter().map(|_| watch::Sender::new(0)).collect();
         Self {
             slug,
             figures,
             config,
+            uploads,
             state: Mutex::new(state),
             lists,
             heads: watch::Sender::new(0),
@@ -124,6 +134,16 @@ impl Channel {
     /// Its renditions' names, video first.
     pub fn rendition(&self, id: &str) -> Option<usize> {
         self.state().lines.iter().position(|line| line.id == id)
+    }
+
+    /// Where a bucket has a file of a rendition for viewers, if one has it.
+    pub(crate) fn elsewhere(&self, rendition: usize, object: Object) -> Option<String> {
+        self.uploads.as_ref()?.url(rendition, object)
+    }
+
+    /// Bytes that a bucket took, and uploads that failed; `None`: there is no bucket.
+    pub fn uploaded(&self) -> Option<(u64, u64)> {
+        self.uploads.as_ref().map(|uploads| uploads.figures())
     }
 
     /// Requests that wait for something to be born.

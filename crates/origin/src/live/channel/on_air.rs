@@ -6,7 +6,9 @@ use super::record::Recording;
 use super::state::Closed;
 use super::{Channel, ChannelConfig};
 use crate::http::Origin;
+use crate::live::bucket::Object;
 use crate::live::feed::{Beginning, RenditionId};
+use bytes::Bytes;
 use cmaf::live::{CutError, Cutter, Part};
 use cmaf::{Sample, Track};
 use std::path::PathBuf;
@@ -124,6 +126,7 @@ impl OnAir {
     /// Tells of what was born, or that the stream lives.
     pub async fn flush(&mut self) {
         let pending = std::mem::take(&mut self.pending);
+        self.upload(&pending).await;
         self.since = None;
         self.alive = Instant::now();
         let lines: Vec<usize> = pending.iter().map(|(line, _)| *line).collect();
@@ -146,7 +149,31 @@ impl OnAir {
             self.listed = true;
             self.origin.on_air(Arc::clone(&self.channel));
         }
+        if let Some(uploads) = &self.channel.uploads {
+            for segment in &closed {
+                uploads.put(segment.line, Object::Segment(segment.sequence), segment.bytes.clone());
+            }
+            for (line, cut) in self.channel.state().lines.iter().enumerate() {
+                if let Some((segment, part)) = cut.shelf.oldest() {
+                    uploads.forget(line, segment, part);
+                }
+            }
+        }
         self.store(closed, files).await;
+    }
+
+    /// What is about to be told of goes to the bucket first, with the initialisation segments that it needs.
+    async fn upload(&self, pending: &[(usize, Part)]) {
+        let Some(uploads) = &self.channel.uploads else { return };
+        let mut objects: Vec<(usize, Object, Bytes)> = pending
+            .iter()
+            .map(|(line, part)| (*line, Object::Part(part.sequence), Bytes::copy_from_slice(&part.bytes)))
+            .collect();
+        for (at, line) in self.channel.state().lines.iter().enumerate() {
+            let inits = (1..).zip(&line.inits);
+            objects.extend(inits.map(|(number, init)| (at, Object::Init(number), init.clone())));
+        }
+        uploads.publish(objects, self.config.targets.part).await;
     }
 
     async fn store(&mut self, closed: Vec<Closed>, files: Vec<PathBuf>) {

@@ -105,6 +105,11 @@ impl Shelf {
         Some((parts, kept.whole.is_some()))
     }
 
+    /// Numbers of the oldest segment and of its first part.
+    pub fn oldest(&self) -> Option<(u32, u32)> {
+        self.segments.front().map(|kept| (kept.sequence, kept.first_part))
+    }
+
     /// Number of the newest segment; 0 before the first.
     pub fn newest(&self) -> u32 {
         self.segments.back().map_or(0, |kept| kept.sequence)

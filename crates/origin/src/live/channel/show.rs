@@ -10,6 +10,7 @@ use super::{Channel, ChannelConfig, wall_ms};
 use crate::http::Origin;
 use crate::ladder::{Picture, Rung};
 use crate::library::{Library, LibraryError};
+use crate::live::bucket::{Bucket, Uploads};
 use crate::live::feed::{Beginning, Broadcast, Feed, Figures, RenditionId};
 use crate::package::Settings;
 use crate::slug::Slug;
@@ -44,6 +45,8 @@ pub struct Stage {
     pub config: ChannelConfig,
     /// What the encoder was told to make, for the bitrates that playlists announce.
     pub encoding: Settings,
+    /// Where viewers get media from instead of the origin, if anywhere.
+    pub bucket: Option<Bucket>,
     /// Where segments are kept that memory is too small for, and films of what is recorded.
     pub library: Arc<Library>,
 }
@@ -210,7 +213,11 @@ impl Stage {
         let born_ms = wall_ms(zero + first.min().unwrap_or_default());
         let state = State::new(slug, &self.config, &self.key, (zero, born_ms), starts)?;
         let ids: Vec<String> = cuts.iter().map(|cut| cut.id.to_string()).collect();
-        let channel = Arc::new(Channel::new(slug.clone(), Arc::clone(figures), self.config.clone(), state));
+        let uploads = self.bucket.clone().map(|bucket| {
+            Uploads::new(bucket, format!("{slug}/{born_ms}"), ids.clone(), self.config.window())
+        });
+        let channel = Channel::new(slug.clone(), Arc::clone(figures), self.config.clone(), uploads, state);
+        let channel = Arc::new(channel);
         let mut disk = None;
         if self.config.needs_disk() {
             let folder = self.library.live(slug, born_ms)?;
@@ -274,6 +281,9 @@ impl Stage {
                 tokio::time::sleep(linger).await;
                 stage.origin.off_air(&channel);
                 drop(folder);
+                if let Some(uploads) = &channel.uploads {
+                    uploads.clear().await;
+                }
             });
             shown
         });
