@@ -1,6 +1,7 @@
 // How busy this machine is: viewers who wait for a processor say nothing about a swarm.
 
 import { cpus } from "node:os";
+import { sum } from "./report.mjs";
 
 /** @returns {() => number} percent of the processors' time that nobody has used since */
 export function idling() {
@@ -13,8 +14,5 @@ export function idling() {
 
 function times() {
     const all = cpus().map((cpu) => cpu.times);
-    return {
-        idle: all.reduce((sum, of) => sum + of.idle, 0),
-        all: all.reduce((sum, of) => sum + of.user + of.nice + of.sys + of.irq + of.idle, 0),
-    };
+    return { idle: sum(all.map(({ idle }) => idle)), all: sum(all.map((of) => sum(Object.values(of)))) };
 }

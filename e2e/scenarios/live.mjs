@@ -1,10 +1,10 @@
 // A camera, an origin, and viewers who share: how old pictures are on their screens, what leaves the origin for them, and what they see when
 // viewers, encoder or origin die.
 
-import { cpus } from "node:os";
 import { broadcast } from "../lib/broadcast.mjs";
 import { DELAYS } from "../lib/camera.mjs";
 import { falseClock } from "../lib/clock.mjs";
+import { idling } from "../lib/machine.mjs";
 import { mean, median, sum } from "../lib/report.mjs";
 import { delaysS, readings, recoveredS, skippedS } from "../lib/screens.mjs";
 import { sleep } from "../lib/serve.mjs";
@@ -12,12 +12,6 @@ import { showing, viewerRows } from "../lib/stage.mjs";
 
 /** Until the stream has as much of itself as a viewer needs who begins behind its edge. */
 const SETTLE_MS = { low: 3000, normal: 12_000 };
-
-/** Processor time of this machine since it was started, and what of it nobody used. */
-function processor() {
-    const all = cpus().map(({ times }) => times);
-    return { idle: sum(all.map(({ idle }) => idle)), total: sum(all.map((times) => sum(Object.values(times)))) };
-}
 
 /** Viewers come, watch for a while and go; `during` is told of them when all are in. */
 async function watched(on, { mode, viewers, gapMs, seconds, attributes, during }) {
@@ -31,11 +25,10 @@ async function watched(on, { mode, viewers, gapMs, seconds, attributes, during }
         prefix: mode === "plain" ? "p" : "v",
         options: () => ({ attributes, scripts: [DELAYS] }),
         during: async (all) => {
-            const before = processor();
+            const idleNow = idling();
             if (during) await during(all);
             else await sleep(seconds * 1000);
-            const after = processor();
-            idle = (after.idle - before.idle) / (after.total - before.total);
+            idle = idleNow();
             seen = await Promise.all(all.map((one) => readings(one.page)));
             lasted = (performance.now() - from) / 1000;
         },
@@ -106,7 +99,7 @@ function compare(report, plain, ours) {
         "playlists/s": seen.playlists,
         "heads/s": seen.heads,
         "media/s": seen.mediaRequests,
-        "idle CPU %": 100 * seen.idle,
+        "idle CPU %": seen.idle,
     });
     report.rows("all viewers; requests are of one viewer in a second", [row("hls.js alone", plain), row("Braidcast", ours)]);
     report.rows("hls.js alone", screenRows(plain.results));

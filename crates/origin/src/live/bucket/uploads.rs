@@ -137,7 +137,9 @@ impl Uploads {
         if old.is_empty() {
             return;
         }
-        there.retain(|object| !old.contains(object));
+        for object in &old {
+            there.remove(object);
+        }
         drop(there);
         let this = Arc::clone(self);
         tokio::spawn(async move {
