@@ -62,6 +62,7 @@ pub struct File {
     pub stream_key: Option<OneOrMany<Secret>>,
     pub pull: Option<OneOrMany<Secret>>,
     pub pull_private: Option<bool>,
+    pub index_only: Option<bool>,
     pub passthrough: Option<bool>,
     pub segment: Option<String>,
     pub part: Option<String>,

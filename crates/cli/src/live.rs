@@ -1,6 +1,10 @@
 //! `braidcast live`: the doors for encoders, and what comes of them, served until the program is stopped. Ctrl-C ends every stream, and
 //! makes its film, if it is recorded.
 
+mod bucket;
+mod doors;
+
+use self::doors::{Doors, WHIP_PORT};
 use crate::args::{Live as Args, Making, Secret};
 use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
@@ -10,51 +14,24 @@ use jiff::SignedDuration;
 use origin::http::{Origin, serve_with};
 use origin::key;
 use origin::library::Library;
-use origin::live::bucket::Bucket;
 use origin::live::{
     ChannelConfig, Config, Figures, Live, PullConfig, Show, Stage, StreamConfig, StreamKey, Targets,
     WhipConfig,
 };
 use origin::tools::Tools;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
 /// What a stream is called that nobody has named.
 const UNNAMED: &str = "live";
-/// The UDP port of WebRTC publishers until something else is said.
-const WHIP_PORT: u16 = 8189;
 /// How far back viewers go until something else is said.
 const DEFAULT_DVR: Duration = Duration::from_secs(2 * 3600);
 /// How long recordings may take to become films when the program is stopped.
 const LAST_FILMS: Duration = Duration::from_secs(600);
-
-/// What of S3's settings is read from the environment.
-const BUCKET_SETTINGS: [&str; 7] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
-];
-/// How long it may take to remove from a bucket what streams left there.
-const CLEARING: Duration = Duration::from_secs(60);
-
-/// The doors that were asked for.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Doors {
-    rtmp: Option<SocketAddr>,
-    /// With the stream, or the first one.
-    srt: Vec<(SocketAddr, Option<String>)>,
-    http: bool,
-    /// Where the media of WebRTC publishers goes.
-    whip: Option<SocketAddr>,
-}
 
 pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let ingest = OneOrMany::under(args.ingest.clone(), file.ingest.as_ref());
@@ -85,7 +62,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     serve::publish_all(&library, &origin, &key, screen)?;
     let public_url = args.serving.public_url.clone().or(file.public_url.clone());
     let shown = channel(&args, file, &config, public_url.clone()).map_err(Wrong::wrap)?;
-    let bucket = bucket(&args, file, screen).await.map_err(Wrong::wrap)?;
+    let bucket = bucket::open(&args, file, screen).await.map_err(Wrong::wrap)?;
     let listener = serve::listen(&args.serving, file).await?;
     let bases = links::bases(listener.local_addr()?, public_url.as_deref());
     let encoding = config.encoding.clone();
@@ -109,6 +86,15 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     };
     let stage = Arc::new(stage);
     let mut shows = JoinSet::new();
+    let (stop_indexing, indexing) = watch::channel(());
+    for pull in pulls.into_iter().filter(|pull| pull.index_only) {
+        let (stage, mut stopped) = (Arc::clone(&stage), indexing.clone());
+        shows.spawn(async move {
+            let stream = pull.name.clone();
+            stage.index(pull, async { stopped.changed().await.map_or((), drop) }).await;
+            (stream, Show::default())
+        });
+    }
     let base = bases[0].clone();
     let work = async {
         loop {
@@ -131,6 +117,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         () = work => ExitCode::SUCCESS,
     };
     // Their feeds end, and with them the shows, which make their films.
+    drop(stop_indexing);
     live.close().await;
     let films = async {
         while let Some(over) = shows.join_next().await {
@@ -148,15 +135,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     drop(stop_serving);
     server.await.ok(); // it has nothing to say
     if let Some(bucket) = bucket {
-        let cleared = tokio::time::timeout(CLEARING, bucket.close());
-        tokio::select! {
-            late = cleared => {
-                if late.is_err() {
-                    screen.line(&format!("error: something is left in {}", bucket.name()));
-                }
-            }
-            _ = stop::requested() => {}
-        }
+        bucket::clear(bucket, screen).await;
     }
     Ok(code)
 }
@@ -171,51 +150,6 @@ fn told(over: Result<(String, Show), JoinError>, base: &str, screen: &Screen) {
             say!("recorded   {film}  {base}/watch/{film}");
         }
     }
-}
-
-impl Doors {
-    fn parse(ingest: &[String]) -> Result<Self> {
-        let mut doors = Self::default();
-        if ingest.is_empty() {
-            doors.rtmp = Some(SocketAddr::from(([0, 0, 0, 0], 1935)));
-        }
-        for text in ingest {
-            if text == "http" {
-                doors.http = true;
-            } else if let Some(rest) = text.strip_prefix("rtmp://") {
-                let address = rest.trim_end_matches('/');
-                let address = address.strip_suffix("/live").unwrap_or(address);
-                if doors.rtmp.replace(socket(address, 1935)?).is_some() {
-                    bail!("--ingest: there is one RTMP door, for all streams");
-                }
-            } else if let Some(rest) = text.strip_prefix("whip://") {
-                let address = socket(rest.trim_end_matches('/'), WHIP_PORT)?;
-                if doors.whip.replace(address).is_some() {
-                    bail!("--ingest: there is one WHIP door, for all streams");
-                }
-            } else if let Some(rest) = text.strip_prefix("srt://") {
-                let (address, stream) = match rest.split_once('/') {
-                    Some((address, stream)) if !stream.is_empty() => (address, Some(stream.to_owned())),
-                    _ => (rest.trim_end_matches('/'), None),
-                };
-                doors.srt.push((socket(address, 9000)?, stream));
-            } else {
-                bail!(
-                    "--ingest {text}: say rtmp://ADDRESS:PORT/live, srt://ADDRESS:PORT/STREAM, whip://ADDRESS:PORT, or http"
-                );
-            }
-        }
-        Ok(doors)
-    }
-}
-
-/// An address to listen on, whose port may be left out.
-fn socket(text: &str, port: u16) -> Result<SocketAddr> {
-    let found = match text.to_socket_addrs() {
-        Ok(mut found) => found.next(),
-        Err(_) => (text, port).to_socket_addrs().ok().and_then(|mut found| found.next()),
-    };
-    found.with_context(|| format!("--ingest: {text} is no address of this machine: say 0.0.0.0:{port}"))
 }
 
 /// Streams and their keys.
@@ -235,11 +169,25 @@ fn named_keys(keys: Vec<Secret>) -> Result<Vec<(String, String)>> {
 /// Streams of others.
 fn pulls(args: &Args, file: &File) -> Result<Vec<PullConfig>> {
     let private = args.pull_private.or(file.pull_private).unwrap_or(false);
+    let index_only = args.index_only.or(file.index_only).unwrap_or(false);
     let urls = OneOrMany::under(args.pull.clone(), file.pull.as_ref());
     let parsed = urls.iter().enumerate().map(|(at, Secret(text))| {
-        PullConfig::parse(text, private).with_context(|| format!("--pull, number {}", at + 1))
+        let pull = PullConfig::parse(text, private).with_context(|| format!("--pull, number {}", at + 1))?;
+        Ok(PullConfig { index_only, ..pull })
     });
-    parsed.collect()
+    let pulls: Vec<PullConfig> = parsed.collect::<Result<_>>()?;
+    if index_only && pulls.is_empty() {
+        bail!(
+            "--index-only is of no use without --pull: it leaves the media of another's stream where it is"
+        );
+    }
+    if index_only && args.bucket.as_ref().or(file.bucket.as_ref()).is_some() {
+        bail!("--index-only leaves media where it is, and --bucket puts it elsewhere: choose one");
+    }
+    if index_only && args.record.or(file.record).unwrap_or(false) {
+        bail!("--index-only keeps no media, so there is nothing to --record");
+    }
+    Ok(pulls)
 }
 
 fn new_key() -> Result<String> {
@@ -294,27 +242,6 @@ fn config(args: &Args, file: &File, doors: &Doors, keys: &[(String, String)]) ->
         config.bridge = bridge;
     }
     Ok(config)
-}
-
-/// The bucket for media, tried before anybody depends on it.
-async fn bucket(args: &Args, file: &File, screen: &Screen) -> Result<Option<Bucket>> {
-    let name = args.bucket.as_ref().or(file.bucket.as_ref());
-    let url = args.bucket_url.as_ref().or(file.bucket_url.as_ref());
-    let (name, url) = match (name, url) {
-        (None, None) => return Ok(None),
-        (Some(name), Some(url)) => (name, url),
-        _ => bail!(
-            "--bucket and --bucket-url belong together: where media is written, and where viewers read it"
-        ),
-    };
-    let settings = std::env::vars().filter(|(key, _)| BUCKET_SETTINGS.contains(&key.as_str()));
-    let bucket = Bucket::open(name, url, settings)?;
-    if !bucket.check().await? {
-        screen.line(&format!(
-            "warning: pages may not read from {url}: let it answer with Access-Control-Allow-Origin (CORS), or browsers get nothing from it"
-        ));
-    }
-    Ok(Some(bucket))
 }
 
 /// How streams are cut and kept.
@@ -396,7 +323,8 @@ fn announce(
         say!("  SRT          srt://{host}:{}?mode=caller   passphrase: the key of {stream}", address.port());
     }
     for pull in pulls {
-        say!("pull       {}   ({})", pull.place(), pull.name);
+        let left = if pull.index_only { ", its media stays there" } else { "" };
+        say!("pull       {}   ({}{left})", pull.place(), pull.name);
     }
     say!("\nViewers watch at");
     let streams = || keys.iter().map(|(stream, _)| stream).chain(pulls.iter().map(|pull| &pull.name));
@@ -429,27 +357,6 @@ fn line(origin: &Origin) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn doors(texts: &[&str]) -> Result<Doors> {
-        Doors::parse(&texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
-    }
-
-    #[test]
-    fn doors_are_read_as_people_write_them() {
-        assert_eq!(doors(&[]).unwrap().rtmp.unwrap().port(), 1935);
-        for text in ["rtmp://127.0.0.1:1936/live", "rtmp://127.0.0.1:1936", "rtmp://127.0.0.1:1936/live/"] {
-            assert_eq!(doors(&[text]).unwrap().rtmp.unwrap().port(), 1936, "{text}");
-        }
-        let all =
-            doors(&["srt://127.0.0.1:9000/stage", "srt://127.0.0.1:9001", "http", "whip://0.0.0.0"]).unwrap();
-        assert!(all.http && all.rtmp.is_none() && all.whip.is_some_and(|udp| udp.port() == WHIP_PORT));
-        assert!(doors(&["whip://0.0.0.0:1", "whip://0.0.0.0:2"]).is_err());
-        assert_eq!(all.srt[0].1.as_deref(), Some("stage"));
-        assert_eq!((all.srt[1].0.port(), &all.srt[1].1), (9001, &None));
-        for text in ["rtsp://x", "rtmp://not an address", "", "1935"] {
-            assert!(doors(&[text]).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn keys_are_named_or_of_the_one_stream() {

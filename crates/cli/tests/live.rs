@@ -67,6 +67,34 @@ fn a_second_program_pulls_and_shows_no_secret() {
 }
 
 #[test]
+fn a_stream_that_is_left_where_it_is_costs_this_machine_no_media() {
+    let (place, second) = (Place::new(), Place::new());
+    let film = clip(&place, 40);
+    let mut live = place.start(START);
+    let upstream = live.base();
+    let (server, key) = (printed(&mut live, "server"), printed(&mut live, "stream key"));
+    let _encoder = Encoder::start(&film, &server, &key);
+    live.wait_for("on air");
+    let url = format!("{upstream}/s/live/master.m3u8");
+    let mut indexing =
+        second.start(&format!("live --pull again={url} --pull-private --index-only --listen 127.0.0.1:0"));
+    let base = indexing.base();
+    assert!(indexing.wait_for("pull ").contains("its media stays there"));
+    let playlist = format!("{base}/s/again/v0/media.m3u8");
+    eventually("a playable list", || get(&playlist).0 == 200);
+    let (status, segment) = get(&format!("{base}/s/again/v0/1.m4s"));
+    assert!(status == 200 && !segment.is_empty());
+    let metrics = String::from_utf8(get(&format!("{base}/metrics")).1).unwrap();
+    assert!(metrics.contains("braidcast_live_memory_bytes 0"), "{metrics}");
+    assert!(!metrics.contains("stream=\"again\",kind=\"media\""), "{metrics}");
+    for args in ["--index-only", "--pull https://h.example/m.m3u8 --index-only --record"] {
+        let wrong = second.run(&format!("live {args}"));
+        let words = text(&wrong.stderr);
+        assert!(!wrong.status.success() && words.contains("--index-only"), "{words}");
+    }
+}
+
+#[test]
 fn a_session_verifies_every_part_and_refuses_one_with_a_flipped_bit() {
     let place = Place::new();
     let film = clip(&place, 20);

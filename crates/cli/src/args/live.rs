@@ -12,6 +12,8 @@ Examples:
   braidcast live --passthrough --record             no encoding: what the encoder sends goes out; a film is made of it
   braidcast live --pull https://example.org/live/master.m3u8
                                                     somebody else's live stream, as it is; no doors for encoders
+  braidcast live --pull https://example.org/live/master.m3u8 --index-only
+                                                    the same, and its media stays where it is: next to no traffic here
   braidcast live --ladder 360:750k,720:2.5M --part 200ms --dvr 30m
   braidcast live --ingest srt://0.0.0.0:9000 --ingest http
                                                     SRT, and CMAF by HTTP PUT to /ingest/STREAM/TRACK; no RTMP
@@ -56,6 +58,11 @@ pub struct Live {
     /// Let --pull ask this machine and private networks too, wherever a playlist or redirect leads.
     #[arg(long, env = "BRAIDCAST_PULL_PRIVATE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub pull_private: Option<bool>,
+    /// Leave the media of what is pulled where it is, and serve only its signed index and the tracker: viewers get segments from each
+    /// other, or from where they were published. Its segments must be fragmented MP4, each with an address of its own, which pages may
+    /// read (CORS).
+    #[arg(long, env = "BRAIDCAST_INDEX_ONLY", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub index_only: Option<bool>,
     /// Folder for the publisher's key, recordings and what viewers go back to [default: ./braidcast-data].
     #[arg(long, value_name = "DIR", env = "BRAIDCAST_DATA")]
     pub data: Option<PathBuf>,

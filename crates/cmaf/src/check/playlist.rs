@@ -367,8 +367,8 @@ fn byte_range(value: &str) -> Option<(u64, Option<u64>)> {
     }
 }
 
-/// Tags that are legal and carry nothing to check here.
-const KNOWN: [&str; 9] = [
+/// Tags that are legal and carry nothing to check here; the last three are of no standard, and everywhere where there are advertisements.
+const KNOWN: [&str; 12] = [
     "EXT-X-INDEPENDENT-SEGMENTS",
     "EXT-X-START",
     "EXT-X-DEFINE",
@@ -378,6 +378,9 @@ const KNOWN: [&str; 9] = [
     "EXT-X-DATERANGE",
     "EXT-X-GAP",
     "EXT-X-BITRATE",
+    "EXT-X-CUE-OUT",
+    "EXT-X-CUE-OUT-CONT",
+    "EXT-X-CUE-IN",
 ];
 
 #[cfg(test)]

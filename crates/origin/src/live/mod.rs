@@ -53,6 +53,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use whip::Whip;
 
+/// Origin of a page, for the question whether pages may read from somewhere.
+const SOME_PAGE: &str = "https://braidcast.invalid";
+
 /// Broadcasts that may wait to be looked at.
 const WAITING_BROADCASTS: usize = 16;
 
@@ -99,7 +102,7 @@ impl Live {
             let opened = Whip::open(settings, desk.clone(), tools.clone(), config.segment);
             whip = Some(opened.await.map_err(failed)?);
         }
-        for pull in &config.pulls {
+        for pull in config.pulls.iter().filter(|pull| !pull.index_only) {
             if let Some(seat) = desk.seat(&pull.name) {
                 tasks.spawn(pull::serve(pull.clone(), seat));
             }

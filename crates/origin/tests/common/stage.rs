@@ -50,6 +50,7 @@ impl Theatre {
         let library = Arc::new(Library::open(&data).unwrap());
         let origin = Origin::new(super::secret().public(), 64 << 20, Default::default());
         let encoding = config.encoding.clone();
+        let indexed: Vec<_> = config.pulls.iter().filter(|pull| pull.index_only).cloned().collect();
         let mut live = Live::open(config, origin::tools::Tools::find()).await.unwrap();
         let rtmp = live.rtmp_address().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -67,6 +68,10 @@ impl Theatre {
         };
         let stage = Arc::new(stage);
         let (sender, shows) = mpsc::unbounded_channel();
+        for pull in indexed {
+            let stage = Arc::clone(&stage);
+            tokio::spawn(async move { stage.index(pull, std::future::pending()).await });
+        }
         tokio::spawn(async move {
             while let Some(broadcast) = live.next().await {
                 let (stage, sender) = (Arc::clone(&stage), sender.clone());

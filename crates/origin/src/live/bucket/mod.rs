@@ -7,8 +7,9 @@
 mod uploads;
 
 pub use uploads::Object;
-pub(super) use uploads::Uploads;
+pub(super) use uploads::{Uploads, older};
 
+use crate::live::SOME_PAGE;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -26,8 +27,6 @@ use tokio::sync::Semaphore;
 const UPLOADS: usize = 64;
 /// How long an upload may take, tried anew or not.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Origin of a page, for the question whether pages may read from the bucket.
-const SOME_PAGE: &str = "https://braidcast.invalid";
 
 /// A bucket, or a folder of one.
 #[derive(Clone, Debug)]

@@ -20,6 +20,15 @@ pub enum Object {
     Part(u32),
 }
 
+/// Whether an object is before segment `segment` or part `part`; initialisation segments are needed to the end.
+pub(in crate::live) fn older(object: Object, segment: u32, part: u32) -> bool {
+    match object {
+        Object::Init(_) => false,
+        Object::Segment(number) => number < segment,
+        Object::Part(number) => number < part,
+    }
+}
+
 /// One stream's objects.
 #[derive(Debug)]
 pub(in crate::live) struct Uploads {
@@ -129,11 +138,8 @@ impl Uploads {
     /// Removes what is before segment `segment` and part `part` of a rendition.
     pub fn forget(self: &Arc<Self>, line: usize, segment: u32, part: u32) {
         let mut there = self.there();
-        let segments = there.range((line, Object::Segment(0))..(line, Object::Segment(segment)));
-        let old: Vec<_> = segments
-            .chain(there.range((line, Object::Part(0))..(line, Object::Part(part))))
-            .copied()
-            .collect();
+        let all = there.range((line, Object::Init(0))..(line + 1, Object::Init(0)));
+        let old: Vec<_> = all.filter(|(_, object)| older(*object, segment, part)).copied().collect();
         if old.is_empty() {
             return;
         }

@@ -92,8 +92,11 @@ impl Channel {
         self.all(Name::Master).await
     }
 
-    /// `manifest.mpd`; waits until every rendition can be played.
+    /// `manifest.mpd`; waits until every rendition can be played. There is none of an indexed stream: its segments have times of their own.
     pub async fn mpd(&self) -> Result<Text, Refused> {
+        if self.is_indexed() {
+            return Err(Refused::NotFound);
+        }
         self.all(Name::Mpd).await
     }
 

@@ -27,6 +27,8 @@ pub(super) enum HeadError {
     Random(getrandom::Error),
     #[error("{0}")]
     NotSigned(#[from] NotSigned),
+    #[error("it has had more initialisation segments than a description can name")]
+    Inits,
 }
 
 #[derive(Debug)]

@@ -9,23 +9,27 @@
 
 mod answers;
 mod disk;
+mod elsewhere;
 mod heads;
+mod indexed;
 mod on_air;
 mod record;
 mod shelf;
 mod show;
 mod state;
+mod teller;
 
 pub use answers::{Body, Refused, Text};
 pub use shelf::Piece;
 pub use show::{Show, Stage};
 
-use super::bucket::{Object, Uploads};
+use super::bucket::Object;
 use super::feed::Figures;
 use crate::package::{Card, CardRendition};
 use crate::slug::Slug;
 use cmaf::Kind;
 use cmaf::live::Targets;
+use elsewhere::Elsewhere;
 use state::State;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,8 +94,7 @@ pub struct Channel {
     /// How its publisher and its encoder are doing.
     pub figures: Arc<Figures>,
     config: ChannelConfig,
-    /// What of it is in a bucket.
-    uploads: Option<Arc<Uploads>>,
+    elsewhere: Option<Elsewhere>,
     state: Mutex<State>,
     /// Rise with each change of a rendition's list, and with each head.
     lists: Vec<watch::Sender<u64>>,
@@ -108,7 +111,7 @@ impl Channel {
         slug: Slug,
         figures: Arc<Figures>,
         config: ChannelConfig,
-        uploads: Option<Arc<Uploads>>,
+        elsewhere: Option<Elsewhere>,
         state: State,
     ) -> Self {
         let lists = state.lines.iter().map(|_| watch::Sender::new(0)).collect();
@@ -116,7 +119,7 @@ impl Channel {
             slug,
             figures,
             config,
-            uploads,
+            elsewhere,
             state: Mutex::new(state),
             lists,
             heads: watch::Sender::new(0),
@@ -136,14 +139,22 @@ impl Channel {
         self.state().lines.iter().position(|line| line.id == id)
     }
 
-    /// Where a bucket has a file of a rendition for viewers, if one has it.
+    /// Where viewers get a file of a rendition, if not here.
     pub(crate) fn elsewhere(&self, rendition: usize, object: Object) -> Option<String> {
-        self.uploads.as_ref()?.url(rendition, object)
+        self.elsewhere.as_ref()?.url(rendition, object)
+    }
+
+    /// Whether its media is where somebody else has published it, and nowhere else.
+    pub fn is_indexed(&self) -> bool {
+        matches!(self.elsewhere, Some(Elsewhere::Source(_)))
     }
 
     /// Bytes that a bucket took, and uploads that failed; `None`: there is no bucket.
     pub fn uploaded(&self) -> Option<(u64, u64)> {
-        self.uploads.as_ref().map(|uploads| uploads.figures())
+        match &self.elsewhere {
+            Some(Elsewhere::Bucket(uploads)) => Some(uploads.figures()),
+            _ => None,
+        }
     }
 
     /// Requests that wait for something to be born.

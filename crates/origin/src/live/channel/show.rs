@@ -2,10 +2,12 @@
 //! under its name.
 
 use super::disk::{Disk, Folder};
+use super::elsewhere::Elsewhere;
 use super::heads::HeadError;
 use super::on_air::{Cut, OnAir};
 use super::record::Recording;
 use super::state::{Start, State};
+use super::teller::Teller;
 use super::{Channel, ChannelConfig, wall_ms};
 use crate::http::Origin;
 use crate::ladder::{Picture, Rung};
@@ -62,7 +64,7 @@ pub struct Show {
 
 /// Why a stream is not shown.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+pub(super) enum Failed {
     #[error(transparent)]
     Head(#[from] HeadError),
     #[error("no folder for its segments: {0}")]
@@ -89,7 +91,7 @@ impl Stage {
         loop {
             let until = match (&opening, &on_air) {
                 (Some(opening), _) => opening.until,
-                (_, Some(air)) => Some(air.next()),
+                (_, Some(air)) => Some(air.teller.next()),
                 _ => None,
             };
             let event = match until {
@@ -103,7 +105,7 @@ impl Stage {
                     if let Some(held) = opening.take() {
                         on_air = stage.open(&slug, &figures, held).await;
                     } else if let Some(air) = &mut on_air {
-                        air.flush().await;
+                        air.teller.flush().await;
                     }
                     continue;
                 }
@@ -147,8 +149,8 @@ impl Stage {
                 }
                 Feed::End => break,
             }
-            if let Some(air) = on_air.as_mut().filter(|air| air.is_due()) {
-                air.flush().await;
+            if let Some(air) = on_air.as_mut().filter(|air| air.teller.is_due()) {
+                air.teller.flush().await;
             }
         }
         if let Some(air) = on_air {
@@ -213,31 +215,20 @@ impl Stage {
         let born_ms = wall_ms(zero + first.min().unwrap_or_default());
         let state = State::new(slug, &self.config, &self.key, (zero, born_ms), starts)?;
         let ids: Vec<String> = cuts.iter().map(|cut| cut.id.to_string()).collect();
-        let uploads = self.bucket.clone().map(|bucket| {
-            Uploads::new(bucket, format!("{slug}/{born_ms}"), ids.clone(), self.config.window())
+        let elsewhere = self.bucket.clone().map(|bucket| {
+            let folder = format!("{slug}/{born_ms}");
+            Elsewhere::Bucket(Uploads::new(bucket, folder, ids.clone(), self.config.window()))
         });
-        let channel = Channel::new(slug.clone(), Arc::clone(figures), self.config.clone(), uploads, state);
+        let channel = Channel::new(slug.clone(), Arc::clone(figures), self.config.clone(), elsewhere, state);
         let channel = Arc::new(channel);
-        let mut disk = None;
+        let mut teller =
+            Teller::new(Arc::clone(&channel), self.origin.clone(), self.config.clone(), ids.clone());
         if self.config.needs_disk() {
             let folder = self.library.live(slug, born_ms)?;
-            disk = Some(Disk::open(folder, &ids, Arc::clone(&channel))?);
+            teller.disk = Some(Disk::open(folder, &ids, channel)?);
         }
-        let recording = self.config.record.then(Recording::default);
-        let (config, origin) = (self.config.clone(), self.origin.clone());
-        let mut air = OnAir {
-            channel,
-            origin,
-            config,
-            cuts,
-            pending: Vec::new(),
-            since: None,
-            alive: Instant::now(),
-            listed: false,
-            disk,
-            recording,
-            born_ms,
-        };
+        teller.recording = self.config.record.then(Recording::default);
+        let mut air = OnAir { teller, cuts, born_ms };
         for (id, sample) in held {
             air.push(&id, sample).await;
         }
@@ -245,7 +236,7 @@ impl Stage {
     }
 
     /// Bits a second that a rendition is announced with before any were measured.
-    fn bandwidth(&self, track: &Track) -> u64 {
+    pub(super) fn bandwidth(&self, track: &Track) -> u64 {
         if track.kind == Kind::Audio {
             return self.encoding.audio_bitrate_bps.into();
         }
@@ -258,12 +249,16 @@ impl Stage {
         largest.map_or(0, |Rung { bitrate_bps, .. }| u64::from(*bitrate_bps))
     }
 
-    /// A stream is over. What is left to do goes on beside the one that may begin in its place: it becomes a film, and stays for a while.
     async fn end(&self, mut air: OnAir, over: &mut JoinSet<Show>) {
         air.finish().await;
-        air.channel.state().end();
-        air.wake_all();
-        let OnAir { channel, disk, recording, born_ms, .. } = air;
+        self.close(air.teller, air.born_ms, over);
+    }
+
+    /// A stream is over. What is left to do goes on beside the one that may begin in its place: it becomes a film, and stays for a while.
+    pub(super) fn close(&self, teller: Teller, born_ms: u64, over: &mut JoinSet<Show>) {
+        teller.channel.state().end();
+        teller.wake_all();
+        let Teller { channel, disk, recording, .. } = teller;
         let stage = self.clone();
         over.spawn(async move {
             let mut shown = Show::default();
@@ -281,7 +276,7 @@ impl Stage {
                 tokio::time::sleep(linger).await;
                 stage.origin.off_air(&channel);
                 drop(folder);
-                if let Some(uploads) = &channel.uploads {
+                if let Some(Elsewhere::Bucket(uploads)) = &channel.elsewhere {
                     uploads.clear().await;
                 }
             });

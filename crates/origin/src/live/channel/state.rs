@@ -6,7 +6,7 @@ use super::shelf::Shelf;
 use super::{ChannelConfig, wall_ms};
 use crate::slug::Slug;
 use bytes::Bytes;
-use cmaf::live::{Part, Rendition, Window};
+use cmaf::live::{MarkError, Part, Rendition, Window};
 use cmaf::{Kind, Track};
 use manifest::live::{Cut, Description, Entry, LiveRendition, MAX_INITS};
 use manifest::{SecretKey, SegmentId, digest};
@@ -23,6 +23,8 @@ pub(super) struct State {
     pub over: bool,
     /// Rises with each change.
     pub version: u64,
+    /// Whether bytes are dropped once they are signed for: viewers get them where they were published.
+    pub is_index: bool,
     /// The signed description.
     pub sealed: Bytes,
     pub texts: Texts,
@@ -113,6 +115,7 @@ impl State {
             heads,
             over: false,
             version: 0,
+            is_index: false,
             sealed: description.seal(publisher).into(),
             texts: Texts::default(),
             description,
@@ -152,6 +155,7 @@ impl State {
             line.bytes += part.bytes.len() as u64;
             let bytes = Bytes::from(std::mem::take(&mut part.bytes));
             let root = entry.root(PIECE_LEN).unwrap_or_else(|| digest::root(&bytes));
+            let bytes = if self.is_index { Bytes::new() } else { bytes };
             if let Some((sequence, whole)) = line.shelf.push(&part, bytes, root) {
                 closed.push(Closed { line: number, sequence, init: part.init, bytes: whole });
             }
@@ -185,6 +189,11 @@ impl State {
             self.sealed = self.description.seal(&self.publisher).into();
         }
         true
+    }
+
+    /// A line for the playlist, with the next segment of a rendition.
+    pub fn mark(&mut self, line: usize, mark: &str) -> Result<(), MarkError> {
+        self.lines.get_mut(line).map_or(Ok(()), |line| line.window.mark(mark))
     }
 
     /// The stream is over.

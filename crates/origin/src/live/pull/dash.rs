@@ -78,6 +78,8 @@ pub(super) fn listing(
                 init: Some(init.clone()),
                 run,
                 gap: false,
+                marks: Vec::new(),
+                wall: None,
             });
         }
     }

@@ -8,6 +8,7 @@ use super::listing::{Listing, Rendition, Resource, Segment};
 use super::pause::{Pause, jittered};
 use super::source::{Source, Trouble, Unusable, What};
 use super::web::{WebError, shown};
+use bytes::Bytes;
 use cmaf::{Kind, Sample, Track};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,6 +52,18 @@ pub(super) struct Piece {
     pub samples: Vec<Sample>,
     /// Its share of the bytes that wait.
     pub share: Share,
+}
+
+/// A segment that was fetched, and what is in it.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub segment: Segment,
+    /// Something is missing before it.
+    pub gap: bool,
+    /// The init segment that it needs, where that may be another.
+    pub init: Option<Bytes>,
+    pub bytes: Bytes,
+    pub taken: Vec<Taken>,
 }
 
 /// Bytes that wait, counted until it is dropped.
@@ -118,21 +131,28 @@ impl Memory {
 pub(super) type Begun = (Follower, Vec<(Kind, Piece)>);
 
 impl Follower {
-    /// Begins three segments behind the live edge.
-    pub async fn begin(
+    /// Takes its place three segments behind the live edge.
+    pub(super) async fn open(
         source: Arc<Source>,
         rendition: Rendition,
         waiting: Arc<AtomicUsize>,
         memory: Memory,
-    ) -> Result<Begun, Trouble> {
+    ) -> Result<Self, Trouble> {
         let listed_at = Instant::now();
         let listing = source.list(&rendition).await?;
-        let mut follower = Self {
+        // Whoever was here when it was live may go on to its end.
+        if listing.ended && memory.of(&listing).is_none() {
+            return Err(source.trouble(Unusable::Over));
+        }
+        let ahead = listing.segments.len().saturating_sub(JOIN);
+        let joined = ahead.checked_sub(1).and_then(|at| listing.segments.get(at)).map(|s| s.key);
+        let last = joined.max(memory.of(&listing));
+        Ok(Self {
             source,
             rendition,
             waiting,
             memory,
-            last: None,
+            last,
             init: None,
             demux: None,
             gap: false,
@@ -144,14 +164,17 @@ impl Follower {
             listing,
             listed_at,
             changed: true,
-        };
-        let ahead = follower.listing.segments.len().saturating_sub(JOIN);
-        let joined = ahead.checked_sub(1).and_then(|at| follower.listing.segments.get(at)).map(|s| s.key);
-        follower.last = joined.max(follower.memory.of(&follower.listing));
-        // Whoever was here when it was live may go on to its end.
-        if follower.listing.ended && follower.memory.of(&follower.listing).is_none() {
-            return Err(follower.source.trouble(Unusable::Over));
-        }
+        })
+    }
+
+    /// Begins three segments behind the live edge.
+    pub async fn begin(
+        source: Arc<Source>,
+        rendition: Rendition,
+        waiting: Arc<AtomicUsize>,
+        memory: Memory,
+    ) -> Result<Begun, Trouble> {
+        let mut follower = Self::open(source, rendition, waiting, memory).await?;
         loop {
             match follower.next().await? {
                 Some(pieces) if !pieces.is_empty() => return Ok((follower, pieces)),
@@ -164,6 +187,11 @@ impl Follower {
     /// No segment lasts longer.
     pub fn target(&self) -> Duration {
         self.listing.target
+    }
+
+    /// How much of it is listed, about.
+    pub fn on_offer(&self) -> Duration {
+        self.listing.target * u32::try_from(self.listing.segments.len()).unwrap_or(u32::MAX)
     }
 
     /// Follows the rendition to its end; the pieces of each kind go to `outlets`.
@@ -183,8 +211,16 @@ impl Follower {
         Ok(())
     }
 
-    /// The pieces of the next segment, when it is there: none of one that is missing. `None` at the end.
+    /// The pieces of the next segment that is there, when it is there. `None` at the end.
     async fn next(&mut self) -> Result<Option<Vec<(Kind, Piece)>>, Trouble> {
+        match self.fetched().await? {
+            Some(fetched) => self.pieces(fetched).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The next segment that can be had, when it is there. `None` at the end.
+    pub(super) async fn fetched(&mut self) -> Result<Option<Fetched>, Trouble> {
         loop {
             let last = self.last;
             let next =
@@ -192,7 +228,10 @@ impl Follower {
             if let Some(segment) = next.cloned() {
                 self.last = Some(segment.key);
                 self.memory.note(&segment);
-                return self.segment(&segment).await.map(Some);
+                if let Some(fetched) = self.segment(segment).await? {
+                    return Ok(Some(fetched));
+                }
+                continue;
             }
             if self.listing.ended {
                 return Ok(None);
@@ -229,40 +268,49 @@ impl Follower {
         }
     }
 
-    async fn segment(&mut self, segment: &Segment) -> Result<Vec<(Kind, Piece)>, Trouble> {
-        let bytes = if segment.gap { None } else { self.fetch(segment).await? };
+    /// Fetches a segment and looks what is in it; `None` where it is missing.
+    async fn segment(&mut self, segment: Segment) -> Result<Option<Fetched>, Trouble> {
+        let bytes = if segment.gap { None } else { self.fetch(&segment).await? };
         let Some(bytes) = bytes else {
             self.gap = true;
             self.missing += 1;
             if self.missing >= MAX_MISSING && !segment.gap {
                 return Err(Trouble::at(&segment.media.url, Unusable::Missing));
             }
-            return Ok(Vec::new());
+            return Ok(None);
         };
         self.missing = 0;
         let at = |why: Unusable| Trouble::at(&segment.media.url, why);
+        let mut init = None;
         if self.demux.is_none() || segment.init != self.init {
-            let init = match &segment.init {
+            init = match &segment.init {
                 Some(init) => Some(self.source.init(init).await?),
                 None => None,
             };
             self.demux = Some(Demux::new(init.as_deref(), &bytes, self.rendition.wanted).map_err(at)?);
             self.init = segment.init.clone();
         }
+        let mut taken = match &mut self.demux {
+            Some(demux) => demux.segment(&bytes).map_err(at)?,
+            None => Vec::new(),
+        };
+        for track in taken.iter_mut().filter_map(|taken| taken.track.as_mut()) {
+            track.language = track.language.take().or_else(|| self.rendition.language.clone());
+        }
+        Ok(Some(Fetched { segment, gap: std::mem::take(&mut self.gap), init, bytes, taken }))
+    }
+
+    fn pieces(&mut self, fetched: Fetched) -> Result<Vec<(Kind, Piece)>, Trouble> {
+        let Fetched { segment, gap: missed, taken, .. } = fetched;
         if self.run != segment.run {
             self.run = segment.run;
             self.ends.clear();
         }
-        let Some(demux) = &mut self.demux else { return Ok(Vec::new()) };
-        let taken = demux.segment(&bytes).map_err(at)?;
         let mut pieces = Vec::new();
         let mut leapt = false;
-        for mut taken in taken {
+        for taken in taken {
             let Some(first) = taken.samples.first().map(|sample| sample.dts) else { continue };
-            if let Some(track) = &mut taken.track {
-                track.language = track.language.take().or_else(|| self.rendition.language.clone());
-            }
-            let mut gap = self.gap;
+            let mut gap = missed;
             if let Some((end, slack)) = self.ends.get(&taken.kind).filter(|_| taken.track.is_none()) {
                 leapt |= first.saturating_add(*slack) < *end;
                 gap |= first > end.saturating_add(*slack);
@@ -276,18 +324,18 @@ impl Follower {
                 self.ends.insert(taken.kind, (end, slack));
             }
             let held = taken.samples.iter().map(|sample| sample.data.len()).sum();
-            let share = Share::of(&self.waiting, held).map_err(at)?;
+            let share = Share::of(&self.waiting, held).map_err(|why| Trouble::at(&segment.media.url, why))?;
             let Taken { kind, track, samples } = taken;
             pieces.push((kind, Piece { run: segment.run, gap, track, samples, share }));
         }
         self.leaps += u64::from(leapt);
         pieces.iter_mut().for_each(|(_, piece)| piece.run = piece.run.saturating_add(self.leaps));
-        self.gap &= pieces.is_empty();
+        self.gap |= missed && pieces.is_empty();
         Ok(pieces)
     }
 
     /// The bytes of a segment; `None` where they cannot be had.
-    async fn fetch(&self, segment: &Segment) -> Result<Option<bytes::Bytes>, Trouble> {
+    async fn fetch(&self, segment: &Segment) -> Result<Option<Bytes>, Trouble> {
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 sleep(jittered((self.listing.target / 4).min(Duration::from_secs(1)))).await;

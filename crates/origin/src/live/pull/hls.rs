@@ -10,10 +10,13 @@ use m3u8_rs::{
 use reqwest::Url;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Segments of a playlist that are looked at: the last ones.
 const MAX_SEGMENTS: usize = 4096;
+
+/// Tags that are passed on.
+const MARKS: [&str; 3] = ["#EXT-X-DATERANGE:", "#EXT-X-CUE-OUT", "#EXT-X-CUE-IN"];
 
 /// A playlist of either kind.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,11 +30,11 @@ pub(super) enum Read {
 pub(super) fn read(text: &[u8], base: &Url) -> Result<Read, Unusable> {
     match m3u8_rs::parse_playlist_res(text).map_err(|_| Unusable::NoPlaylist)? {
         Playlist::MasterPlaylist(master) => Ok(Read::Multivariant(renditions(&master, base)?)),
-        Playlist::MediaPlaylist(media) => Ok(Read::Media(listing(&media, base)?)),
+        Playlist::MediaPlaylist(media) => Ok(Read::Media(listing(&media, base, marks(text))?)),
     }
 }
 
-fn listing(list: &MediaPlaylist, base: &Url) -> Result<Listing, Unusable> {
+fn listing(list: &MediaPlaylist, base: &Url, mut marks: Vec<Vec<String>>) -> Result<Listing, Unusable> {
     if list.i_frames_only {
         return Err(Unusable::Pictures);
     }
@@ -75,9 +78,29 @@ fn listing(list: &MediaPlaylist, base: &Url) -> Result<Listing, Unusable> {
             init: init.clone(),
             run,
             gap: segment.unknown_tags.iter().any(|tag| tag.tag == "X-GAP"),
+            marks: marks.get_mut(at).map(std::mem::take).unwrap_or_default(),
+            wall: segment.program_date_time.and_then(|at| {
+                let since_1970 = Duration::from_millis(u64::try_from(at.timestamp_millis()).ok()?);
+                SystemTime::UNIX_EPOCH.checked_add(since_1970)
+            }),
         });
     }
     Ok(Listing { segments, ended: list.end_list, target })
+}
+
+/// The lines of each segment that say what it is of: the reader keeps less of them.
+fn marks(text: &[u8]) -> Vec<Vec<String>> {
+    let mut all = vec![Vec::new()];
+    for line in String::from_utf8_lossy(text).lines().map(str::trim) {
+        if MARKS.iter().any(|mark| line.starts_with(mark)) {
+            if let Some(last) = all.last_mut() {
+                last.push(line.to_owned());
+            }
+        } else if !line.is_empty() && !line.starts_with('#') {
+            all.push(Vec::new());
+        }
+    }
+    all
 }
 
 /// `length[@offset]`; without an offset it follows the range before it.

@@ -3,7 +3,7 @@
 use cmaf::Kind;
 use reqwest::Url;
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A resource, or some bytes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub(super) struct Segment {
     pub run: u64,
     /// It is not there, and will not be.
     pub gap: bool,
+    /// Lines before it that are passed on as they are: advertisements and other ranges of time.
+    pub marks: Vec<String>,
+    /// When it was filmed, where the list says so.
+    pub wall: Option<SystemTime>,
 }
 
 /// The segments of a rendition that are on offer, oldest first.

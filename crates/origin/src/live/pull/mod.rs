@@ -19,6 +19,7 @@ mod pause;
 mod source;
 mod ts;
 mod web;
+mod whole;
 
 use super::desk::Seat;
 use crate::slug::{MAX_SLUG_LEN, Slug};
@@ -27,7 +28,7 @@ use follower::{Follower, Memory, WAITING};
 use mix::{Lane, Stop, mix};
 use pause::{Pause, jittered};
 use reqwest::Url;
-use source::{MAX_RENDITIONS, Source, Trouble};
+use source::{MAX_RENDITIONS, Source};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -38,6 +39,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use web::{Web, shown};
+
+pub(super) use source::Trouble;
+pub(super) use whole::{Followed, Init, Whole, follow};
 
 /// Pauses before a stream is asked for again that could not be had: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -58,6 +62,8 @@ pub struct PullConfig {
     pub url: Url,
     /// Whether this machine and its own networks may be asked too.
     pub private: bool,
+    /// Whether its media is left where it is: only the index of it, and the tracker, are here.
+    pub index_only: bool,
 }
 
 impl fmt::Debug for PullConfig {
@@ -86,7 +92,7 @@ impl PullConfig {
             Some(name) => Slug::parse(name).ok_or(BadPull)?,
             None => called(&url),
         };
-        Ok(Self { name: name.to_string(), url, private })
+        Ok(Self { name: name.to_string(), url, private, index_only: false })
     }
 
     /// Where it is, without secrets.
@@ -113,40 +119,61 @@ fn called(url: &Url) -> Slug {
 
 /// Pulls a stream for as long as it is let.
 pub(super) async fn serve(config: PullConfig, seat: Seat) {
-    let place = config.place();
-    let mut pause = Pause::new(FIRST_PAUSE, LONGEST_PAUSE);
-    let mut said = String::new();
     let memories: Vec<Memory> = (0..MAX_RENDITIONS).map(|_| Memory::default()).collect();
+    let mut attempts = Attempts::new(&config);
     loop {
-        let begun = Instant::now();
-        match session(&config, &seat, &memories).await {
+        let ended = session(&config, &seat, &memories).await;
+        attempts.rest(ended).await;
+    }
+}
+
+/// The attempts to follow a stream, and the pauses between them, which grow while none succeeds.
+pub(super) struct Attempts<'a> {
+    config: &'a PullConfig,
+    pause: Pause,
+    begun: Instant,
+    said: String,
+}
+
+impl<'a> Attempts<'a> {
+    /// The first begins now.
+    pub fn new(config: &'a PullConfig) -> Self {
+        let pause = Pause::new(FIRST_PAUSE, LONGEST_PAUSE);
+        Self { config, pause, begun: Instant::now(), said: String::new() }
+    }
+
+    /// Says how the attempt `ended`, and waits until it is time for the next.
+    pub async fn rest(&mut self, ended: Result<(), Ended>) {
+        let (stream, place) = (&self.config.name, self.config.place());
+        let lasted = self.begun.elapsed();
+        match ended {
             Ok(()) => {
-                tracing::info!(stream = %config.name, %place, "the stream that is pulled has ended");
+                tracing::info!(%stream, %place, "the stream that is pulled has ended");
                 sleep(jittered(OVER)).await;
-                continue;
+                self.begun = Instant::now();
+                return;
             }
             Err(Ended::Trouble(why)) => {
                 let words = why.to_string();
                 // It may go on like that for days.
-                if words != said {
-                    tracing::warn!(stream = %config.name, %place, why = %words, "the stream cannot be pulled");
+                if words != self.said {
+                    tracing::warn!(%stream, %place, why = %words, "the stream cannot be pulled");
                 }
-                said = words;
+                self.said = words;
             }
-            Err(Ended::Unwanted) => {
-                tracing::debug!(stream = %config.name, "nobody takes the stream that is pulled")
-            }
+            Err(Ended::Unwanted) => tracing::debug!(%stream, "nobody takes the stream that is pulled"),
         }
-        if begun.elapsed() > PROVEN {
-            pause.reset();
-            said.clear();
+        if lasted > PROVEN {
+            self.pause.reset();
+            self.said.clear();
         }
-        pause.wait().await;
+        self.pause.wait().await;
+        self.begun = Instant::now();
     }
 }
 
 /// Why a session ended before the stream did.
-enum Ended {
+pub(super) enum Ended {
     Trouble(Trouble),
     Unwanted,
 }

@@ -3,10 +3,11 @@
 
 use super::listing::{List, Listing, Rendition, Resource, Wanted};
 use super::web::{Web, WebError, shown};
-use super::{dash, hls};
+use super::{PullConfig, dash, hls};
 use bytes::Bytes;
 use cmaf::mpd::{self, Manifest};
 use reqwest::Url;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use thiserror::Error;
@@ -24,7 +25,7 @@ pub(super) const MAX_RENDITIONS: usize = 9;
 
 /// Why a stream cannot be passed on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum Unusable {
+pub(in crate::live) enum Unusable {
     #[error("it is neither an HLS playlist nor an MPD")]
     NoPlaylist,
     #[error("a playlist names an address that is none of http or https")]
@@ -61,19 +62,29 @@ pub(super) enum Unusable {
     Apart,
     #[error("more of it waits than there is room for")]
     Full,
+    #[error(
+        "its segments are bytes of larger files: to be left where it is, each must have an address of its own"
+    )]
+    Ranges,
+    #[error("viewers would be sent to an address with a name and a password in it")]
+    Password,
+    #[error("it cannot be shown: {0}")]
+    NotShown(String),
+    #[error("a segment is missing, and nothing can stand in its place")]
+    Gap,
 }
 
 /// What went wrong, and where. The address has no secrets in it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{place}: {what}")]
-pub(super) struct Trouble {
+pub(in crate::live) struct Trouble {
     pub place: String,
     pub what: What,
 }
 
 /// What went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum What {
+pub(in crate::live) enum What {
     #[error(transparent)]
     Web(#[from] WebError),
     #[error(transparent)]
@@ -83,6 +94,11 @@ pub(super) enum What {
 impl Trouble {
     pub fn at(url: &Url, what: impl Into<What>) -> Self {
         Self { place: shown(url), what: what.into() }
+    }
+
+    /// What was understood, and cannot be shown.
+    pub fn of(pull: &PullConfig, why: impl Display) -> Self {
+        Self::at(&pull.url, Unusable::NotShown(why.to_string()))
     }
 
     /// Whether it may be otherwise in a moment.
@@ -158,6 +174,10 @@ impl Source {
             renditions.truncate(MAX_RENDITIONS);
         }
         Ok((source, renditions))
+    }
+
+    pub fn web(&self) -> &Web {
+        &self.web
     }
 
     /// Something wrong with the whole.

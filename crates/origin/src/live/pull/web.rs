@@ -2,9 +2,10 @@
 //! connection; no more is read than was allowed for, and nothing is waited for without end.
 
 use super::address::Rule;
+use crate::live::SOME_PAGE;
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{HeaderValue, LOCATION, RANGE};
+use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, LOCATION, ORIGIN, RANGE};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -23,7 +24,7 @@ const WHOLE: Duration = Duration::from_secs(60);
 
 /// Why there is no answer. No address in it has a name, a password or a query.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum WebError {
+pub(in crate::live) enum WebError {
     #[error("it is no address of http or https")]
     Scheme,
     #[error("it leads to {0}, which is not on the public internet; --pull-private allows that")]
@@ -122,6 +123,15 @@ impl Web {
             return Ok(Got { body, url });
         }
         Err(WebError::Redirects)
+    }
+
+    /// Whether pages of any site may read what is at `url` (CORS); its first byte is asked for.
+    pub async fn is_open_to_pages(&self, url: &Url) -> Result<bool, WebError> {
+        self.judge(url)?;
+        let request = self.client.get(url.clone()).header(ORIGIN, SOME_PAGE).header(RANGE, "bytes=0-0");
+        let answer = timeout(SILENCE, request.send()).await.map_err(|_| WebError::Silent)?.map_err(broken)?;
+        let allowed = answer.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN);
+        Ok(allowed.is_some_and(|origin| origin == "*" || origin == SOME_PAGE))
     }
 
     /// Judges what is no name; a name is judged when it is resolved.
