@@ -359,3 +359,35 @@ async fn long_segments_are_shown_and_nothing_private_is_asked_unless_it_may_be()
     assert_eq!(upstream.served("none.m3u8").len(), 0);
     drop(refused);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn markers_of_advertisements_stay_where_they_were() {
+    let temp = tempfile::tempdir().unwrap();
+    let reel = Reel::of(&film(&temp, 8, "film.mp4"), Kind::Video);
+    let upstream = Upstream::open();
+    let mut list = Growing::new("v");
+    for segment in 0..3 {
+        list.push(&upstream, ("x", &reel), segment, "");
+    }
+    let rtmp = Some("127.0.0.1:0".parse().unwrap());
+    let theatre = Theatre::with(short(), Config { rtmp, ..pulling(&upstream.url("v.m3u8")) }).await;
+    let channel = theatre.channel("pulled").await;
+    for segment in 3..8 {
+        sleep(Duration::from_secs(1)).await;
+        let tags = match segment {
+            4 => "#EXT-X-CUE-OUT:2\n#EXT-X-DATERANGE:ID=\"x\",START-DATE=\"2026-01-01T00:00:00Z\"\n",
+            6 => "#EXT-X-CUE-IN\n",
+            _ => "",
+        };
+        list.push(&upstream, ("x", &reel), segment, tags);
+    }
+    list.end(&upstream);
+    until("its end", || channel.is_over().then_some(())).await;
+    let text = theatre.viewer("pulled").get("v0/media.m3u8").await.text();
+    for (mark, segment) in [("#EXT-X-CUE-OUT:2\n", "5.m4s"), ("#EXT-X-CUE-IN\n", "7.m4s")] {
+        let after = text.split_once(mark).unwrap_or_else(|| panic!("{text}")).1;
+        let next = after.lines().find(|line| !line.starts_with('#')).unwrap();
+        assert!(next.starts_with(segment), "{mark} before {next}");
+    }
+    assert!(!text.contains("DATERANGE"), "{text}");
+}

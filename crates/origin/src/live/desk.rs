@@ -98,6 +98,7 @@ pub(crate) struct Over;
 #[derive(Debug)]
 enum Message {
     Media(Media),
+    Mark(u8, String),
     End,
     Cut,
 }
@@ -120,6 +121,8 @@ pub(crate) struct Publication {
 pub(crate) enum Next {
     Track(u8, Track),
     Sample(u8, cmaf::Sample),
+    /// A line of a playlist that belongs to what follows of a track.
+    Mark(u8, String),
     Ended(Ended),
 }
 
@@ -222,6 +225,11 @@ impl Publisher {
         self.message(Message::Media(media)).await
     }
 
+    /// Hands over a line of a playlist that belongs to what follows of a track.
+    pub async fn mark(&mut self, track: u8, line: String) -> Result<(), Over> {
+        self.message(Message::Mark(track, line)).await
+    }
+
     /// Says that the publisher is done.
     pub async fn end(mut self) {
         // Whoever replaced it meanwhile has said so.
@@ -263,6 +271,7 @@ impl Publication {
         match self.media.recv().await {
             Some(Message::Media(Media::Track(at, track))) => Next::Track(at, track),
             Some(Message::Media(Media::Sample(at, sample))) => Next::Sample(at, sample),
+            Some(Message::Mark(at, line)) => Next::Mark(at, line),
             Some(Message::End) => Next::Ended(Ended::Clean),
             Some(Message::Cut) => Next::Ended(Ended::Cut),
             None if *self.replaced.borrow() => Next::Ended(Ended::Replaced),

@@ -57,6 +57,8 @@ pub enum Feed {
     Track(RenditionId, Track),
     /// The next sample of a rendition in decode order. Times count from [`Beginning::zero`] in all renditions alike.
     Sample(RenditionId, Sample),
+    /// A line of a playlist that belongs to the next segment of a rendition.
+    Mark(RenditionId, String),
     /// The publisher or the encoder began anew. Samples go on at the time that it is, in new tracks.
     Restart,
     /// Nothing follows.

@@ -50,6 +50,7 @@ pub(super) async fn gather(publication: &mut Publication) -> Result<Gathered, En
                 bytes += sample.data.len();
                 held.push((number, sample));
             }
+            Next::Mark(..) => {} // of what comes first there is nothing before it
             Next::Ended(how) => {
                 ended = Some(how);
                 break;

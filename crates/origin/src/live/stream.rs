@@ -205,6 +205,7 @@ impl Source<'_> {
             match timeout_at(until, self.next()).await {
                 Ok(Next::Ended(how)) => return Some(Outcome::Ended(how)),
                 Ok(Next::Track(number, track)) => drop(tracks.insert(number, track)),
+                Ok(Next::Mark(..)) => {}
                 Ok(Next::Sample(..)) => {
                     // Without a wait, what is held would be gone in no time.
                     if !self.held.as_slice().is_empty() {
@@ -242,6 +243,11 @@ async fn pass_through(
                     air.feed.send(Feed::Sample(id.clone(), sample)).await?;
                 }
             }
+            Next::Mark(number, line) => {
+                if let Some(id) = names.get(&number) {
+                    air.feed.send(Feed::Mark(id.clone(), line)).await?;
+                }
+            }
             Next::Track(number, track) if names.contains_key(&number) => {
                 return Ok(Outcome::Changed(number, track));
             }
@@ -277,7 +283,7 @@ async fn encode(
         };
         let (number, sample) = match next {
             Next::Sample(number, sample) if used.contains(&Some(number)) => (number, sample),
-            Next::Sample(..) => continue,
+            Next::Sample(..) | Next::Mark(..) => continue,
             Next::Track(number, track) if used.contains(&Some(number)) => {
                 break Outcome::Changed(number, track);
             }

@@ -200,11 +200,7 @@ impl Index {
         for object in [Object::Part(line.part), Object::Segment(line.part)] {
             links.put(number, object, &url);
         }
-        for mark in &marks {
-            if let Err(why) = channel.state().mark(number, mark) {
-                tracing::debug!(stream = %channel.slug, %why, "a line of the playlist is not passed on");
-            }
-        }
+        marks.iter().for_each(|mark| channel.mark(number, mark));
         let part = Part {
             sequence: line.part,
             segment: line.part,

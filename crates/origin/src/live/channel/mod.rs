@@ -134,6 +134,14 @@ impl Channel {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A line for the playlist, with the next segment of a rendition.
+    fn mark(&self, rendition: usize, mark: &str) {
+        let marked = self.state().lines.get_mut(rendition).map_or(Ok(()), |line| line.window.mark(mark));
+        if let Err(why) = marked {
+            tracing::debug!(stream = %self.slug, %why, "a line of the playlist is not passed on");
+        }
+    }
+
     /// Its renditions' names, video first.
     pub fn rendition(&self, id: &str) -> Option<usize> {
         self.state().lines.iter().position(|line| line.id == id)

@@ -47,6 +47,14 @@ impl OnAir {
         }
     }
 
+    /// A line for the playlist, with the next segment of a rendition.
+    pub async fn mark(&mut self, id: &RenditionId, mark: &str) {
+        let Some(line) = self.cuts.iter().position(|cut| cut.id == *id) else { return };
+        // What is born already is before it.
+        self.teller.flush_pending().await;
+        self.teller.channel.mark(line, mark);
+    }
+
     /// A rendition goes on in `track`; `false` where the stream cannot.
     pub async fn restart(&mut self, id: &RenditionId, track: Track) -> bool {
         let Some(line) = self.cuts.iter().position(|cut| cut.id == *id) else { return true };

@@ -141,6 +141,11 @@ impl Stage {
                         air.push(&id, sample).await;
                     }
                 }
+                Feed::Mark(id, line) => {
+                    if let Some(air) = &mut on_air {
+                        air.mark(&id, &line).await;
+                    }
+                }
                 Feed::Restart => {
                     opening = None;
                     if let Some(air) = &mut on_air {

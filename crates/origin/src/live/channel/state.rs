@@ -6,7 +6,7 @@ use super::shelf::Shelf;
 use super::{ChannelConfig, wall_ms};
 use crate::slug::Slug;
 use bytes::Bytes;
-use cmaf::live::{MarkError, Part, Rendition, Window};
+use cmaf::live::{Part, Rendition, Window};
 use cmaf::{Kind, Track};
 use manifest::live::{Cut, Description, Entry, LiveRendition, MAX_INITS};
 use manifest::{SecretKey, SegmentId, digest};
@@ -189,11 +189,6 @@ impl State {
             self.sealed = self.description.seal(&self.publisher).into();
         }
         true
-    }
-
-    /// A line for the playlist, with the next segment of a rendition.
-    pub fn mark(&mut self, line: usize, mark: &str) -> Result<(), MarkError> {
-        self.lines.get_mut(line).map_or(Ok(()), |line| line.window.mark(mark))
     }
 
     /// The stream is over.

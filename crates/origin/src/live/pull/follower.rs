@@ -50,6 +50,8 @@ pub(super) struct Piece {
     /// The track, where it may be another.
     pub track: Option<Track>,
     pub samples: Vec<Sample>,
+    /// Lines of the playlist that belong to it.
+    pub marks: Vec<String>,
     /// Its share of the bytes that wait.
     pub share: Share,
 }
@@ -306,6 +308,9 @@ impl Follower {
             self.run = segment.run;
             self.ends.clear();
         }
+        // Ranges of dates are by the publisher's clock, which is not kept.
+        let is_placed = |mark: &&String| !mark.starts_with("#EXT-X-DATERANGE");
+        let marks: Vec<String> = segment.marks.iter().filter(is_placed).cloned().collect();
         let mut pieces = Vec::new();
         let mut leapt = false;
         for taken in taken {
@@ -326,7 +331,8 @@ impl Follower {
             let held = taken.samples.iter().map(|sample| sample.data.len()).sum();
             let share = Share::of(&self.waiting, held).map_err(|why| Trouble::at(&segment.media.url, why))?;
             let Taken { kind, track, samples } = taken;
-            pieces.push((kind, Piece { run: segment.run, gap, track, samples, share }));
+            let marks = marks.clone();
+            pieces.push((kind, Piece { run: segment.run, gap, track, samples, marks, share }));
         }
         self.leaps += u64::from(leapt);
         pieces.iter_mut().for_each(|(_, piece)| piece.run = piece.run.saturating_add(self.leaps));

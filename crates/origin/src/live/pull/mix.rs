@@ -52,6 +52,8 @@ pub(super) struct Lane {
     track: Option<Track>,
     run: u64,
     queue: VecDeque<Sample>,
+    /// Lines of the playlist that belong to what is in the queue.
+    marks: Vec<String>,
     /// What begins something new; comes after the queue.
     next: Option<Piece>,
     share: Option<Share>,
@@ -61,9 +63,9 @@ pub(super) struct Lane {
 impl Lane {
     /// A track that begins with `first`.
     pub fn new(number: u8, kind: Kind, first: Piece, pieces: mpsc::Receiver<Item>) -> Self {
-        let queue = VecDeque::new();
+        let (queue, marks) = (VecDeque::new(), Vec::new());
         let (next, ended) = (Some(first), false);
-        Self { number, kind, pieces, track: None, run: 0, queue, next, share: None, ended }
+        Self { number, kind, pieces, track: None, run: 0, queue, marks, next, share: None, ended }
     }
 
     /// Sees to it that it has samples, something new, or an end.
@@ -99,6 +101,7 @@ impl Lane {
         }
         self.run = piece.run;
         self.queue = piece.samples.into();
+        self.marks = piece.marks;
         self.share = Some(piece.share);
     }
 
@@ -233,6 +236,9 @@ async fn publish(
             pace.hurry(lasts);
         }
         pace.wait(time).await;
+        for mark in lane.marks.drain(..) {
+            publisher.mark(lane.number, mark).await?;
+        }
         publisher.send(Media::Sample(lane.number, sample)).await?;
     }
 }
