@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 BIN := target/release/braidcast
-BENCHES := swarm capped hostile outage players native seed seek edge links live
+BENCHES := swarm capped hostile outage players native seed seek edge links live lines doors
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,7 +32,7 @@ bench-links: ## What a native node's links cost beside the bare WebRTC stack.
 	@$(CARGO) build --release --package braidcast-node --example links
 	@node bench/links.mjs
 
-bench-%: build ## One of: swarm, capped, hostile, outage, players, native, seed, seek, edge, live.
+bench-%: build ## One of: swarm, capped, hostile, outage, players, native, seed, seek, edge, live, lines, doors.
 	@scripts/setup.sh test
 	@node bench/$*.mjs
 

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Report } from "./lib/report.mjs";
 import { delaysS, recoveredS, skippedS } from "./lib/screens.mjs";
 import { verdict } from "./lib/verdict.mjs";
-import { together } from "./scenarios/live.mjs";
+import { players, together } from "./scenarios/live.mjs";
 
 test("what screens showed is worked out from the times of capture", () => {
     const at = (shown, captured) => ({ shown, captured, delay: shown - captured });
@@ -15,6 +15,12 @@ test("what screens showed is worked out from the times of capture", () => {
     assert.equal(recoveredS(seen, 9000), 5);
     assert.equal(recoveredS(seen, 12_000), null);
     assert.deepEqual([delaysS(seen), delaysS([])], [{ p50: 4.85, p95: 4.95 }, { p50: null, p95: null }]);
+});
+
+test("everybody's players play a stream at low latency", { timeout: 180_000 }, async () => {
+    const report = new Report("live, players, short");
+    await players(report, { seconds: 15, delayMax: null, ladder: "144:150k,216:300k" });
+    verdict(report);
 });
 
 test("three viewers of a live stream give parts to each other and hardly ask for playlists", { timeout: 180_000 }, async () => {

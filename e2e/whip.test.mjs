@@ -5,29 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KEY, card, house, opened } from "./lib/broadcast.mjs";
 import { browser, viewer } from "./lib/browser.mjs";
-
-/** Runs in the page: offers camera and microphone with that key; gives the status and, where it is taken, the address of the publication. */
-async function publish(key) {
-    const media = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 320, height: 180 } });
-    const peer = new RTCPeerConnection();
-    const h264 = RTCRtpSender.getCapabilities("video").codecs.filter(({ mimeType }) => /H264|rtx/i.test(mimeType));
-    for (const track of media.getTracks()) {
-        const line = peer.addTransceiver(track, { direction: "sendonly", streams: [media] });
-        if (track.kind === "video") line.setCodecPreferences(h264);
-    }
-    await peer.setLocalDescription();
-    await new Promise((resolve) => {
-        const look = () => peer.iceGatheringState === "complete" && resolve();
-        peer.addEventListener("icegatheringstatechange", look);
-        look();
-    });
-    const headers = { "content-type": "application/sdp", authorization: `Bearer ${key}` };
-    const answer = await fetch("/whip/live", { method: "POST", body: peer.localDescription.sdp, headers });
-    const text = await answer.text();
-    if (answer.ok) await peer.setRemoteDescription({ type: "answer", sdp: text });
-    window.peer = peer;
-    return { status: answer.status, place: answer.headers.get("location") };
-}
+import { publish } from "./lib/whip.mjs";
 
 test("a page with the stream's key publishes by WebRTC, and one without does not", { timeout: 120_000 }, async () => {
     const origin = await house({ ingest: (port) => `whip://127.0.0.1:${port}` });
@@ -37,8 +15,8 @@ test("a page with the stream's key publishes by WebRTC, and one without does not
         const page = await chromium.newPage();
         // The pages of the origin themselves may not listen.
         await page.goto(`${origin.url}/api/v1/streams`);
-        assert.equal((await page.evaluate(publish, "a-key-of-nobody")).status, 401);
-        const { status, place } = await page.evaluate(publish, KEY);
+        assert.equal((await page.evaluate(publish, "a-key-of-nobody", "live")).status, 401);
+        const { status, place } = await page.evaluate(publish, KEY, "live");
         assert.equal(status, 201);
         const { slug } = await card(origin);
         const watching = await viewer(chromium, { name: "w", url: `${origin.url}/watch/${slug}` });

@@ -51,7 +51,11 @@ export async function house({ ladder = LADDER, args = [], env = {}, ingest = (po
     return {
         url: `http://127.0.0.1:${port}`,
         to: `${ingest(door)}/${KEY}`,
+        data,
         log,
+        get pid() {
+            return child.pid;
+        },
         kill: () => end("SIGKILL"),
         restart: start,
         async stop() {
@@ -61,13 +65,13 @@ export async function house({ ladder = LADDER, args = [], env = {}, ingest = (po
     };
 }
 
-/** A stage with a live stream on it; see `stage`. `env`: of the origin and of what it starts. */
-export async function broadcast({ ladder, bitsPerSecond, args, env } = {}) {
+/** A stage with a live stream on it; see `stage`. `env`: of the origin and of what it starts; `address`: where viewers reach it. */
+export async function broadcast({ ladder, bitsPerSecond, address, args, env } = {}) {
     const origin = await house({ ladder, args, env });
     const parts = { origin };
     try {
         parts.encoder = await publish(origin);
-        parts.front = await proxy({ upstream: () => new URL(origin.url), bitsPerSecond, pages });
+        parts.front = await proxy({ upstream: () => new URL(origin.url), bitsPerSecond, address, pages });
         parts.chromium = await browser();
         parts.key = (await (await fetch(`${origin.url}/api/v1/key`)).json()).key;
         parts.card = await card(origin);

@@ -23,9 +23,9 @@ const FLAGS = [
 ];
 
 /** @returns {Promise<import("puppeteer-core").Browser>} */
-export async function browser({ flags = [] } = {}) {
+export async function browser({ flags = [], executablePath = chromium() } = {}) {
     return puppeteer.launch({
-        executablePath: chromium(),
+        executablePath,
         headless: true,
         pipe: true,
         args: [...FLAGS, ...flags],

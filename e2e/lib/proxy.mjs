@@ -10,10 +10,10 @@ const MEDIA = /^\/s\/[^/]+\/[va]\d+\/(?:init\.mp4|init\/\d+\.mp4|(?:part\/)?\d+\
 const VIEWER = / viewer\/(\w+)$/;
 
 /**
- * @param {{ upstream: () => URL, bitsPerSecond?: number, pages?: (path: string) => { type: string, body: Buffer, gzip?: boolean } | null }} config
- *   `pages` are the tests' own files, sent through the same uplink.
+ * @param {{ upstream: () => URL, bitsPerSecond?: number, address?: string, pages?: (path: string) => { type: string, body: Buffer, gzip?: boolean } | null }} config
+ *   `pages` are the tests' own files, sent through the same uplink; `address` is where it listens.
  */
-export async function proxy({ upstream, bitsPerSecond = Infinity, pages = () => null }) {
+export async function proxy({ upstream, bitsPerSecond = Infinity, pages = () => null, address = "127.0.0.1" }) {
     const shaper = new Shaper(bitsPerSecond);
     const counts = fresh();
     const sockets = new Set();
@@ -112,10 +112,10 @@ export async function proxy({ upstream, bitsPerSecond = Infinity, pages = () => 
         socket.on("close", () => sockets.delete(socket)).on("error", () => {});
     });
     server.keepAliveTimeout = 60_000;
-    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    await new Promise((resolve) => server.listen(0, address, resolve));
 
     return {
-        url: `http://127.0.0.1:${server.address().port}`,
+        url: `http://${address}:${server.address().port}`,
         counts,
         shaper,
         /** Forgets what was counted so far. */

@@ -2,6 +2,7 @@
 // viewers, encoder or origin die.
 
 import { broadcast } from "../lib/broadcast.mjs";
+import { viewer } from "../lib/browser.mjs";
 import { DELAYS } from "../lib/camera.mjs";
 import { falseClock } from "../lib/clock.mjs";
 import { idling } from "../lib/machine.mjs";
@@ -132,8 +133,8 @@ function sharing(report, ours, { playedMin, onTheWayMax }) {
  * @param {import("../lib/report.mjs").Report} report
  * @param {{ viewers: number, seconds: number, gapMs: number }} how
  */
-export async function together(report, { viewers, seconds, gapMs }) {
-    const on = await broadcast();
+export async function together(report, { viewers, seconds, gapMs, ladder }) {
+    const on = await broadcast({ ladder });
     try {
         await sleep(SETTLE_MS.low);
         const ours = figures([await watched(on, { mode: "braidcast", viewers, gapMs, seconds, attributes: { latency: "low", live: "" } })]);
@@ -154,11 +155,11 @@ export async function together(report, { viewers, seconds, gapMs }) {
  *
  * @param {import("../lib/report.mjs").Report} report
  * @param {{ viewers: number, seconds: number, gapMs: number, latency: "low" | "normal", rounds?: number, bitsPerSecond?: number,
- *   p50Max?: number, p95Max?: number, offloadMin?: number, copiesMax?: number }} how
+ *   p50Max?: number, p95Max?: number, offloadMin?: number, copiesMax?: number, open?: typeof broadcast }} how `open`: how the stage is made
  */
 export async function live(report, how) {
-    const { viewers, seconds, gapMs, latency, rounds = 1, bitsPerSecond, p50Max, p95Max, offloadMin, copiesMax } = how;
-    const on = await broadcast({ bitsPerSecond });
+    const { viewers, seconds, gapMs, latency, rounds = 1, ladder, bitsPerSecond, p50Max, p95Max, offloadMin, copiesMax, open = broadcast } = how;
+    const on = await open({ ladder, bitsPerSecond });
     const all = { plain: [], braidcast: [] };
     try {
         await sleep(SETTLE_MS[latency]);
@@ -191,9 +192,45 @@ export async function live(report, how) {
     return { plain, ours };
 }
 
+/** Player, page, manifest. */
+const PLAYERS = [
+    ["hls.js 1.7", "plain", "master.m3u8"],
+    ["Shaka 5, HLS", "shaka", "master.m3u8"],
+    ["Shaka 5, DASH", "shaka", "manifest.mpd"],
+    ["dash.js 5", "dash", "manifest.mpd"],
+];
+
+/**
+ * Everybody's players at low latency, without an engine.
+ *
+ * @param {import("../lib/report.mjs").Report} report
+ * @param {{ seconds: number, delayMax: number, ladder?: string }} how `delayMax`: seconds from capture to screen, for half of all pictures
+ */
+export async function players(report, { seconds, delayMax, ladder }) {
+    const on = await broadcast({ ladder });
+    const all = [];
+    try {
+        await sleep(SETTLE_MS.low);
+        for (const [name, page, manifest] of PLAYERS) {
+            const query = new URLSearchParams({ src: on.at(`/s/${on.card.slug}/${manifest}`), latency: "low" });
+            all.push(await viewer(on.chromium, { name, url: on.at(`/bench/${page}.html?${query}`), scripts: [DELAYS] }));
+        }
+        await sleep(seconds * 1000);
+        for (const one of all) {
+            const [probe, delays] = [await one.probe(), delaysS(await readings(one.page))];
+            const isGood = probe.errors.length === 0 && probe.playedMs > (seconds - 8) * 1000;
+            report.holds(`${one.name} plays`, isGood, `${(probe.playedMs / 1000).toFixed(1)} s, stalled ${(probe.stalledMs / 1000).toFixed(1)} s${probe.errors.length ? `, ${probe.errors}` : ""}`);
+            report.figure(`${one.name}: capture to screen, median`, delays.p50, { unit: "s", max: delayMax });
+        }
+    } finally {
+        for (const one of all) await one.close();
+        await on.close();
+    }
+}
+
 /** Viewers at the edge of a stream, and what happens to them: `event` is told of the stage and of them. */
-async function mishap(report, { viewers, gapMs, env }, event) {
-    const on = await broadcast({ env });
+async function mishap(report, { viewers, gapMs, ladder, env }, event) {
+    const on = await broadcast({ ladder, env });
     try {
         await sleep(SETTLE_MS.low);
         const { results } = await watched(on, {
