@@ -231,7 +231,7 @@ pub(crate) fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// A quoted string cannot hold quotes, line feeds or carriage returns.
-fn quotable(text: &str) -> String {
+pub(crate) fn quotable(text: &str) -> String {
     text.chars()
         .map(|c| {
             if c == '"' {

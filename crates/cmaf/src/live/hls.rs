@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::clock::iso;
 use super::{Listed, Window};
 use crate::Kind;
-use crate::hls::{codecs, line, media_tag, unique, video_attributes};
+use crate::hls::{codecs, line, media_tag, quotable, unique, video_attributes};
 use crate::presentation::{decimal, seconds};
 
 /// How a media playlist is wanted.
@@ -31,9 +31,22 @@ pub enum Form {
     Plain,
 }
 
-/// The multivariant playlist: one variant for each video rendition, all with the same audio group. Without video, one
-/// variant for each audio rendition.
-pub fn multivariant(windows: &[&Window]) -> String {
+/// Subtitles that somebody else serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subtitles {
+    /// Name shown to viewers.
+    pub name: String,
+    /// BCP 47 language (RFC 5646).
+    pub language: Option<String>,
+    /// Address of their media playlist.
+    pub uri: String,
+    /// Whether they are shown unless a viewer chooses otherwise.
+    pub default: bool,
+}
+
+/// The multivariant playlist: one variant for each video rendition, all with the same groups of audio and subtitles. Without video,
+/// one variant for each audio rendition.
+pub fn multivariant(windows: &[&Window], subtitles: &[Subtitles]) -> String {
     let of = |kind| windows.iter().copied().filter(move |w: &&Window| w.track().kind == kind);
     let (videos, audios): (Vec<&Window>, Vec<&Window>) =
         (of(Kind::Video).collect(), of(Kind::Audio).collect());
@@ -45,6 +58,11 @@ pub fn multivariant(windows: &[&Window]) -> String {
         let (channels, id) = (audio.track().channels, &audio.rendition.id);
         line(&mut out, format_args!(",CHANNELS=\"{channels}\",URI=\"{id}/media.m3u8\"\n"));
     }
+    let names = unique(subtitles.iter().map(|one| one.name.as_str()));
+    for (one, name) in subtitles.iter().zip(&names) {
+        media_tag(&mut out, "SUBTITLES", "subtitles", name, one.language.as_deref(), one.default);
+        line(&mut out, format_args!(",URI=\"{}\"\n", quotable(&one.uri)));
+    }
     let heaviest = group.iter().map(|a| a.bandwidth()).max().unwrap_or(0);
     for variant in variants {
         let rate = variant.bandwidth().saturating_add(heaviest);
@@ -55,6 +73,9 @@ pub fn multivariant(windows: &[&Window]) -> String {
         video_attributes(&mut out, variant.track());
         if !group.is_empty() {
             out.push_str(",AUDIO=\"audio\"");
+        }
+        if !subtitles.is_empty() {
+            out.push_str(",SUBTITLES=\"subtitles\"");
         }
         line(&mut out, format_args!("\n{}/media.m3u8\n", variant.rendition.id));
     }

@@ -159,7 +159,7 @@ impl Stage {
     fn findings(self) -> Vec<Finding> {
         let mut files = self.files.clone();
         let windows = self.windows();
-        files.insert("master.m3u8".to_owned(), hls::multivariant(&windows).into_bytes());
+        files.insert("master.m3u8".to_owned(), hls::multivariant(&windows, &[]).into_bytes());
         files.insert("manifest.mpd".to_owned(), self.mpd().into_bytes());
         for window in &windows {
             let text = hls::media(window, &windows, hls::Form::LowLatency);

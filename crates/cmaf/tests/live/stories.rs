@@ -90,7 +90,7 @@ fn the_playlist_says_all_of_the_edge() {
 #EXT-X-STREAM-INF:BANDWIDTH=200000,CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=25.000,AUDIO=\"audio\"
 v0/media.m3u8
 ";
-    assert_eq!(hls::multivariant(&windows), master);
+    assert_eq!(hls::multivariant(&windows, &[]), master);
 }
 
 #[test]

@@ -282,7 +282,7 @@ impl Channel {
         }
         let windows: Vec<&Window> = state.lines.iter().map(|line| &line.window).collect();
         let text = match name {
-            Name::Master => hls::multivariant(&windows),
+            Name::Master => hls::multivariant(&windows, &state.subtitles),
             Name::Mpd => {
                 let published = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let base = self.config.public_url.as_ref();

@@ -152,6 +152,7 @@ impl Stage {
         let born_ms = wall_ms(zero);
         let mut state = State::new(slug, &config, &self.key, (zero, born_ms), starts)?;
         state.is_index = true;
+        state.subtitles.clone_from(&followed.subtitles);
         let links = Elsewhere::Source(Links::default());
         let channel = Channel::new(slug.clone(), Arc::default(), config.clone(), Some(links), state);
         let teller = Teller::new(Arc::new(channel), self.origin.clone(), config, ids);

@@ -6,6 +6,7 @@ use super::shelf::Shelf;
 use super::{ChannelConfig, wall_ms};
 use crate::slug::Slug;
 use bytes::Bytes;
+use cmaf::live::hls::Subtitles;
 use cmaf::live::{Part, Rendition, Window};
 use cmaf::{Kind, Track};
 use manifest::live::{Cut, Description, Entry, LiveRendition, MAX_INITS};
@@ -25,6 +26,8 @@ pub(super) struct State {
     pub version: u64,
     /// Whether bytes are dropped once they are signed for: viewers get them where they were published.
     pub is_index: bool,
+    /// Served by somebody else.
+    pub subtitles: Vec<Subtitles>,
     /// The signed description.
     pub sealed: Bytes,
     pub texts: Texts,
@@ -116,6 +119,7 @@ impl State {
             over: false,
             version: 0,
             is_index: false,
+            subtitles: Vec::new(),
             sealed: description.seal(publisher).into(),
             texts: Texts::default(),
             description,

@@ -3,6 +3,7 @@
 
 use super::listing::{List, Listing, Rendition, Resource, Segment, Wanted};
 use super::source::Unusable;
+use cmaf::live::hls::Subtitles;
 use m3u8_rs::{
     AlternativeMedia, AlternativeMediaType, ByteRange, KeyMethod, MasterPlaylist, MediaPlaylist, Playlist,
     VariantStream,
@@ -15,21 +16,26 @@ use std::time::{Duration, SystemTime};
 /// Segments of a playlist that are looked at: the last ones.
 const MAX_SEGMENTS: usize = 4096;
 
+/// Subtitles that are looked at.
+const MAX_SUBTITLES: usize = 64;
+
 /// Tags that are passed on.
 const MARKS: [&str; 3] = ["#EXT-X-DATERANGE:", "#EXT-X-CUE-OUT", "#EXT-X-CUE-IN"];
 
 /// A playlist of either kind.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// The renditions that can be passed on: pictures from the playlist's first variant on, then sound.
-    Multivariant(Vec<Rendition>),
+    /// The renditions that can be passed on: pictures from the playlist's first variant on, then sound; and subtitles.
+    Multivariant(Vec<Rendition>, Vec<Subtitles>),
     Media(Listing),
 }
 
 /// Reads what was found at `base`.
 pub(super) fn read(text: &[u8], base: &Url) -> Result<Read, Unusable> {
     match m3u8_rs::parse_playlist_res(text).map_err(|_| Unusable::NoPlaylist)? {
-        Playlist::MasterPlaylist(master) => Ok(Read::Multivariant(renditions(&master, base)?)),
+        Playlist::MasterPlaylist(master) => {
+            Ok(Read::Multivariant(renditions(&master, base)?, subtitles(&master, base)?))
+        }
         Playlist::MediaPlaylist(media) => Ok(Read::Media(listing(&media, base, marks(text))?)),
     }
 }
@@ -171,6 +177,25 @@ fn renditions(master: &MasterPlaylist, base: &Url) -> Result<Vec<Rendition>, Unu
         renditions.push(Rendition { list: List::Playlist(url), language, wanted: Wanted::Audio });
     }
     Ok(renditions)
+}
+
+/// The first of each name and language.
+fn subtitles(master: &MasterPlaylist, base: &Url) -> Result<Vec<Subtitles>, Unusable> {
+    let mut all: Vec<Subtitles> = Vec::new();
+    for one in master.alternatives.iter().filter(|one| one.media_type == AlternativeMediaType::Subtitles) {
+        let Some(uri) = &one.uri else { continue };
+        let is_known = all.iter().any(|other| other.name == one.name && other.language == one.language);
+        if all.len() >= MAX_SUBTITLES || is_known {
+            continue;
+        }
+        all.push(Subtitles {
+            name: one.name.clone(),
+            language: one.language.clone(),
+            uri: resolve(base, uri)?.to_string(),
+            default: one.default,
+        });
+    }
+    Ok(all)
 }
 
 fn are_sounds(codecs: &str) -> bool {

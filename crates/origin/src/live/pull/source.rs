@@ -5,6 +5,7 @@ use super::listing::{List, Listing, Rendition, Resource, Wanted};
 use super::web::{Web, WebError, shown};
 use super::{PullConfig, dash, hls};
 use bytes::Bytes;
+use cmaf::live::hls::Subtitles;
 use cmaf::mpd::{self, Manifest};
 use reqwest::Url;
 use std::fmt::Display;
@@ -137,6 +138,8 @@ pub(super) struct Source {
     url: Url,
     /// The MPD as it was last read, and when that was; `None` where there are playlists.
     mpd: Mutex<Option<(Instant, Arc<Manifest>)>>,
+    /// What an HLS has of them.
+    pub subtitles: Vec<Subtitles>,
 }
 
 impl Source {
@@ -144,7 +147,7 @@ impl Source {
     pub async fn open(web: Web, url: &Url) -> Result<(Self, Vec<Rendition>), Trouble> {
         let got = web.get(url, None, MAX_PLAYLIST).await.map_err(|why| Trouble::at(url, why))?;
         let base = got.url;
-        let source = Self { web, url: base.clone(), mpd: Mutex::default() };
+        let mut source = Self { web, url: base.clone(), mpd: Mutex::default(), subtitles: Vec::new() };
         let at = |why: Unusable| Trouble::at(url, why);
         let mut renditions = match Form::of(&got.body) {
             Form::Mpd => {
@@ -154,7 +157,10 @@ impl Source {
                 renditions
             }
             Form::Playlist => match hls::read(&got.body, &base).map_err(at)? {
-                hls::Read::Multivariant(renditions) => renditions,
+                hls::Read::Multivariant(renditions, subtitles) => {
+                    source.subtitles = subtitles;
+                    renditions
+                }
                 hls::Read::Media(_) => {
                     vec![Rendition { list: List::Playlist(base), language: None, wanted: Wanted::All }]
                 }
@@ -193,7 +199,7 @@ impl Source {
                 let got = self.web.get(url, None, MAX_PLAYLIST).await.map_err(|why| at(why.into()))?;
                 match hls::read(&got.body, &got.url).map_err(|why| at(why.into()))? {
                     hls::Read::Media(listing) => Ok(listing),
-                    hls::Read::Multivariant(_) => Err(at(Unusable::NoPlaylist.into())),
+                    hls::Read::Multivariant(..) => Err(at(Unusable::NoPlaylist.into())),
                 }
             }
             List::Representation { kind, id, at } => {

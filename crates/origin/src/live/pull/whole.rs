@@ -9,6 +9,7 @@ use super::source::{Source, Trouble, Unusable};
 use super::web::Web;
 use super::{BEGIN, PullConfig};
 use bytes::Bytes;
+use cmaf::live::hls::Subtitles;
 use cmaf::{Kind, Sample, Track};
 use reqwest::Url;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub(in crate::live) struct Followed {
     pub rest: mpsc::Receiver<Result<Whole, Trouble>>,
     /// No segment lasts longer.
     pub target: Duration,
+    /// Served where they are.
+    pub subtitles: Vec<Subtitles>,
     /// What the publisher keeps on offer.
     pub window: Duration,
     _followers: JoinSet<()>,
@@ -108,7 +111,8 @@ pub(in crate::live) async fn follow(config: &PullConfig) -> Result<Followed, Tro
     if !source.lets_pages_read(&first[0].url).await {
         tracing::warn!(stream = %config.name, place = %config.place(), "pages of other sites may not read its segments (no CORS headers): browsers get nothing from there");
     }
-    Ok(Followed { first, rest, target, window, _followers: followers })
+    let subtitles = source.subtitles.clone();
+    Ok(Followed { first, rest, target, subtitles, window, _followers: followers })
 }
 
 /// Pictures from the smallest, then sound.

@@ -8,12 +8,12 @@ fn media(text: &str) -> Result<Listing, Unusable> {
     let text = format!("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:4\n{text}");
     match read(text.as_bytes(), &base())? {
         Read::Media(listing) => Ok(listing),
-        Read::Multivariant(_) => panic!("a media playlist"),
+        Read::Multivariant(..) => panic!("a media playlist"),
     }
 }
 
 fn master(text: &str) -> Result<Vec<(String, Wanted, Option<String>)>, Unusable> {
-    let Read::Multivariant(renditions) = read(format!("#EXTM3U\n{text}").as_bytes(), &base())? else {
+    let Read::Multivariant(renditions, _) = read(format!("#EXTM3U\n{text}").as_bytes(), &base())? else {
         panic!("a multivariant playlist")
     };
     let told = renditions.into_iter().map(|rendition| match rendition.list {
