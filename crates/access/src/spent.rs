@@ -79,3 +79,38 @@ impl core::fmt::Debug for Use {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    proptest! {
+        /// Against a plain list that forgets what is over.
+        #[test]
+        fn what_is_remembered_is_what_has_not_expired(
+            calls in prop::collection::vec((0..4u64, 0..12u8, 1..9u64), 1..200),
+            room in 1..6usize,
+        ) {
+            let mut spent = Spent::new(room);
+            let mut model: Vec<(u8, u64)> = Vec::new();
+            let mut now = 0;
+            for (later, id, life) in calls {
+                now += later;
+                model.retain(|&(_, until)| until > now);
+                let expected = if model.iter().any(|&(known, _)| known == id) {
+                    Err(Denied::Spent)
+                } else if model.len() == room {
+                    Err(Denied::Full)
+                } else {
+                    model.push((id, now + life));
+                    Ok(())
+                };
+                prop_assert_eq!(spent.insert(Timestamp(now), Use([id; 16]), Timestamp(now + life)), expected);
+                prop_assert_eq!(spent.len(), model.len());
+                prop_assert_eq!(spent.by_time.len(), model.len());
+            }
+        }
+    }
+}
