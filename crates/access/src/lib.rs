@@ -66,3 +66,8 @@ pub use spent::Spent;
 pub use stream::{MAX_NAME_LEN, MAX_PREFIXES, MAX_STREAMS, Pattern, PatternError, Stream, Streams, SwarmId};
 pub use time::Timestamp;
 pub use token::Token;
+
+/// The guide's Rust compiles. (`tests/guide.rs` runs the rest.)
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/tokens.md")]
+struct Guide;
