@@ -125,7 +125,8 @@ impl Gate {
 
     /// Decides whether somebody may join. A token that admits is used up by that, for this swarm.
     ///
-    /// The cheap checks come first: signatures are looked at when all else is right.
+    /// The cheap checks come first: signatures are looked at when all else is right. `now` is not to go back: used tokens whose time
+    /// was over are forgotten.
     pub fn admit(&mut self, now: Timestamp, request: &Request<'_>) -> Result<Grant, Denied> {
         if let Some(reason) = self.revoked(&request.stream) {
             return Err(Denied::Revoked(reason));

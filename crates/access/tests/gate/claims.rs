@@ -147,6 +147,18 @@ fn a_claim_that_is_there_twice_is_refused() {
 }
 
 #[test]
+fn depth_costs_nothing_where_it_is_not_looked_at_and_is_refused_where_it_is() {
+    let deep = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let with = |claim: &str, depth: usize| {
+        let claims = good().to_string().replacen('{', &format!(r#"{{"{claim}":{},"#, deep(depth)), 1);
+        judged(&show(&raw(&header().to_string(), &claims))).map(|_| ())
+    };
+    assert_eq!(with("roles", 500), Ok(()));
+    assert_eq!(with("aud", 500).unwrap_err().code(), "malformed");
+    assert_eq!(with("aud", 100).unwrap_err().code(), "malformed");
+}
+
+#[test]
 fn what_is_no_json_object_is_refused() {
     for claims in
         ["", "null", "[]", "7", "{", "{}{}", "\u{feff}{}", &"[".repeat(900), &r#"{"a":"#.repeat(250)]
