@@ -5,12 +5,14 @@
 
 mod doors;
 mod film;
+pub mod gate;
 pub mod live;
 mod table;
 mod viewer;
 
 pub use doors::{live_flv, live_pull, live_rtmp, rtmp_story};
 pub use film::Film;
+pub use gate::access_gate;
 pub use live::manifest_head;
 pub use table::rendezvous_table;
 pub use viewer::{live_parts, session_calls, swarm_live, swarm_operations, swarm_trace};
@@ -23,6 +25,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target; its corpus is in `corpus/<name>`.
 pub const TARGETS: &[Target] = &[
+    ("access_gate", access_gate),
     ("cmaf_check", cmaf_check),
     ("cmaf_demux", cmaf_demux),
     ("cmaf_ingest", cmaf_ingest),

@@ -33,6 +33,6 @@ macro_rules! replays {
 }
 
 replays! {
-    cmaf_check cmaf_demux cmaf_ingest cmaf_live cmaf_progressive live_flv live_pull live_rtmp manifest_head manifest_index
+    access_gate cmaf_check cmaf_demux cmaf_ingest cmaf_live cmaf_progressive live_flv live_pull live_rtmp manifest_head manifest_index
     origin_names rendezvous_table session_calls swarm_live swarm_operations swarm_trace wire_frames
 }

@@ -126,6 +126,14 @@ fn tools(root: &Path) -> Result<Tally> {
             findings.push(format!("{tool} is missing; `make setup` installs it"));
         }
     }
+    // With it the guide's Python signs tokens.
+    let signs = |python| {
+        let imported = Command::new(python).args(["-c", "import cryptography"]).output();
+        imported.is_ok_and(|output| output.status.success())
+    };
+    if !["python3", "/usr/bin/python3"].into_iter().any(signs) {
+        findings.push("no python3 has cryptography; `make setup` installs it".to_owned());
+    }
     for folder in ["player", "e2e"] {
         if !root.join(folder).join("node_modules").is_dir() {
             findings.push(format!("{folder}/node_modules is missing; `make setup` installs it"));

@@ -34,6 +34,12 @@ struct Layer {
 const LAYERS: &[Layer] = &[
     Layer { name: "manifest", purity: NoStd, may_use: &[], outside: Some(&["blake3", "ed25519-dalek"]) },
     Layer { name: "wire", purity: NoStd, may_use: &["manifest"], outside: Some(&[]) },
+    Layer {
+        name: "access",
+        purity: NoStd,
+        may_use: &["manifest"],
+        outside: Some(&["base64", "blake3", "serde", "serde_json", "thiserror"]),
+    },
     Layer { name: "swarm", purity: NoStd, may_use: &["manifest", "wire"], outside: Some(&["libm"]) },
     Layer { name: "abr", purity: NoStd, may_use: &[], outside: Some(&["libm"]) },
     Layer {

@@ -1,7 +1,7 @@
 //! Writes the first corpus: valid inputs, small, the same every time. `cargo run --bin seeds` in `fuzz/`; needs ffmpeg for
 //! the film seeds. What fuzzing adds is named by its hash and stays.
 
-use braidcast_fuzz::{Film, live, live_parts, rtmp_story};
+use braidcast_fuzz::{Film, gate, live, live_parts, rtmp_story};
 use manifest::live::{Chain, Delegation, Entry, Head, Signer};
 use manifest::{Kind, SecretKey, SegmentId, digest};
 use std::collections::VecDeque;
@@ -41,6 +41,9 @@ fn main() {
     put("session_calls", "story", &session(&film));
     films();
     live_answers();
+    for (name, bytes) in gate::seeds() {
+        put("access_gate", name, &bytes);
+    }
 }
 
 /// Three answers of a live stream, the second a delta update, the third of another rendition.
