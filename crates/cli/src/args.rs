@@ -3,9 +3,11 @@
 
 mod live;
 mod secret;
+mod tracker;
 
 pub use live::Live;
 pub use secret::Secret;
+pub use tracker::Tracker;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
@@ -58,6 +60,8 @@ pub enum Verb {
     Seed(Seed),
     /// Keep what an office, a school or a provider's customers watch: fetch it once, give it to viewers and plain players.
     Edge(Edge),
+    /// Be where viewers meet: Braidcast's, WebTorrent's and p2p-media-loader's.
+    Tracker(Tracker),
     /// Show or make the publisher's key.
     #[command(subcommand)]
     Keys(Keys),

@@ -21,6 +21,8 @@ pub struct File {
     pub listen: Option<String>,
     pub data: Option<PathBuf>,
     pub public_url: Option<String>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
     pub cache_mib: Option<u64>,
     pub connections: Option<usize>,
     pub connections_per_net: Option<usize>,

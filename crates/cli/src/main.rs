@@ -21,6 +21,7 @@ mod seed;
 mod serve;
 mod simulate;
 mod stop;
+mod tracker;
 mod uplink;
 mod watch;
 
@@ -56,6 +57,7 @@ fn run(cli: Cli, screen: &Screen) -> Result<ExitCode> {
         Verb::Watch(args) => runtime()?.block_on(watch::run(args, &file, screen)),
         Verb::Seed(args) => runtime()?.block_on(seed::run(args, &file, screen)),
         Verb::Edge(args) => runtime()?.block_on(edge::run(args, &file, screen)),
+        Verb::Tracker(args) => runtime()?.block_on(tracker::run(args, &file, screen)),
         Verb::Keys(verb) => keys::run(verb, &file, screen),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "braidcast", &mut std::io::stdout());

@@ -1,7 +1,6 @@
 //! The WebSocket server round the [`rendezvous`] table: a router to put under a path of an HTTP server, and a handle.
 //!
-//! It opens no port, ends no TLS and sets no socket options: that is the server's business (`TCP_NODELAY` should be on).
-//! It knows nothing of media, and keeps no addresses. Compression is not offered. What it sends and takes in is
+//! A [`Tracker`] opens no port and ends no TLS: [`listener`] does, and any other server may. It knows nothing of media, and keeps no addresses. Compression is not offered. What it sends and takes in is
 //! written down in `docs/spec/tracker.md`.
 //!
 //! The invariant: everything kept for a connection is dropped with the task that serves it, and until then is bounded
@@ -19,8 +18,13 @@
 //! ```
 
 mod connection;
+mod files;
 mod hub;
+pub mod listener;
 mod outbox;
+mod patience;
+pub mod server;
+pub mod tls;
 
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
@@ -30,6 +34,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+pub use files::{RESERVED_FILES, raise_file_limit};
 pub use rendezvous::{Counts, InfoHash, Rate, Stats};
 
 use crate::hub::Hub;

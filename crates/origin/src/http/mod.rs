@@ -4,22 +4,21 @@
 //! It lacks TLS and HTTP/2: a reverse proxy or a CDN in front brings them.
 
 mod counted;
-mod files;
 mod live;
 mod metrics;
 mod names;
 mod pages;
-mod patience;
 mod reply;
 mod serve;
 mod store;
 
-pub use files::{RESERVED_FILES, raise_file_limit};
 pub use metrics::Metrics;
 pub use names::{Class, Folder, FolderKind, Name};
-pub use serve::{Limits, serve, serve_with};
+pub use serve::{serve, serve_with};
 pub use store::{Hot, Missing, Store, Stream};
 pub use tracker::Config as TrackerConfig;
+pub use tracker::listener::Limits;
+pub use tracker::{RESERVED_FILES, raise_file_limit};
 
 pub(crate) use live::media_type;
 pub(crate) use store::gzip;
@@ -135,7 +134,10 @@ impl Origin {
             .layer(middleware::from_fn(only_reading))
             .with_state(self.clone());
         Router::new()
-            .nest_service("/tracker", self.0.tracker.router().layer(middleware::from_fn(serve::hold_place)))
+            .nest_service(
+                "/tracker",
+                self.0.tracker.router().layer(middleware::from_fn(tracker::listener::hold_place)),
+            )
             .merge(pages)
             .layer(middleware::from_fn_with_state(self.clone(), every_answer))
     }

@@ -1,54 +1,11 @@
-//! The listener: takes connections in, within limits, and gives them to the router. Its invariant: a connection that sends
-//! no request, or does not take its answer, ends by itself.
+//! The origin on a listener.
 
 use super::Origin;
-use super::patience::{GRACE, Patient};
 use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, Response, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::IntoResponse;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tower::ServiceExt;
-
-/// Limits of the listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Open connections; WebSockets of the tracker count with the tracker, not here.
-    pub connections: usize,
-    /// Open connections from one neighbourhood: an IPv4 /24 or an IPv6 /48.
-    pub per_neighbourhood: usize,
-    /// WebSockets of the tracker from one neighbourhood, beside the connections.
-    pub sockets_per_neighbourhood: usize,
-    /// Whether loopback is no neighbourhood, for a proxy may be there.
-    pub loopback_exempt: bool,
-    /// Within this time a request's headers must have come, from the moment the connection is free for one.
-    pub header_time: Duration,
-    /// How long a write may stand still.
-    pub write_grace: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 8192,
-            per_neighbourhood: 256,
-            sockets_per_neighbourhood: 1024,
-            loopback_exempt: true,
-            header_time: Duration::from_secs(15),
-            write_grace: GRACE,
-        }
-    }
-}
+use tracker::listener::{self, Door, Limits};
 
 /// Serves `origin` on `listener` until `stop` resolves; then says goodbye to the tracker's members.
 pub async fn serve(listener: TcpListener, origin: Origin, limits: Limits, stop: impl Future<Output = ()>) {
@@ -64,138 +21,11 @@ pub async fn serve_with(
     stop: impl Future<Output = ()>,
 ) {
     let router = further.unwrap_or_default().merge(origin.router());
-    let room = Arc::new(Semaphore::new(limits.connections));
-    let neighbourhoods = Neighbourhoods::new(limits.per_neighbourhood, limits.loopback_exempt);
-    let sockets = Neighbourhoods::new(limits.sockets_per_neighbourhood, limits.loopback_exempt);
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        let next = async {
-            let permit = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
-            (permit, listener.accept().await)
-        };
-        let (permit, accepted) = tokio::select! {
-            next = next => next,
-            () = &mut stop => break,
-        };
-        let (socket, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                if is_about_one_connection(&error) {
-                    continue;
-                }
-                // Usually out of file descriptors: wait for some to come free.
-                tracing::warn!(%error, "cannot take a connection in");
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                continue;
-            }
-        };
-        let Some(place) = neighbourhoods.enter(address.ip()) else { continue };
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
-        }
-        let counted = origin.metrics().connected();
-        let router = router.clone();
-        let from = From { address, sockets: Arc::clone(&sockets) };
-        tokio::spawn(async move {
-            let _held = (permit, place, counted);
-            let socket = TokioIo::new(Patient::new(socket, limits.write_grace));
-            connection(socket, router, from, limits).await;
-        });
-    }
+    let counting = origin.clone();
+    let door = Door { counted: Some(Arc::new(move || Box::new(counting.metrics().connected()))), tls: None };
+    listener::serve(listener, router, limits, door, stop).await;
     let goodbye = tokio::time::timeout(Duration::from_secs(2), origin.tracker().shutdown());
     if goodbye.await.is_err() {
         tracing::debug!("some members of the tracker did not say goodbye");
-    }
-}
-
-/// Where a request comes from, for [`hold_place`].
-#[derive(Clone, Debug)]
-struct From {
-    address: SocketAddr,
-    sockets: Arc<Neighbourhoods>,
-}
-
-/// Gives a request that becomes a WebSocket a place in its neighbourhood, which it keeps until the socket closes: the
-/// connection's own place ends with the upgrade.
-pub(super) async fn hold_place(mut request: Request<Body>, next: Next) -> Response<Body> {
-    if let Some(From { address, sockets }) = request.extensions().get() {
-        let Some(place) = sockets.enter(address.ip()) else {
-            let text = "Too many connections come from your network.\n";
-            return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
-        };
-        request.extensions_mut().insert(tracker::Hold::new(place));
-    }
-    next.run(request).await
-}
-
-async fn connection(socket: TokioIo<Patient>, router: Router, from: From, limits: Limits) {
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(from.clone());
-        router.clone().oneshot(request.map(axum::body::Body::new))
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_buf_size(64 << 10)
-        .serve_connection(socket, service)
-        .with_upgrades()
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "a connection ended");
-    }
-}
-
-fn is_about_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-/// How many connections come from where.
-#[derive(Debug)]
-struct Neighbourhoods {
-    most: usize,
-    loopback_exempt: bool,
-    open: Mutex<BTreeMap<IpAddr, usize>>,
-}
-
-impl Neighbourhoods {
-    fn new(most: usize, loopback_exempt: bool) -> Arc<Self> {
-        Arc::new(Self { most, loopback_exempt, open: Mutex::default() })
-    }
-
-    fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let address = address.to_canonical();
-        if address.is_loopback() && self.loopback_exempt {
-            return Some(Place(None));
-        }
-        let prefix = match address {
-            IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (!0 << 80)).into(),
-        };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(prefix).or_default();
-        if *count >= self.most {
-            return None;
-        }
-        *count += 1;
-        Some(Place(Some((Arc::clone(self), prefix))))
-    }
-}
-
-/// A connection's place in its neighbourhood.
-#[derive(Debug)]
-struct Place(Option<(Arc<Neighbourhoods>, IpAddr)>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some((neighbourhoods, prefix)) = &self.0 {
-            let mut open = neighbourhoods.open.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(count) = open.get_mut(prefix) {
-                *count -= 1;
-                if *count == 0 {
-                    open.remove(prefix);
-                }
-            }
-        }
     }
 }

@@ -1,8 +1,7 @@
 //! Open files: every connection is one, and the system allows a process only so many. Its invariant: connections leave
-//! [`RESERVED_FILES`] for everything else, so that taking the last one in never keeps a segment from being read.
+//! [`RESERVED_FILES`] for everything else, so that taking the last one in never keeps a file from being read.
 
-use super::Limits;
-use tracker::Config as TrackerConfig;
+use crate::{Config, listener::Limits};
 
 /// Files for all but connections: films being read, the log, the encoder's pipes.
 pub const RESERVED_FILES: u64 = 512;
@@ -28,7 +27,7 @@ pub fn raise_file_limit() -> Option<u64> {
 
 impl Limits {
     /// Lowers the connections here and the tracker's until both fit into `files`, in proportion; says whether it had to.
-    pub fn fit_into(&mut self, files: u64, tracker: &mut TrackerConfig) -> bool {
+    pub fn fit_into(&mut self, files: u64, tracker: &mut Config) -> bool {
         let room = files.saturating_sub(RESERVED_FILES).max(LEAST);
         let (here, there) = (self.connections as u64, tracker.table.connections as u64);
         if here.saturating_add(there) <= room {
@@ -50,13 +49,13 @@ mod tests {
     #[test]
     fn connections_and_files_for_all_else_fit_into_the_limit() {
         for files in [0, 100, 529, 1024, 4096, 28_000] {
-            let (mut limits, mut tracker) = (Limits::default(), TrackerConfig::default());
+            let (mut limits, mut tracker) = (Limits::default(), Config::default());
             assert!(limits.fit_into(files, &mut tracker), "{files}");
             let sum = (limits.connections + tracker.table.connections) as u64;
             assert_eq!(sum, files.saturating_sub(RESERVED_FILES).max(LEAST));
             assert!(limits.connections > 0 && tracker.table.connections > limits.connections);
         }
-        let (mut limits, mut tracker) = (Limits::default(), TrackerConfig::default());
+        let (mut limits, mut tracker) = (Limits::default(), Config::default());
         assert!(!limits.fit_into(1 << 20, &mut tracker));
         assert_eq!(limits, Limits::default());
     }

@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How long a write may stand still.
-pub const GRACE: Duration = Duration::from_secs(30);
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
 /// What a reader must take on average.
 const LEAST_BYTES_PER_S: f64 = 1024.0;
 
 /// A TCP connection with a limit to its patience.
 #[derive(Debug)]
-pub struct Patient {
+pub(crate) struct Patient {
     socket: TcpStream,
     grace: Duration,
     /// When patience ends; `None` while nothing waits.
@@ -25,7 +25,7 @@ pub struct Patient {
 
 impl Patient {
     /// Wraps `socket`; a write may stand still for `grace`.
-    pub fn new(socket: TcpStream, grace: Duration) -> Self {
+    pub(crate) fn new(socket: TcpStream, grace: Duration) -> Self {
         Self { socket, grace, ends: None }
     }
 

@@ -1,0 +1,37 @@
+//! What `braidcast tracker` can be told.
+
+use clap::Args;
+use std::path::PathBuf;
+
+const AFTER_TRACKER: &str = "\
+Examples:
+  braidcast tracker                                 on port 7070, without TLS
+  braidcast tracker --listen :443 --tls-cert fullchain.pem --tls-key privkey.pem
+                                                    wss://, with the certificate of this host
+  braidcast watch URL --tracker ws://localhost:7070 a viewer who meets others there
+
+Pages name it by its address, with any path: WebTorrent's and p2p-media-loader's as one of their trackers (announce), \
+<braidcast-player> by its attribute tracker. /healthz, /metrics (Prometheus) and /stats.json are on the same port.";
+
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_TRACKER)]
+pub struct Tracker {
+    /// Address and port; :PORT for all addresses of this machine [default: :7070].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_LISTEN")]
+    pub listen: Option<String>,
+    /// Certificates for wss://, the server's first, PEM. The file is read again on SIGHUP, and once an hour.
+    #[arg(long, value_name = "FILE", env = "BRAIDCAST_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate, PEM.
+    #[arg(long, value_name = "FILE", env = "BRAIDCAST_TLS_KEY")]
+    pub tls_key: Option<PathBuf>,
+    /// Address under which it is reached, for what is printed (behind a proxy, for example).
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Most connections at a time [default: as many as the system lets it open].
+    #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS")]
+    pub connections: Option<usize>,
+    /// Most connections at a time from one IPv4 /24 or IPv6 /48 [default: 1024]. Raise it behind a proxy.
+    #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
+    pub connections_per_net: Option<usize>,
+}

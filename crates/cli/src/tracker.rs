@@ -1,0 +1,154 @@
+//! `braidcast tracker`: where viewers meet, as a server of its own.
+
+use crate::args::Tracker as Args;
+use crate::config::File;
+use crate::progress::Screen;
+use crate::{Wrong, links, say, stop};
+use anyhow::{Context, Result, bail};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tracker::listener::{self, Door, Limits};
+use tracker::server::Server;
+use tracker::tls::Tls;
+use tracker::{Config, RESERVED_FILES, Tracker, raise_file_limit};
+
+/// Where it listens until something else is said.
+const LISTEN: &str = ":7070";
+/// HTTP requests that may be answered beside the WebSockets.
+const ASKING: usize = 512;
+/// How often certificates are looked at.
+const CERTIFICATES: Duration = Duration::from_secs(3600);
+/// Members say goodbye within so long.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
+    let tls = tls(&args, file).map_err(Wrong::wrap)?;
+    let (limits, config) = limits(&args, file, screen);
+    let address = args.listen.as_ref().or(file.listen.as_ref()).map_or(LISTEN, String::as_str);
+    let listener = bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; choose another with --listen ADDRESS:PORT"))
+        .map_err(Wrong::wrap)?;
+    let stop = stop::requested();
+    let tracker = Tracker::new(config);
+    let server = Server::new(tracker.clone());
+    say!("Braidcast {}", env!("CARGO_PKG_VERSION"));
+    let public_url = args.public_url.as_deref().or(file.public_url.as_deref());
+    for base in links::bases(listener.local_addr()?, public_url) {
+        let base = if tls.is_some() { base.replacen("http://", "https://", 1) } else { base };
+        say!("tracker    {}", base.replacen("http", "ws", 1));
+        say!("figures    {base}/metrics  {base}/stats.json");
+    }
+
+    let counting = server.clone();
+    let counted: Arc<dyn Fn() -> Box<dyn std::any::Any + Send> + Send + Sync> =
+        Arc::new(move || Box::new(counting.connected()));
+    let door = Door { tls: tls.clone(), counted: Some(counted) };
+    let (stop_serving, stopped) = oneshot::channel::<()>();
+    let router = server.router();
+    let serving = tokio::spawn(async move {
+        let stopped = async {
+            stopped.await.ok(); // dropped or sent: both mean stop
+        };
+        listener::serve(listener, router, limits, door, stopped).await;
+    });
+    let code = tokio::select! {
+        code = stop => code,
+        () = renew(tls.as_ref()) => ExitCode::SUCCESS,
+        () = screen.follow(async || line(&tracker)) => ExitCode::SUCCESS,
+    };
+    server.drain();
+    drop(stop_serving);
+    serving.await.ok(); // it has nothing to say
+    if tokio::time::timeout(GOODBYE, tracker.shutdown()).await.is_err() {
+        tracing::debug!("some members did not say goodbye");
+    }
+    Ok(code)
+}
+
+/// Listens; `:PORT` is every address of this machine, of both families where it has both.
+async fn bind(address: &str) -> std::io::Result<TcpListener> {
+    match address.strip_prefix(':') {
+        None => TcpListener::bind(address).await,
+        Some(port) => match TcpListener::bind(format!("[::]:{port}")).await {
+            Ok(listener) => Ok(listener),
+            Err(_) => TcpListener::bind(format!("0.0.0.0:{port}")).await,
+        },
+    }
+}
+
+fn tls(args: &Args, file: &File) -> Result<Option<Tls>> {
+    let certificate = args.tls_cert.as_ref().or(file.tls_cert.as_ref());
+    let key = args.tls_key.as_ref().or(file.tls_key.as_ref());
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(Tls::open(certificate, key)?)),
+        _ => bail!("--tls-cert and --tls-key belong together: a certificate, and the key that is its own"),
+    }
+}
+
+/// Reads the certificate again when it may have been renewed.
+async fn renew(tls: Option<&Tls>) {
+    let Some(tls) = tls else { return std::future::pending().await };
+    #[cfg(unix)]
+    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
+    loop {
+        #[cfg(unix)]
+        let told = async {
+            match &mut hangup {
+                Some(hangup) => drop(hangup.recv().await),
+                None => std::future::pending().await,
+            }
+        };
+        #[cfg(not(unix))]
+        let told = std::future::pending();
+        tokio::select! {
+            () = told => {}
+            () = tokio::time::sleep(CERTIFICATES) => {}
+        }
+        if let Err(why) = tls.reload() {
+            tracing::error!(%why, "the certificate is not read again; the old one stays");
+        }
+    }
+}
+
+/// What the settings and the system's limit of open files allow together.
+fn limits(args: &Args, file: &File, screen: &Screen) -> (Limits, Config) {
+    let mut config = Config::default();
+    let asked = args.connections.or(file.connections);
+    let allowed = raise_file_limit().map(|files| {
+        let room = files.saturating_sub(RESERVED_FILES + ASKING as u64).max(16);
+        usize::try_from(room).unwrap_or(usize::MAX)
+    });
+    config.table.connections = match (asked, allowed) {
+        (Some(asked), Some(allowed)) if asked > allowed => {
+            screen.line(&format!(
+                "the system allows {allowed} connections, not {asked}. Raise the limit for more (`ulimit -n`, or LimitNOFILE= of systemd)"
+            ));
+            allowed
+        }
+        (Some(asked), _) => asked.max(1),
+        (None, Some(allowed)) => allowed.min(1 << 20),
+        (None, None) => config.table.connections,
+    };
+    let per_net = args.connections_per_net.or(file.connections_per_net).unwrap_or(1024).max(1);
+    let limits = Limits {
+        connections: config.table.connections.saturating_add(ASKING),
+        per_neighbourhood: per_net,
+        sockets_per_neighbourhood: per_net,
+        ..Limits::default()
+    };
+    (limits, config)
+}
+
+/// What goes on, in a line.
+fn line(tracker: &Tracker) -> String {
+    let stats = tracker.stats();
+    format!(
+        "{} connections, {} peers in {} swarms; {} announces, {} offers, {} answers",
+        stats.connections, stats.members, stats.swarms, stats.announces, stats.offers, stats.answers
+    )
+}

@@ -1,0 +1,150 @@
+//! A tracker on its own: WebSockets at every path, and what those who run it ask for.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    middleware::from_fn,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    registry::{Registry, Unit},
+};
+use serde_json::json;
+
+use crate::{Tracker, listener::hold_place};
+
+/// Figures of a server.
+#[derive(Clone, Debug)]
+pub struct Server(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    tracker: Tracker,
+    begun: Instant,
+    connections: AtomicI64,
+    taken: AtomicU64,
+    draining: AtomicBool,
+}
+
+/// Counts an open connection until it is dropped.
+#[derive(Debug)]
+pub struct Connected(Server);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Server {
+    /// A server round `tracker`.
+    pub fn new(tracker: Tracker) -> Self {
+        let (connections, taken) = (AtomicI64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Inner {
+            tracker,
+            begun: Instant::now(),
+            connections,
+            taken,
+            draining: AtomicBool::new(false),
+        }))
+    }
+
+    /// `/healthz`, `/metrics` and `/stats.json`; at every other path, WebSockets.
+    pub fn router(&self) -> Router {
+        let sockets = self.0.tracker.router().layer(from_fn(hold_place));
+        Router::new()
+            .route("/healthz", get(healthz))
+            .route("/metrics", get(metrics))
+            .route("/stats.json", get(stats))
+            .with_state(self.clone())
+            .fallback_service(sockets)
+    }
+
+    /// Counts a connection that came.
+    pub fn connected(&self) -> Connected {
+        self.0.connections.fetch_add(1, Ordering::Relaxed);
+        self.0.taken.fetch_add(1, Ordering::Relaxed);
+        Connected(self.clone())
+    }
+
+    /// From now on `/healthz` answers 503: load balancers send nobody any more.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Everything as text in the OpenMetrics format.
+    fn metrics(&self) -> String {
+        let stats = self.0.tracker.stats();
+        let mut registry = Registry::with_prefix("braidcast_tracker");
+        let level = |value: usize| ConstGauge::new(value as i64);
+        registry.register(
+            "http_connections",
+            "Open connections",
+            ConstGauge::new(self.0.connections.load(Ordering::Relaxed)),
+        );
+        registry.register("connections", "Open WebSockets", level(stats.connections));
+        registry.register("members", "Members of all swarms", level(stats.members));
+        registry.register("swarms", "Swarms with members", level(stats.swarms));
+        let draining = i64::from(self.0.draining.load(Ordering::Relaxed));
+        registry.register("draining", "Whether it is about to stop", ConstGauge::new(draining));
+        let sums = [
+            ("taken", "Connections taken in", self.0.taken.load(Ordering::Relaxed)),
+            ("announces", "Announces carried out", stats.announces),
+            ("offers", "Offers passed on", stats.offers),
+            ("answers", "Answers passed on", stats.answers),
+            ("unexpected_answers", "Answers that nobody waited for, dropped", stats.unexpected_answers),
+            ("refused", "Messages refused with an error", stats.refused),
+        ];
+        for (name, help, sum) in sums {
+            registry.register(name, help, ConstCounter::new(sum));
+        }
+        let up = ConstGauge::new(self.0.begun.elapsed().as_secs_f64());
+        registry.register_with_unit("up", "Since the start", Unit::Seconds, up);
+        let mut text = String::new();
+        encode(&mut text, &registry).expect("writing to a String does not fail");
+        text
+    }
+}
+
+async fn healthz(State(server): State<Server>) -> Response {
+    match server.0.draining.load(Ordering::Relaxed) {
+        false => "ok\n".into_response(),
+        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
+    }
+}
+
+async fn metrics(State(server): State<Server>) -> Response {
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, media_type)], server.metrics()).into_response()
+}
+
+async fn stats(State(server): State<Server>) -> Response {
+    let stats = server.0.tracker.stats();
+    let headers = [(header::CACHE_CONTROL, "no-store"), (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")];
+    let figures = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptimeSeconds": server.0.begun.elapsed().as_secs(),
+        "connections": stats.connections,
+        "peers": stats.members,
+        "swarms": stats.swarms,
+        "announces": stats.announces,
+        "offers": stats.offers,
+        "answers": stats.answers,
+        "unexpectedAnswers": stats.unexpected_answers,
+        "refused": stats.refused,
+        "draining": server.0.draining.load(Ordering::Relaxed),
+    });
+    (headers, Json(figures)).into_response()
+}
