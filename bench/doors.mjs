@@ -12,7 +12,7 @@ const CASES = {
 
 const how = options(
     "What encoders that are cut off leave behind, and a stream of hours: node bench/doors.mjs [case]... [option value]...",
-    { minutes: 10, cutEveryS: 30, backS: 12, hours: 2, times: 8, dvr: "10m", seed: 1 },
+    { minutes: 10, cutEveryS: 30, backS: 12, hours: 2, times: 8, dvr: "4m", seed: 1 },
     Object.keys(CASES),
 );
 for (const name of how.cases) {
