@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use crate::{
+    Hold,
     frame::{self, Broken, Event, Reader},
     hub::{Guest, Membership},
     outbox,
@@ -70,11 +71,15 @@ impl From<outbox::End> for End {
     }
 }
 
-/// Serves a connection after its handshake.
-pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: S, guest: Guest) {
+/// Serves a connection after its handshake. There are as many of these futures as connections, so that each is small:
+/// it has no second place for what it is called with, and what is needed once, at the end, is made then.
+pub(crate) fn serve<S>(socket: S, guest: Guest, hold: Option<Hold>) -> impl Future<Output = ()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let Guest { membership, place } = guest;
-    let config = membership.config().clone();
     let now = Instant::now();
+    let config = membership.config();
     let mut connection = Connection {
         socket,
         reader: Reader::new(config.table.message_bytes),
@@ -84,24 +89,15 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(socket: S, guest: G
         spoken: now,
         tick: now + config.ping_every,
     };
-    let mut timer = pin!(sleep_until(connection.tick));
-    let end = poll_fn(|cx| connection.poll(cx, &membership, timer.as_mut())).await;
-    tracing::debug!(?end, "connection ends");
-    let Unsent { mut bytes, at, .. } = std::mem::take(&mut connection.unsent);
-    let mut last = bytes.split_off(at);
-    if end == End::Flood {
-        // The reason, if it can still be read.
-        membership.outbox().take_all(&mut last);
+    async move {
+        let end = {
+            let mut timer = pin!(sleep_until(connection.tick));
+            poll_fn(|cx| connection.poll(cx, &membership, timer.as_mut())).await
+        };
+        tracing::debug!(?end, "connection ends");
+        Box::pin(connection.end(end, membership)).await;
+        drop((place, hold));
     }
-    drop(membership);
-    if push_end(&mut last, end) {
-        let _ = timeout(config.close_within, connection.close(&last, end)).await;
-    }
-    if matches!(end, End::TooBig | End::Broken) {
-        // What was not read makes the system reset the connection, and the reset can overtake the reason.
-        sleep(config.close_within).await;
-    }
-    drop(place);
 }
 
 struct Connection<S> {
@@ -243,6 +239,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if !more {
                 return Ok(Poll::Ready(()));
             }
+        }
+    }
+
+    /// Leaves the swarms, and says why if somebody is there to read it.
+    async fn end(&mut self, end: End, membership: Membership) {
+        let Unsent { mut bytes, at, .. } = std::mem::take(&mut self.unsent);
+        let mut last = bytes.split_off(at);
+        if end == End::Flood {
+            // The reason, if it can still be read.
+            membership.outbox().take_all(&mut last);
+        }
+        let close_within = membership.config().close_within;
+        drop(membership);
+        if push_end(&mut last, end) {
+            let _ = timeout(close_within, self.close(&last, end)).await;
+        }
+        if matches!(end, End::TooBig | End::Broken) {
+            // What was not read makes the system reset the connection, and the reset can overtake the reason.
+            sleep(close_within).await;
         }
     }
 

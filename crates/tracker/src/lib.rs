@@ -135,9 +135,9 @@ async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response 
     let hold = request.extensions_mut().remove::<Hold>();
     tokio::spawn(async move {
         if let Ok(socket) = upgrade.await {
-            connection::serve(TokioIo::new(socket), guest).await;
+            // A task of its own: this one has the handshake in it.
+            tokio::spawn(connection::serve(TokioIo::new(socket), guest, hold));
         }
-        drop(hold);
     });
     response
 }
