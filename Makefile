@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 BIN := target/release/braidcast
-BENCHES := swarm capped hostile outage players native seed seek edge links live lines doors
+BENCHES := swarm capped hostile outage players native seed seek edge links live lines doors tracker
 
 help: ## This list.
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ bench-links: ## What a native node's links cost beside the bare WebRTC stack.
 	@$(CARGO) build --release --package braidcast-node --example links
 	@node bench/links.mjs
 
+bench-tracker: ## The tracker beside the field's, and in a crowd and under attack (half an hour more).
+	@scripts/setup.sh test
+	@scripts/trackers.sh
+	@node bench/tracker.mjs
+
 bench-%: build ## One of: swarm, capped, hostile, outage, players, native, seed, seek, edge, live, lines, doors.
 	@scripts/setup.sh test
 	@node bench/$*.mjs
@@ -56,4 +61,4 @@ fmt: ## Formats the Rust code.
 clean: ## Removes what was built, made and fetched.
 	@rm -rf target fuzz/target player/dist player/node_modules e2e/node_modules .cache .data
 
-.PHONY: help setup demo build player test bench bench-links sim netlab soak fuzz fmt clean
+.PHONY: help setup demo build player test bench bench-links bench-tracker sim netlab soak fuzz fmt clean

@@ -1,6 +1,10 @@
 //! A tracker on its own: prints its URL, serves until it is interrupted.
 //!
-//!     cargo run -p braidcast-tracker --example tracker -- [ADDRESS:PORT]
+//!     cargo run -p braidcast-tracker --example tracker -- [ADDRESS:PORT] [--unlimited]
+//!
+//! `--unlimited` takes as many messages as come from one connection, for measuring.
+
+use std::time::Duration;
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
@@ -8,12 +12,20 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tracker::{Config, Tracker};
+use tracker::{Config, Rate, Tracker};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
-    let tracker = Tracker::new(Config::default());
+    let (flags, mut addresses): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let address = addresses.pop().unwrap_or_else(|| "127.0.0.1:0".to_owned());
+    let mut config = Config::default();
+    for flag in flags {
+        anyhow::ensure!(flag == "--unlimited", "there is no {flag}");
+        let all = Rate { burst: u32::MAX, every: Duration::from_nanos(1) };
+        (config.table.messages, config.table.announces, config.table.directed) = (all, all, all);
+    }
+    let tracker = Tracker::new(config);
     let app = axum::Router::new().nest_service("/tracker", tracker.router());
     let listener =
         TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;

@@ -1,26 +1,49 @@
 //! One connection, from its first message to its close.
+//!
+//! The invariant: a connection that waits holds no buffer. What comes is read into a buffer of its thread, and what
+//! goes out is gathered in one; only what is not whole yet, or not taken by the other side, is the connection's own.
 
-use std::time::Duration;
-
-use axum::{
-    Error,
-    extract::ws::{CloseFrame, Message, WebSocket, close_code},
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
 };
-use futures_util::SinkExt;
+
 use rendezvous::Verdict;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
-use tokio_tungstenite::tungstenite;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    time::{Instant, Sleep, sleep, sleep_until, timeout},
+};
 
 use crate::{
+    Hold,
+    frame::{self, Broken, Event, Reader},
     hub::{Guest, Membership},
-    outbox::{Outbox, Overflown},
+    outbox,
 };
+
+/// What a thread reads at a time, in bytes.
+const READ_BYTES: usize = 16 * 1024;
+/// So often a connection is read from, then it is the others' turn.
+const READS: usize = 4;
+/// What a connection writes at a time, in bytes, about.
+const WRITE_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// What the connections of a thread read into, and what they write from: one at a time, and never across a wait.
+    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+    static WRITE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The other side closed it, or it broke.
+    /// It broke.
     Gone,
+    /// The other side closes it.
+    Left,
     GoingAway,
     TooBig,
     Broken,
@@ -30,136 +53,276 @@ enum End {
     Idle,
 }
 
-pub(crate) async fn serve(mut socket: WebSocket, guest: Guest) {
-    let Guest { membership, mut closing } = guest;
-    let config = membership.config().clone();
-    let end = tokio::select! {
-        end = converse(&mut socket, &membership) => end,
-        _ = closing.wait_for(|&closing| closing) => End::GoingAway,
-    };
-    tracing::debug!(?end, "connection ends");
-    let outbox = membership.outbox().clone();
-    drop(membership);
-    if end == End::Flood {
-        // The reason, if it can still be read.
-        let _ = flush(&mut socket, &outbox, config.close_within).await;
-    }
-    if let Some(frame) = frame(end) {
-        let _ = timeout(config.close_within, close(&mut socket, frame)).await;
-    }
-    if end == End::TooBig {
-        // What was not read makes the system reset the connection, and the reset can overtake the reason.
-        sleep(config.close_within).await;
+impl From<Broken> for End {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Frame => Self::Broken,
+            Broken::TooBig => Self::TooBig,
+        }
     }
 }
 
-async fn converse(socket: &mut WebSocket, membership: &Membership) -> End {
+impl From<outbox::End> for End {
+    fn from(end: outbox::End) -> Self {
+        match end {
+            outbox::End::Overflown => Self::Slow,
+            outbox::End::GoingAway => Self::GoingAway,
+        }
+    }
+}
+
+/// Serves a connection after its handshake. There are as many of these futures as connections, so that each is small:
+/// it has no second place for what it is called with, and what is needed once, at the end, is made then.
+pub(crate) fn serve<S>(socket: S, guest: Guest, hold: Option<Hold>) -> impl Future<Output = ()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let Guest { membership, place } = guest;
+    let now = Instant::now();
     let config = membership.config();
-    let outbox = membership.outbox();
-    let mut ticks = interval_at(Instant::now() + config.ping_every, config.ping_every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut heard = Instant::now();
-    let mut spoken = heard;
-    loop {
-        tokio::select! {
-            received = socket.recv() => {
-                let verdict = match received {
-                    Some(Ok(Message::Text(text))) => {
-                        spoken = Instant::now();
-                        membership.handle(text.as_bytes())
-                    }
-                    Some(Ok(Message::Binary(bytes))) => {
-                        spoken = Instant::now();
-                        membership.handle(&bytes)
-                    }
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => membership.charge(),
-                    Some(Ok(Message::Close(_))) | None => return End::Gone,
-                    Some(Err(error)) => return end_of(error),
-                };
-                heard = Instant::now();
-                if verdict == Verdict::Close {
-                    return End::Flood;
+    let mut connection = Connection {
+        socket,
+        reader: Reader::new(config.table.message_bytes),
+        unsent: Unsent::default(),
+        control: Vec::new(),
+        heard: now,
+        spoken: now,
+        tick: now + config.ping_every,
+    };
+    async move {
+        let end = {
+            let mut timer = pin!(sleep_until(connection.tick));
+            poll_fn(|cx| connection.poll(cx, &membership, timer.as_mut())).await
+        };
+        tracing::debug!(?end, "connection ends");
+        Box::pin(connection.end(end, membership)).await;
+        drop((place, hold));
+    }
+}
+
+struct Connection<S> {
+    socket: S,
+    reader: Reader,
+    unsent: Unsent,
+    /// Of pings and pongs the frames that go out before the next texts.
+    control: Vec<u8>,
+    heard: Instant,
+    spoken: Instant,
+    /// When it is pinged next.
+    tick: Instant,
+}
+
+/// What was taken out of the outbox and is not written.
+#[derive(Default)]
+struct Unsent {
+    bytes: Vec<u8>,
+    at: usize,
+    /// Bytes of texts in it.
+    texts: usize,
+    /// Since when the other side takes nothing of it.
+    since: Option<Instant>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn poll(&mut self, cx: &mut Context<'_>, membership: &Membership, timer: Pin<&mut Sleep>) -> Poll<End> {
+        match self.converse(cx, membership, timer) {
+            Ok(()) => Poll::Pending,
+            Err(end) => Poll::Ready(end),
+        }
+    }
+
+    /// Does all that can be done without waiting.
+    fn converse(
+        &mut self,
+        cx: &mut Context<'_>,
+        membership: &Membership,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Result<(), End> {
+        loop {
+            let mut reads = 0;
+            // Who does not take its replies is not heard either.
+            while self.poll_write(cx, membership)?.is_ready() && self.poll_read(cx, membership)?.is_ready() {
+                reads += 1;
+                if reads == READS {
+                    cx.waker().wake_by_ref();
+                    break;
                 }
             }
-            () = outbox.changed() => {
-                if let Err(end) = flush(socket, outbox, config.write_within).await {
-                    return end;
-                }
+            let config = membership.config();
+            let slow_at = self.unsent.since.map(|since| since + config.write_within);
+            let due = slow_at.map_or(self.tick, |at| at.min(self.tick));
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
             }
-            _ = ticks.tick() => {
+            if timer.as_mut().poll(cx).is_pending() {
+                return Ok(());
+            }
+            let now = Instant::now();
+            if slow_at.is_some_and(|at| at <= now) {
+                return Err(End::Slow);
+            }
+            if self.tick <= now {
+                self.tick = now + config.ping_every;
                 membership.expire();
-                if heard.elapsed() >= config.silent_after {
-                    return End::Silent;
+                if now - self.heard >= config.silent_after {
+                    return Err(End::Silent);
                 }
                 // Its memberships are over by then, and a client that still wants something announces in time.
-                if spoken.elapsed() >= config.table.lifetime() {
-                    return End::Idle;
+                if now - self.spoken >= config.table.lifetime() {
+                    return Err(End::Idle);
                 }
-                let ping = socket.send(Message::Ping(Default::default()));
-                if !matches!(timeout(config.write_within, ping).await, Ok(Ok(()))) {
-                    return End::Slow;
+                if self.control.is_empty() {
+                    frame::push_ping(&mut self.control);
                 }
             }
         }
     }
-}
 
-/// Writes what waits, in as few writes as it takes.
-async fn flush(socket: &mut WebSocket, outbox: &Outbox, within: Duration) -> Result<(), End> {
-    loop {
-        let texts = outbox.take().map_err(|Overflown| End::Slow)?;
-        if texts.is_empty() {
-            return Ok(());
-        }
-        let bytes = texts.iter().map(|text| text.len()).sum();
-        let write = timeout(within, async {
-            for text in texts {
-                socket.feed(Message::Text(text)).await?;
+    /// Ready once there was something, and it is dealt with.
+    fn poll_read(&mut self, cx: &mut Context<'_>, membership: &Membership) -> Result<Poll<()>, End> {
+        READ.with_borrow_mut(|buffer| {
+            let Poll::Ready(read) = poll_read(&mut self.socket, cx, buffer) else { return Ok(Poll::Pending) };
+            let Self { reader, control, heard, spoken, .. } = self;
+            *heard = Instant::now();
+            reader.take(read.map_err(|_| End::Gone)?, |event| {
+                let verdict = match event {
+                    Event::Message(message) => {
+                        *spoken = *heard;
+                        membership.handle(message)
+                    }
+                    Event::Ping(ping) => {
+                        // Of several pings the last may be answered for all (5.5.3).
+                        control.clear();
+                        frame::push_pong(control, ping);
+                        membership.charge()
+                    }
+                    Event::Pong => membership.charge(),
+                    Event::Close => return Err(End::Left),
+                };
+                if verdict == Verdict::Close { Err(End::Flood) } else { Ok(()) }
+            })?;
+            Ok(Poll::Ready(()))
+        })
+    }
+
+    /// Writes what waits, in as few writes as it takes. Ready when nothing is left.
+    fn poll_write(&mut self, cx: &mut Context<'_>, membership: &Membership) -> Result<Poll<()>, End> {
+        let Self { socket, unsent, control, .. } = self;
+        let outbox = membership.outbox();
+        loop {
+            if unsent.poll(socket, cx)?.is_pending() {
+                return match outbox.poll_end(cx) {
+                    Poll::Ready(end) => Err(end.into()),
+                    Poll::Pending => Ok(Poll::Pending),
+                };
             }
-            socket.flush().await
-        });
-        tokio::pin!(write);
-        let written = loop {
-            tokio::select! {
-                written = &mut write => break written,
-                () = outbox.changed() => if outbox.overflown() {
-                    return Err(End::Slow);
+            let more = WRITE.with_borrow_mut(|buffer| {
+                buffer.clear();
+                buffer.append(control);
+                let written = std::mem::take(&mut unsent.texts);
+                if let Poll::Ready(taken) = outbox.poll_take(cx, written, WRITE_BYTES, buffer) {
+                    unsent.texts = taken?;
                 }
+                if buffer.is_empty() {
+                    return Ok(false);
+                }
+                let at = match Pin::new(&mut *socket).poll_write(cx, buffer) {
+                    Poll::Ready(Err(_) | Ok(0)) => return Err(End::Gone),
+                    Poll::Ready(Ok(count)) => count,
+                    Poll::Pending => 0,
+                };
+                if at < buffer.len() {
+                    (unsent.bytes, unsent.since) = (buffer[at..].to_vec(), Some(Instant::now()));
+                }
+                Ok(true)
+            })?;
+            if !more {
+                return Ok(Poll::Ready(()));
             }
-        };
-        written.map_err(|_| End::Slow)?.map_err(|_| End::Gone)?;
-        outbox.written(bytes);
+        }
+    }
+
+    /// Leaves the swarms, and says why if somebody is there to read it.
+    async fn end(&mut self, end: End, membership: Membership) {
+        let Unsent { mut bytes, at, .. } = std::mem::take(&mut self.unsent);
+        let mut last = bytes.split_off(at);
+        if end == End::Flood {
+            // The reason, if it can still be read.
+            membership.outbox().take_all(&mut last);
+        }
+        let close_within = membership.config().close_within;
+        drop(membership);
+        if push_end(&mut last, end) {
+            let _ = timeout(close_within, self.close(&last, end)).await;
+        }
+        if matches!(end, End::TooBig | End::Broken) {
+            // What was not read makes the system reset the connection, and the reset can overtake the reason.
+            sleep(close_within).await;
+        }
+    }
+
+    /// Says the last, then waits for the other side to close as well.
+    async fn close(&mut self, last: &[u8], end: End) {
+        if self.socket.write_all(last).await.is_err() || matches!(end, End::Left | End::TooBig | End::Broken)
+        {
+            return;
+        }
+        while poll_fn(|cx| {
+            READ.with_borrow_mut(|buffer| {
+                let read = ready!(poll_read(&mut self.socket, cx, buffer));
+                let Ok(bytes) = read else { return Poll::Ready(false) };
+                let event = |event: Event<'_>| if event == Event::Close { Err(End::Left) } else { Ok(()) };
+                Poll::Ready(self.reader.take(bytes, event).is_ok())
+            })
+        })
+        .await
+        {}
     }
 }
 
-fn end_of(error: Error) -> End {
-    match error.into_inner().downcast_ref::<tungstenite::Error>() {
-        Some(tungstenite::Error::Capacity(_)) => End::TooBig,
-        Some(tungstenite::Error::Protocol(
-            tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        )) => End::Gone,
-        Some(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_)) => End::Broken,
-        _ => End::Gone,
+impl Unsent {
+    /// Ready when all is written.
+    fn poll<S: AsyncWrite + Unpin>(&mut self, socket: &mut S, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
+        while self.at < self.bytes.len() {
+            match Pin::new(&mut *socket).poll_write(cx, &self.bytes[self.at..]) {
+                Poll::Ready(Err(_) | Ok(0)) => return Err(End::Gone),
+                Poll::Ready(Ok(count)) => self.at += count,
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+        (self.bytes, self.at, self.since) = (Vec::new(), 0, None);
+        Ok(Poll::Ready(()))
     }
 }
 
-fn frame(end: End) -> Option<CloseFrame> {
+/// What came, an error if that is the end.
+fn poll_read<'a, S: AsyncRead + Unpin>(
+    socket: &mut S,
+    cx: &mut Context<'_>,
+    buffer: &'a mut [u8],
+) -> Poll<io::Result<&'a mut [u8]>> {
+    let mut read = ReadBuf::new(buffer);
+    ready!(Pin::new(socket).poll_read(cx, &mut read))?;
+    let count = read.filled().len();
+    Poll::Ready(if count == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(&mut buffer[..count]) })
+}
+
+/// Appends the close frame to `last`, unless nobody is there to read it.
+fn push_end(last: &mut Vec<u8>, end: End) -> bool {
     let (code, reason) = match end {
-        End::Gone => return None,
-        End::GoingAway => (close_code::AWAY, "the tracker is going away"),
-        End::TooBig => (close_code::SIZE, "message too long"),
-        End::Broken => (close_code::PROTOCOL, "not a WebSocket frame"),
-        End::Flood => (close_code::POLICY, "too many messages"),
-        End::Slow => (close_code::POLICY, "reads too slowly"),
-        End::Silent => (close_code::AWAY, "no answer to pings"),
-        End::Idle => (close_code::AWAY, "no announce for too long"),
+        End::Gone => return false,
+        End::Left => {
+            frame::push_close(last, None);
+            return true;
+        }
+        End::GoingAway => (1001, "the tracker is going away"),
+        End::TooBig => (1009, "message too long"),
+        End::Broken => (1002, "not a WebSocket frame"),
+        End::Flood => (1008, "too many messages"),
+        End::Slow => (1008, "reads too slowly"),
+        End::Silent => (1001, "no answer to pings"),
+        End::Idle => (1001, "no announce for too long"),
     };
-    Some(CloseFrame { code, reason: reason.into() })
-}
-
-/// Says why, then waits for the other side to close as well.
-async fn close(socket: &mut WebSocket, frame: CloseFrame) {
-    if socket.send(Message::Close(Some(frame))).await.is_ok() {
-        while let Some(Ok(_)) = socket.recv().await {}
-    }
+    frame::push_close(last, Some((code, reason)));
+    true
 }

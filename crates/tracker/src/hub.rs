@@ -1,7 +1,6 @@
 //! The table and the connections' outboxes behind one lock, held for one message at a time and never across a wait.
 
 use std::{
-    collections::BTreeMap,
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -18,20 +17,59 @@ use crate::{Config, outbox::Outbox};
 #[derive(Debug)]
 pub(crate) struct Hub {
     config: Config,
-    /// Turns true at the end. Every connection's task holds a receiver for as long as it runs.
-    closing: watch::Sender<bool>,
+    /// Of each connection's task a receiver, for as long as it runs: so they are counted, and the end of the last is seen.
+    places: watch::Sender<()>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     table: Table,
-    outboxes: BTreeMap<ConnId, Arc<Outbox>>,
-    last_id: u64,
+    outboxes: Outboxes,
+    closing: bool,
     /// Time zero of the table: when the first connection came.
     start: Option<Instant>,
     expired_at: Duration,
     out: Vec<Outgoing>,
+}
+
+/// The outboxes by connection. An id is a place in the lower half and how often that was taken in the upper one, so that
+/// finding one is a step and none comes twice.
+#[derive(Debug, Default)]
+struct Outboxes {
+    places: Vec<(u32, Option<Arc<Outbox>>)>,
+    free: Vec<u32>,
+}
+
+impl Outboxes {
+    fn insert(&mut self, outbox: Arc<Outbox>) -> ConnId {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push((0, None));
+            // Far fewer connections than that have a file descriptor.
+            (self.places.len() - 1) as u32
+        });
+        let (taken, there) = &mut self.places[place as usize];
+        *taken = taken.wrapping_add(1);
+        *there = Some(outbox);
+        ConnId(u64::from(*taken) << 32 | u64::from(place))
+    }
+
+    fn get(&self, id: ConnId) -> Option<&Outbox> {
+        self.places.get(id.0 as u32 as usize)?.1.as_deref()
+    }
+
+    fn remove(&mut self, id: ConnId) {
+        let place = id.0 as u32;
+        if let Some((_, there)) = self.places.get_mut(place as usize)
+            && there.take().is_some()
+        {
+            self.free.push(place);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Outbox> {
+        self.places.iter().filter_map(|(_, there)| there.as_deref())
+    }
 }
 
 impl State {
@@ -47,33 +85,33 @@ impl Hub {
         let table = Table::new(config.table.clone(), seed);
         let state = State {
             table,
-            outboxes: BTreeMap::new(),
-            last_id: 0,
+            outboxes: Outboxes::default(),
+            closing: false,
             start: None,
             expired_at: Duration::ZERO,
             out: Vec::new(),
         };
-        Self { config, closing: watch::Sender::new(false), state: Mutex::new(state) }
-    }
-
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
+        Self { config, places: watch::Sender::new(()), state: Mutex::new(state) }
     }
 
     /// Room for one connection, unless there is none.
     pub(crate) fn admit(self: &Arc<Self>) -> Option<Guest> {
-        let closing = self.closing.subscribe();
-        if *closing.borrow() {
+        let mut state = self.lock();
+        // One that takes its time to close has left the table, and is still there.
+        if state.closing || self.places.receiver_count() >= self.config.table.connections {
             return None;
         }
-        let mut state = self.lock();
-        let id = ConnId(state.last_id + 1);
-        state.table.connect(id).ok()?;
-        state.last_id = id.0;
         let outbox = Arc::new(Outbox::new(self.config.queue_bytes));
-        state.outboxes.insert(id, outbox.clone());
+        let id = state.outboxes.insert(outbox.clone());
+        if state.table.connect(id).is_err() {
+            state.outboxes.remove(id);
+            return None;
+        }
         drop(state);
-        Some(Guest { membership: Membership { hub: self.clone(), id, outbox }, closing })
+        Some(Guest {
+            membership: Membership { hub: self.clone(), id, outbox },
+            place: self.places.subscribe(),
+        })
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -85,10 +123,14 @@ impl Hub {
     }
 
     pub(crate) async fn shutdown(&self) {
-        self.closing.send_replace(true);
+        {
+            let mut state = self.lock();
+            state.closing = true;
+            state.outboxes.iter().for_each(Outbox::go_away);
+        }
         let all = self.config.write_within + self.config.close_within;
-        if timeout(all, self.closing.closed()).await.is_err() {
-            tracing::warn!(connections = self.stats().connections, "connections outlived the shutdown");
+        if timeout(all, self.places.closed()).await.is_err() {
+            tracing::warn!(connections = self.places.receiver_count(), "connections outlived the shutdown");
         }
     }
 
@@ -102,7 +144,8 @@ impl Hub {
 #[derive(Debug)]
 pub(crate) struct Guest {
     pub(crate) membership: Membership,
-    pub(crate) closing: watch::Receiver<bool>,
+    /// To be held for as long as the connection is there in any way.
+    pub(crate) place: watch::Receiver<()>,
 }
 
 /// A connection's place in the hub: dropping it leaves all swarms.
@@ -129,10 +172,10 @@ impl Membership {
         let State { table, outboxes, out, .. } = &mut *state;
         let verdict = table.handle(now, self.id, text, out);
         for Outgoing { to, text, cause } in out.drain(..) {
-            let Some(outbox) = outboxes.get(&to) else { continue };
             match cause {
-                Cause::Receiver => outbox.push(text),
+                Cause::Receiver => self.outbox.push(text),
                 Cause::Other(undelivered) => {
+                    let Some(outbox) = outboxes.get(to) else { continue };
                     if !outbox.push_foreign(text)
                         && let Some(undelivered) = undelivered
                     {
@@ -171,7 +214,7 @@ impl Drop for Membership {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
         state.table.disconnect(self.id);
-        state.outboxes.remove(&self.id);
+        state.outboxes.remove(self.id);
     }
 }
 
@@ -198,7 +241,7 @@ mod tests {
         for (who, peer) in [(&attacker, 1), (&victim, 2)] {
             assert_eq!(who.handle(announce(peer).as_bytes()), Verdict::Stay);
         }
-        attacker.outbox().take().unwrap();
+        attacker.outbox().texts().unwrap();
         for offer in 0..150 {
             let text = format!(
                 r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}","to_peer_id":"{}","offer_id":"{}","offer":{{"type":"offer","sdp":"{}"}}}}"#,
@@ -209,14 +252,14 @@ mod tests {
             );
             assert_eq!(attacker.handle(text.as_bytes()), Verdict::Stay);
         }
-        let told = attacker.outbox().take().unwrap();
+        let told = attacker.outbox().texts().unwrap();
         assert!(told.len() > 140, "{} errors", told.len());
         assert!(told[0].contains("too much waiting") && told[0].contains(&name(2)), "{}", told[0]);
         // The victim has read nothing yet, and its own replies still fit.
         for _ in 0..10 {
             assert_eq!(victim.handle(announce(2).as_bytes()), Verdict::Stay);
         }
-        let waiting = victim.outbox().take().expect("the victim stays");
+        let waiting = victim.outbox().texts().expect("the victim stays");
         assert!(waiting.len() > 10, "some offers came through");
         assert!(waiting.iter().map(|text| text.len()).sum::<usize>() <= 64 * 1024);
     }

@@ -19,6 +19,7 @@
 
 mod connection;
 mod files;
+mod frame;
 mod hub;
 pub mod listener;
 mod outbox;
@@ -29,20 +30,19 @@ pub mod tls;
 use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use axum::{
-    Extension, Router,
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    Router,
+    body::Body,
+    extract::{Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 pub use files::{RESERVED_FILES, raise_file_limit};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 pub use rendezvous::{Counts, InfoHash, Rate, Stats};
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use crate::hub::Hub;
-
-/// What a connection reads into. The library's own default of 128 KiB is most of what an idle connection costs.
-const READ_BUFFER_BYTES: usize = 8 * 1024;
-/// Texts are gathered up to this before they are written: an announce reply and a few offers in one go.
-const WRITE_BUFFER_BYTES: usize = 4 * 1024;
 
 /// Limits of the server, beside those of the table.
 #[derive(Clone, Debug)]
@@ -126,12 +126,9 @@ impl fmt::Debug for Hold {
     }
 }
 
-async fn upgrade(
-    State(hub): State<Arc<Hub>>,
-    hold: Option<Extension<Hold>>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    let Ok(upgrade) = upgrade else {
+async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response {
+    let response = create_response_with_body(&request, Body::empty);
+    let (Ok(response), Some(upgrade)) = (response, request.extensions_mut().remove::<OnUpgrade>()) else {
         let text = "This is a tracker for WebTorrent clients: connect with a WebSocket.\n";
         return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response();
     };
@@ -139,14 +136,12 @@ async fn upgrade(
         let text = "The tracker takes no more connections now.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
     };
-    let message_bytes = hub.config().table.message_bytes;
-    upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(message_bytes)
-        .max_frame_size(message_bytes)
-        .on_upgrade(async move |socket| {
-            connection::serve(socket, guest).await;
-            drop(hold);
-        })
+    let hold = request.extensions_mut().remove::<Hold>();
+    tokio::spawn(async move {
+        if let Ok(socket) = upgrade.await {
+            // A task of its own: this one has the handshake in it.
+            tokio::spawn(connection::serve(TokioIo::new(socket), guest, hold));
+        }
+    });
+    response
 }

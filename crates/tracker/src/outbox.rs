@@ -7,88 +7,160 @@
 use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
 };
 
-use axum::extract::ws::Utf8Bytes;
-use tokio::sync::Notify;
+use crate::frame;
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
     limit_bytes: usize,
     queue: Mutex<Queue>,
-    changed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    texts: VecDeque<Utf8Bytes>,
+    texts: VecDeque<String>,
     /// Of the texts, and of those taken out but not reported as written.
     bytes: usize,
-    overflown: bool,
+    end: Option<End>,
+    /// Of the connection's task while it waits. One wake-up is enough for however many texts come.
+    waker: Option<Waker>,
+    /// What it waits for is not a text, but the end.
+    stuck: bool,
 }
 
-/// More waited than may.
-#[derive(Debug)]
-pub(crate) struct Overflown;
+/// Why there is nothing more to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// More waited than may.
+    Overflown,
+    /// The tracker shuts down.
+    GoingAway,
+}
+
+impl Queue {
+    fn wait(&mut self, cx: &Context<'_>, stuck: bool) {
+        self.stuck = stuck;
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+        }
+    }
+}
 
 impl Outbox {
     pub(crate) fn new(limit_bytes: usize) -> Self {
-        Self { limit_bytes, queue: Mutex::default(), changed: Notify::new() }
+        Self { limit_bytes, queue: Mutex::default() }
     }
 
+    /// Takes in a reply to the connection itself, whose task is at work and takes it out next.
     pub(crate) fn push(&self, text: String) {
         let mut queue = self.lock();
-        if queue.overflown {
+        if queue.end.is_some() {
             return;
         }
         queue.bytes += text.len();
         if queue.bytes > self.limit_bytes {
-            queue.overflown = true;
+            queue.end = Some(End::Overflown);
             queue.texts = VecDeque::new();
         } else {
-            queue.texts.push_back(text.into());
+            queue.texts.push_back(text);
         }
-        drop(queue);
-        self.changed.notify_one();
     }
 
     /// Takes in what another peer sends, if there is room for it.
     pub(crate) fn push_foreign(&self, text: String) -> bool {
         let mut queue = self.lock();
         let bytes = queue.bytes + text.len();
-        if queue.overflown || bytes > self.limit_bytes / 2 {
+        if queue.end.is_some() || bytes > self.limit_bytes / 2 {
             return false;
         }
         queue.bytes = bytes;
-        queue.texts.push_back(text.into());
-        drop(queue);
-        self.changed.notify_one();
+        queue.texts.push_back(text);
+        if !queue.stuck {
+            Self::wake(queue);
+        }
         true
     }
 
-    /// Waits until something was pushed or the box overflew. One task may wait at a time.
-    pub(crate) async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    /// Everything in it, oldest first. No memory is held by an empty box.
-    pub(crate) fn take(&self) -> Result<VecDeque<Utf8Bytes>, Overflown> {
+    /// Ends the connection, with nothing more for it.
+    pub(crate) fn go_away(&self) {
         let mut queue = self.lock();
-        if queue.overflown { Err(Overflown) } else { Ok(std::mem::take(&mut queue.texts)) }
+        queue.end.get_or_insert(End::GoingAway);
+        queue.texts = VecDeque::new();
+        Self::wake(queue);
     }
 
-    pub(crate) fn overflown(&self) -> bool {
-        self.lock().overflown
-    }
-
-    /// Makes room for as many bytes again as were written.
-    pub(crate) fn written(&self, bytes: usize) {
+    /// Notes that what was taken last is written, of which `written` bytes were of texts, and appends the frames of what
+    /// waits to `out`: of all, or of as many as fit into about `most` bytes. Returns how many bytes of texts that are.
+    /// Whoever waits for more is woken when it comes; one task may wait at a time.
+    pub(crate) fn poll_take(
+        &self,
+        cx: &mut Context<'_>,
+        written: usize,
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Poll<Result<usize, End>> {
         let mut queue = self.lock();
-        queue.bytes = queue.bytes.saturating_sub(bytes);
+        queue.bytes = queue.bytes.saturating_sub(written);
+        if let Some(end) = queue.end {
+            return Poll::Ready(Err(end));
+        }
+        let taken = Self::take(&mut queue, most, out);
+        if taken > 0 {
+            return Poll::Ready(Ok(taken));
+        }
+        queue.wait(cx, false);
+        Poll::Pending
+    }
+
+    /// Waits for the end alone, while no more can be written.
+    pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<End> {
+        let mut queue = self.lock();
+        queue.wait(cx, true);
+        queue.end.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Appends the frames of all that waits to `out`.
+    pub(crate) fn take_all(&self, out: &mut Vec<u8>) {
+        Self::take(&mut self.lock(), usize::MAX, out);
+    }
+
+    fn take(queue: &mut Queue, most: usize, out: &mut Vec<u8>) -> usize {
+        let mut taken = 0;
+        while taken < most
+            && let Some(text) = queue.texts.pop_front()
+        {
+            frame::push_text(out, &text);
+            taken += text.len();
+        }
+        if queue.texts.is_empty() {
+            // An empty box holds no memory.
+            queue.texts = VecDeque::new();
+        }
+        taken
+    }
+
+    fn wake(mut queue: MutexGuard<'_, Queue>) {
+        let waker = queue.waker.take();
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         // Nothing in here can panic half way.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All that waits, unless there was an end.
+    #[cfg(test)]
+    pub(crate) fn texts(&self) -> Result<Vec<String>, End> {
+        let mut queue = self.lock();
+        match queue.end {
+            Some(end) => Err(end),
+            None => Ok(std::mem::take(&mut queue.texts).into()),
+        }
     }
 }

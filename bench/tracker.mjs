@@ -1,0 +1,40 @@
+// The tracker beside the field's, and in a crowd and under attack: `node bench/tracker.mjs [case]...`. The others are built by
+// `scripts/trackers.sh`; one that is missing is told of in the report.
+
+import { idling } from "../e2e/lib/machine.mjs";
+import { options } from "../e2e/lib/options.mjs";
+import { Report } from "../e2e/lib/report.mjs";
+import { cost, crowd, flood, latency, memory, oneSwarm } from "../e2e/scenarios/tracker.mjs";
+import { build } from "../e2e/tracker/servers.mjs";
+
+const CASES = { cost, "one-swarm": oneSwarm, latency, memory, crowd, flood };
+
+const how = options(
+    "The tracker beside the field's: node bench/tracker.mjs [case]... [option value]...",
+    {
+        rounds: 3,
+        seconds: 3,
+        connections: [1000, 10_000],
+        crowded: 10_000,
+        standing: 18_000,
+        minutes: 10,
+        rate: 500,
+        hostile: 1000,
+        floodRate: 50_000,
+        aquaticMax: 0.333,
+        flatMax: 1.15,
+        p99Max: 1,
+        p99MsMax: 50,
+        peerKibMax: 2,
+        growthMax: 1.1,
+    },
+    Object.keys(CASES),
+);
+build();
+for (const name of how.cases) {
+    const report = new Report(`tracker-${name}`);
+    const idle = idling();
+    await CASES[name](report, how);
+    report.figure("processors idle meanwhile", idle(), { unit: "%", digits: 0 });
+    report.close();
+}

@@ -1,0 +1,131 @@
+// Trackers as processes on one processor, ours and the field's, and load from another processor.
+//
+// The others are what `scripts/trackers.sh` puts into `.cache/trackers`. One that is not there has its reason instead.
+
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { once } from "node:events";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { cache, root } from "../lib/paths.mjs";
+
+/** The processor of the server, and that of all clients. */
+const SERVER = "0";
+const CLIENTS = "1";
+const PATIENCE_MS = 20_000;
+
+const examples = join(root, "target/release/examples");
+const others = cache("trackers");
+const aquatic = join(others, "aquatic_ws/bin/aquatic_ws");
+const wt = join(others, "wt-tracker/wt-tracker.mjs");
+
+/** Builds our tracker and the load. */
+export function build() {
+    const what = ["--package", "braidcast-tracker", "--example", "tracker", "--example", "load"];
+    execFileSync("cargo", ["build", "--release", "--quiet", ...what], { cwd: root, stdio: "inherit" });
+}
+
+/** How each tracker is started, by name: `missing` tells why it cannot be. */
+const TRACKERS = {
+    braidcast: { path: "/tracker", command: (port) => [join(examples, "tracker"), `127.0.0.1:${port}`, "--unlimited"] },
+    "braidcast as it is": { path: "/tracker", command: (port) => [join(examples, "tracker"), `127.0.0.1:${port}`] },
+    "bittorrent-tracker": {
+        path: "/",
+        missing: () => !existsSync(join(root, "e2e/node_modules/bittorrent-tracker")) && "not installed: npm ci in e2e",
+        command: (port) => ["node", join(root, "e2e/tracker/bittorrent.mjs"), String(port)],
+    },
+    aquatic_ws: {
+        path: "/",
+        missing: () => !existsSync(aquatic) && "not built: scripts/trackers.sh",
+        command: (port) => {
+            const config = join(others, "aquatic_ws.toml");
+            writeFileSync(config, `log_level = "warn"\n[network]\naddress = "127.0.0.1:${port}"\n`);
+            return [aquatic, "-c", config];
+        },
+    },
+    "wt-tracker": {
+        path: "/",
+        missing: () => !existsSync(wt) && "not there: scripts/trackers.sh could not fetch it",
+        command: (port) => {
+            const config = join(others, "wt-tracker.json");
+            const servers = [{ server: { port, host: "127.0.0.1" }, websockets: { path: "/*", compression: 0 } }];
+            writeFileSync(config, JSON.stringify({ servers, tracker: { maxOffers: 20, announceInterval: 120 } }));
+            return ["node", wt, config];
+        },
+    },
+};
+
+/** The others' names. */
+export const OTHERS = ["bittorrent-tracker", "aquatic_ws", "wt-tracker"];
+
+/** Why this tracker cannot be started, or null. */
+export function missing(name) {
+    return TRACKERS[name].missing?.() || null;
+}
+
+/** Starts a tracker and waits until it takes connections. */
+export async function start(name) {
+    const { path, command } = TRACKERS[name];
+    const port = await freePort();
+    const server = spawn("taskset", ["-c", SERVER, ...command(port)], { stdio: ["ignore", "ignore", "inherit"] });
+    const exited = new Promise((resolve) => server.once("exit", resolve));
+    let gone = false;
+    exited.then(() => (gone = true));
+    const end = Date.now() + PATIENCE_MS;
+    while (!(await answers(port))) {
+        if (gone || Date.now() > end) throw new Error(`${name} does not start`);
+        await sleep(50);
+    }
+    return {
+        name,
+        pid: server.pid,
+        url: `ws://127.0.0.1:${port}${path}`,
+        async stop() {
+            server.kill("SIGTERM");
+            const late = setTimeout(() => server.kill("SIGKILL"), PATIENCE_MS);
+            await exited;
+            clearTimeout(late);
+        },
+    };
+}
+
+/**
+ * Puts load on a tracker, or attacks it, and returns the report of `crates/tracker/examples/load`.
+ *
+ * @param {{ url: string, pid: number }} server
+ * @param {Record<string, string | number>} options as on its command line
+ */
+export async function load({ url, pid }, options) {
+    const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const generator = spawn("taskset", ["-c", CLIENTS, join(examples, "load"), url, "--pid", String(pid), ...flags], {
+        stdio: ["ignore", "pipe", "pipe"],
+    });
+    let [out, errors] = ["", ""];
+    generator.stdout.on("data", (data) => (out += data));
+    generator.stderr.on("data", (data) => (errors += data));
+    const [code] = await once(generator, "close");
+    if (code !== 0) throw new Error(`the load ended with ${code}: ${errors.trim()}`);
+    return JSON.parse(out);
+}
+
+async function freePort() {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address();
+    server.close();
+    await once(server, "close");
+    return port;
+}
+
+function answers(port) {
+    return new Promise((resolve) => {
+        const socket = connect(port, "127.0.0.1");
+        const told = (answer) => {
+            socket.destroy();
+            resolve(answer);
+        };
+        socket.once("connect", () => told(true));
+        socket.once("error", () => told(false));
+    });
+}
