@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rendezvous::{Cause, ConnId, Counts, InfoHash, Outgoing, Stats, Table, Verdict};
+use rendezvous::{Cause, ConnId, Counts, InfoHash, Locality, Outgoing, Stats, Table, Verdict};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -60,15 +60,15 @@ impl Hub {
         &self.config
     }
 
-    /// Room for one connection, unless there is none.
-    pub(crate) fn admit(self: &Arc<Self>) -> Option<Guest> {
+    /// Room for one connection from there, unless there is none.
+    pub(crate) fn admit(self: &Arc<Self>, from: Locality) -> Option<Guest> {
         let closing = self.closing.subscribe();
         if *closing.borrow() {
             return None;
         }
         let mut state = self.lock();
         let id = ConnId(state.last_id + 1);
-        state.table.connect(id).ok()?;
+        state.table.connect(id, from).ok()?;
         state.last_id = id.0;
         let outbox = Arc::new(Outbox::new(self.config.queue_bytes));
         state.outboxes.insert(id, outbox.clone());
@@ -188,7 +188,7 @@ mod tests {
         let mut config = Config { queue_bytes: 64 * 1024, ..Config::default() };
         config.table.directed.burst = 1000;
         let hub = Arc::new(Hub::new(config));
-        let (attacker, victim) = (hub.admit().unwrap().membership, hub.admit().unwrap().membership);
+        let [attacker, victim] = [1, 2].map(|_| hub.admit(Locality::default()).unwrap().membership);
         let announce = |peer| {
             format!(
                 r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}"}}"#,
@@ -199,13 +199,18 @@ mod tests {
             assert_eq!(who.handle(announce(peer).as_bytes()), Verdict::Stay);
         }
         attacker.outbox().take().unwrap();
-        for offer in 0..150 {
+        let long = format!(
+            r"v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=ice-ufrag:{0}\r\na=ice-pwd:{0}\r\na=fingerprint:sha-256 {1}\r\na=setup:actpass\r\na=mid:0\r\n",
+            "x".repeat(256),
+            ["AB"; 32].join(":")
+        );
+        for offer in 0..190 {
             let text = format!(
                 r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}","to_peer_id":"{}","offer_id":"{}","offer":{{"type":"offer","sdp":"{}"}}}}"#,
                 name(1),
                 name(2),
                 name(offer),
-                "x".repeat(8000)
+                long
             );
             assert_eq!(attacker.handle(text.as_bytes()), Verdict::Stay);
         }

@@ -1,7 +1,8 @@
 //! The WebSocket server round the [`rendezvous`] table: a router to put under a path of an HTTP server, and a handle.
 //!
 //! It opens no port, ends no TLS and sets no socket options: that is the server's business (`TCP_NODELAY` should be on).
-//! It knows nothing of media, and keeps no addresses. Compression is not offered. What it sends and takes in is
+//! It knows nothing of media. Where clients are it learns from a [`Locality`] in the request's extensions, or from axum's
+//! `ConnectInfo`; without either all count as being on the server's own host. Compression is not offered. What it sends and takes in is
 //! written down in `docs/spec/tracker.md`.
 //!
 //! The invariant: everything kept for a connection is dropped with the task that serves it, and until then is bounded
@@ -22,14 +23,16 @@ mod connection;
 mod hub;
 mod outbox;
 
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+use std::{any::Any, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    extract::{ConnectInfo, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+/// Where a client is, for the server to put into a request's extensions: behind a proxy only the server can know.
+pub use rendezvous::Locality;
 pub use rendezvous::{Counts, InfoHash, Rate, Stats};
 
 use crate::hub::Hub;
@@ -124,13 +127,20 @@ impl fmt::Debug for Hold {
 async fn upgrade(
     State(hub): State<Arc<Hub>>,
     hold: Option<Extension<Hold>>,
+    locality: Option<Extension<Locality>>,
+    socket: Option<Extension<ConnectInfo<SocketAddr>>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let Ok(upgrade) = upgrade else {
         let text = "This is a tracker for WebTorrent clients: connect with a WebSocket.\n";
         return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response();
     };
-    let Some(guest) = hub.admit() else {
+    let from = match (locality, socket) {
+        (Some(Extension(locality)), _) => locality,
+        (None, Some(Extension(ConnectInfo(address)))) => address.ip().into(),
+        (None, None) => Locality::default(),
+    };
+    let Some(guest) = hub.admit(from) else {
         let text = "The tracker takes no more connections now.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
     };
