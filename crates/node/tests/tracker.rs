@@ -26,12 +26,22 @@ fn about(fields: Value) -> Message {
     Message::text(message.to_string())
 }
 
+/// A session description in the form in which the tracker passes it on. The number tells it from others.
+fn sdp(number: u8) -> String {
+    let print = ["AB"; 32].join(":");
+    format!(
+        "v=0\r\no=- {number} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
+         c=IN IP4 0.0.0.0\r\na=ice-ufrag:ufrg\r\na=ice-pwd:a/password+of/22/chars\r\na=fingerprint:sha-256 {print}\r\n\
+         a=setup:actpass\r\na=mid:0\r\na=sctp-port:5000\r\n"
+    )
+}
+
 /// Ann finds Bob, offers, and is answered.
 async fn meet(ann: &mut Client, bob: &mut Client, from: u8, to: u8, id: &str) {
-    ann.trackers.offer(peer(to), id, "v=0\r\nann");
-    assert_eq!(bob.offer().await, (peer(from), id.to_owned(), "v=0\r\nann".to_owned()));
-    bob.trackers.answer(peer(from), id, "v=0\r\nbob");
-    assert_eq!(ann.answer().await, (peer(to), id.to_owned(), "v=0\r\nbob".to_owned()));
+    ann.trackers.offer(peer(to), id, &sdp(1));
+    assert_eq!(bob.offer().await, (peer(from), id.to_owned(), sdp(1)));
+    bob.trackers.answer(peer(from), id, &sdp(2));
+    assert_eq!(ann.answer().await, (peer(to), id.to_owned(), sdp(2)));
 }
 
 #[tokio::test]
@@ -53,7 +63,7 @@ async fn two_peers_meet_and_say_goodbye() {
     assert!(begun.elapsed() < Duration::from_millis(1500));
     server.until(|stats| stats.members == 1).await;
     assert_eq!(other.connected(), 0);
-    bob.trackers.offer(peer(1), "once more of 20 long", "v=0");
+    bob.trackers.offer(peer(1), "once more of 20 long", &sdp(1));
     assert_eq!(bob.undeliverable().await, "once more of 20 long");
     // Whoever drops everything is gone too.
     drop(bob);
@@ -143,7 +153,7 @@ async fn an_offer_to_somebody_unnamed_goes_by_all_and_arrives_once() {
     let more = bob.all_within(Duration::from_millis(200)).await;
     assert!(!more.iter().any(|event| matches!(event, Event::Offer { .. })), "{more:?}");
     // Both say that there is nobody of that name; it is told once.
-    ann.trackers.offer(peer(3), "nobody of that name.", "v=0");
+    ann.trackers.offer(peer(3), "nobody of that name.", &sdp(1));
     ann.undeliverable().await;
     let more = ann.all_within(Duration::from_millis(200)).await;
     assert!(!more.iter().any(|event| matches!(event, Event::Undeliverable { .. })), "{more:?}");

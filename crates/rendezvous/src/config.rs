@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::Rate;
 
 /// Limits and intervals of a [`crate::Table`]. The defaults suit one server for public streams.
@@ -15,7 +17,7 @@ pub struct Config {
     pub answer_within: Duration,
     /// Longest message taken in, in bytes.
     pub message_bytes: usize,
-    /// Longest session description relayed, in bytes of the JSON string it comes as.
+    /// Longest session description taken in, in bytes of the JSON string it comes as.
     pub sdp_bytes: usize,
     /// Most connections at a time.
     pub connections: usize,
@@ -40,6 +42,24 @@ pub struct Config {
     pub announces: Rate,
     /// Directed offers from one connection. Beyond it they are refused with an error.
     pub directed: Rate,
+    /// The TURN servers that peers may be reached through, by the addresses from which these relay. A relay is nobody's own
+    /// address, so one that is not here could be anybody a peer wants others to send to, and is not passed on: at first none is.
+    /// Who runs a TURN server names it here. Peers with a relay that is not here can still make the first check from it.
+    pub relays: Vec<IpNet>,
+    /// Whether a peer that was seen by IPv6 may name any public address of IPv4, and the other way round.
+    ///
+    /// Off, because the tracker cannot check it: with two families anybody could have a whole swarm send to any address of the
+    /// one by which he did not come. The price is paid by peers that came by IPv6 and want to meet one that has IPv4 alone:
+    /// they open a connection only where the NAT of that one lets them. A tracker whose name has IPv4 addresses alone
+    /// does not pay it, since everybody is seen by IPv4 there.
+    pub other_family: bool,
+    /// Whether peers that are seen on loopback or in a private network may name any public address, and meet each other on
+    /// private ones.
+    ///
+    /// On, because from there come the server's own host and network, such as a seed beside the tracker, and behind a
+    /// proxy that does not tell whom it stands for everybody does: otherwise nobody would be reached there through a NAT.
+    /// Turn it off where proxies do tell and nothing within the network is to be met.
+    pub trust_inside: bool,
 }
 
 impl Config {
@@ -68,6 +88,9 @@ impl Default for Config {
             messages: Rate { burst: 200, every: Duration::from_millis(50) },
             announces: Rate { burst: 40, every: Duration::from_secs(2) },
             directed: Rate { burst: 20, every: Duration::from_millis(500) },
+            relays: Vec::new(),
+            other_family: false,
+            trust_inside: true,
         }
     }
 }

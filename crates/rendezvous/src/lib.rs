@@ -9,12 +9,12 @@
 //! ends all its memberships, and nobody speaks in the name of another connection's peer.
 //!
 //! ```
-//! use rendezvous::{Config, ConnId, Table};
+//! use rendezvous::{Config, ConnId, Locality, Table};
 //! use std::time::Duration;
 //!
 //! let mut table = Table::new(Config::default(), 7);
 //! let mut out = Vec::new();
-//! table.connect(ConnId(1)).unwrap();
+//! table.connect(ConnId(1), Locality::default()).unwrap();
 //! let announce = r#"{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"-BC0001-000000000001"}"#;
 //! let _ = table.handle(Duration::ZERO, ConnId(1), announce.as_bytes(), &mut out);
 //! assert_eq!(out[0].to, ConnId(1));
@@ -29,17 +29,21 @@ mod candidates;
 mod config;
 mod expected;
 mod id;
+mod locality;
 mod message;
 mod outgoing;
 mod refusal;
 mod reply;
 mod rng;
+pub mod sdp;
 mod swarm;
 mod table;
 
 pub use bucket::Rate;
 pub use config::Config;
 pub use id::{InfoHash, NotBinary, OfferId, PeerId};
+pub use ipnet::IpNet;
+pub use locality::Locality;
 pub use outgoing::{Cause, ConnId, Outgoing, Verdict};
 pub use swarm::Counts;
 pub use table::{Full, Stats, Table};

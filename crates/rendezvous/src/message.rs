@@ -1,4 +1,4 @@
-//! What clients send: one JSON object per message, read once, without unescaping or copying the SDPs.
+//! What clients send: one JSON object per message, read once; of the SDPs only what they mean is kept.
 //!
 //! Fields nobody knows are skipped, of a repeated field the last counts (as in a browser's `JSON.parse`), and `null`
 //! is the same as absent.
@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{error::Category, value::RawValue};
 
-use crate::{Config, InfoHash, OfferId, PeerId, refusal::Refusal};
+use crate::{Config, InfoHash, OfferId, PeerId, refusal::Refusal, sdp::Description};
 
 /// Longest raw JSON string echoed in an error: 20 escaped code points and the quotes fit.
 const ECHO_BYTES: usize = 128;
@@ -30,23 +30,23 @@ pub(crate) struct About<'a> {
 }
 
 #[derive(Debug)]
-pub(crate) enum Request<'a> {
-    Announce(Announce<'a>),
-    Directed(Signal<'a>),
-    Answer(Signal<'a>),
+pub(crate) enum Request {
+    Announce(Announce),
+    Directed(Signal),
+    Answer(Signal),
     /// `None` asks for all swarms.
     Scrape(Option<Vec<InfoHash>>),
 }
 
 #[derive(Debug)]
-pub(crate) struct Announce<'a> {
+pub(crate) struct Announce {
     pub(crate) info_hash: InfoHash,
     pub(crate) peer_id: PeerId,
     pub(crate) event: Event,
     /// Whether nothing is left to fetch; `None` if the client does not say.
     pub(crate) complete: Option<bool>,
     pub(crate) want: usize,
-    pub(crate) offers: Vec<Offer<'a>>,
+    pub(crate) offers: Vec<Offer>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,23 +58,22 @@ pub(crate) enum Event {
 }
 
 #[derive(Debug)]
-pub(crate) struct Offer<'a> {
+pub(crate) struct Offer {
     pub(crate) id: OfferId,
-    /// The JSON string as it came, quotes included.
-    pub(crate) sdp: &'a str,
+    pub(crate) sdp: Description,
 }
 
 /// An offer or an answer for one peer.
 #[derive(Debug)]
-pub(crate) struct Signal<'a> {
+pub(crate) struct Signal {
     pub(crate) info_hash: InfoHash,
     pub(crate) from: PeerId,
     pub(crate) to: PeerId,
-    pub(crate) offer: Offer<'a>,
+    pub(crate) offer: Offer,
 }
 
 /// Reads a message. What it is about is given even if it is refused, as far as it could be read.
-pub(crate) fn parse<'a>(text: &'a [u8], config: &Config) -> (About<'a>, Result<Request<'a>, Refusal>) {
+pub(crate) fn parse<'a>(text: &'a [u8], config: &Config) -> (About<'a>, Result<Request, Refusal>) {
     if text.len() > config.message_bytes {
         let refusal = Refusal::TooLong { bytes: text.len(), limit: config.message_bytes };
         return (About::default(), Err(refusal));
@@ -185,14 +184,14 @@ impl<'de> Deserialize<'de> for Heading<'de> {
 #[derive(serde::Deserialize)]
 struct RawOffer<'a> {
     #[serde(borrow, default)]
-    offer: Option<Description<'a>>,
+    offer: Option<RawDescription<'a>>,
     #[serde(borrow, default)]
     offer_id: Option<&'a RawValue>,
 }
 
 /// `{type, sdp}`: what a browser calls a session description. Other fields are not passed on.
 #[derive(serde::Deserialize)]
-struct Description<'a> {
+struct RawDescription<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -245,7 +244,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn request(self, config: &Config) -> Result<Request<'a>, Refusal> {
+    fn request(self, config: &Config) -> Result<Request, Refusal> {
         match text(self.action).as_deref() {
             Some("announce") if self.answer.is_some() => {
                 self.signal(self.answer, "answer", config).map(Request::Answer)
@@ -259,7 +258,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn announce(self, config: &Config) -> Result<Announce<'a>, Refusal> {
+    fn announce(self, config: &Config) -> Result<Announce, Refusal> {
         let info_hash = InfoHash(binary("info_hash", self.info_hash)?);
         let peer_id = PeerId(binary("peer_id", self.peer_id)?);
         let event = match (self.event, text(self.event).as_deref()) {
@@ -287,7 +286,7 @@ impl<'a> Fields<'a> {
         raw: Option<&'a RawValue>,
         field: &'static str,
         config: &Config,
-    ) -> Result<Signal<'a>, Refusal> {
+    ) -> Result<Signal, Refusal> {
         let info_hash = InfoHash(binary("info_hash", self.info_hash)?);
         let from = PeerId(binary("peer_id", self.peer_id)?);
         let to = PeerId(binary("to_peer_id", self.to_peer_id)?);
@@ -310,13 +309,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn offer<'a>(raw: RawOffer<'a>, config: &Config) -> Result<Offer<'a>, Refusal> {
+fn offer(raw: RawOffer<'_>, config: &Config) -> Result<Offer, Refusal> {
     let id = OfferId(binary("offer_id", raw.offer_id)?);
     Ok(Offer { id, sdp: sdp(raw.offer.ok_or(Refusal::Missing("offer"))?, "offer", config)? })
 }
 
-/// The SDP as a raw JSON string. Nothing but its being a string, and not too long, is looked at.
-fn sdp<'a>(raw: Description<'a>, kind: &'static str, config: &Config) -> Result<&'a str, Refusal> {
+/// What the SDP says, if it is one and not too long.
+fn sdp(raw: RawDescription<'_>, kind: &'static str, config: &Config) -> Result<Description, Refusal> {
     if text(raw.kind).as_deref() != Some(kind) {
         let must = if kind == "offer" { "\"offer\"" } else { "\"answer\"" };
         return Err(Refusal::Field { field: "type", must });
@@ -324,7 +323,7 @@ fn sdp<'a>(raw: Description<'a>, kind: &'static str, config: &Config) -> Result<
     let sdp = raw.sdp.map(RawValue::get).filter(|sdp| sdp.starts_with('"'));
     let sdp = sdp.ok_or(Refusal::Field { field: "sdp", must: "a string" })?;
     let limit = config.sdp_bytes;
-    if sdp.len() > limit { Err(Refusal::LongSdp { limit }) } else { Ok(sdp) }
+    if sdp.len() > limit { Err(Refusal::LongSdp { limit }) } else { Ok(Description::parse(sdp)?) }
 }
 
 fn binary(field: &'static str, raw: Option<&RawValue>) -> Result<[u8; 20], Refusal> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::NotBinary;
+use crate::{NotBinary, sdp};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -34,6 +34,8 @@ pub(crate) enum Refusal {
     TooManyDirected { every: Duration },
     #[error("sdp is longer than {limit} bytes")]
     LongSdp { limit: usize },
+    #[error("sdp: {0}")]
+    Sdp(#[from] sdp::Error),
     #[error("that peer has too much waiting for it: try again later")]
     Busy,
     #[error("this connection is in {limit} swarms already")]

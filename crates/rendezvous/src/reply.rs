@@ -1,12 +1,16 @@
-//! What the tracker sends, as JSON text. SDPs are spliced in as the bytes that came.
+//! What the tracker sends, as JSON text.
 
 use std::fmt::Write;
 
 use crate::{
-    Counts, InfoHash, OfferId, PeerId,
-    message::{About, Action},
+    Counts, InfoHash, PeerId,
+    message::{About, Action, Offer},
     refusal::Refusal,
+    sdp::Relation,
 };
+
+/// Room for the text round a description, and for one with a few candidates.
+const RELAYED_BYTES: usize = 1024;
 
 /// A member's own answer to an announce.
 pub(crate) fn announced(info_hash: InfoHash, interval_secs: u64, counts: Counts) -> String {
@@ -32,17 +36,23 @@ pub(crate) fn add_candidates(json: &mut String, candidates: impl Iterator<Item =
     json.push_str("]}");
 }
 
-/// An offer or an answer on its way to a peer. `kind` is "offer" or "answer", `sdp` a raw JSON string.
-pub(crate) fn relayed(kind: &str, info_hash: InfoHash, from: PeerId, offer: OfferId, sdp: &str) -> String {
-    let mut json = String::with_capacity(sdp.len() + 256);
+/// An offer or an answer on its way to a peer. `kind` is "offer" or "answer".
+pub(crate) fn relayed(
+    kind: &str,
+    info_hash: InfoHash,
+    from: PeerId,
+    offer: &Offer,
+    relation: &Relation<'_>,
+) -> String {
+    let mut json = String::with_capacity(RELAYED_BYTES);
     json.push_str(r#"{"action":"announce","info_hash":"#);
     info_hash.push_json(&mut json);
     json.push_str(r#","peer_id":"#);
     from.push_json(&mut json);
     json.push_str(r#","offer_id":"#);
-    offer.push_json(&mut json);
+    offer.id.push_json(&mut json);
     let _ = write!(json, r#","{kind}":{{"type":"{kind}","sdp":"#);
-    json.push_str(sdp);
+    offer.sdp.write_for(&mut json, relation);
     json.push_str("}}");
     json
 }

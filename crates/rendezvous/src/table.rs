@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Config, Counts, InfoHash, PeerId,
+    Config, Counts, InfoHash, Locality, PeerId,
     bucket::Bucket,
     candidates,
     message::{self, About, Announce, Event, Request, Signal},
@@ -14,6 +14,7 @@ use crate::{
     refusal::Refusal,
     reply,
     rng::Rng,
+    sdp::Relation,
     swarm::Swarm,
 };
 
@@ -58,6 +59,7 @@ pub struct Table {
 
 #[derive(Debug, Default)]
 struct Connection {
+    from: Locality,
     messages: Bucket,
     announces: Bucket,
     directed: Bucket,
@@ -89,15 +91,16 @@ impl Table {
         &self.config
     }
 
-    /// A connection opened.
+    /// A connection opened, from there.
     ///
     /// # Errors
     /// [`Full`] at the limit; nothing is kept then.
-    pub fn connect(&mut self, conn: ConnId) -> Result<(), Full> {
+    pub fn connect(&mut self, conn: ConnId, from: Locality) -> Result<(), Full> {
         if self.connections.len() >= self.config.connections {
             return Err(Full);
         }
-        self.connections.entry(conn).or_default();
+        let from = from.canonical();
+        self.connections.entry(conn).or_insert_with(|| Connection { from, ..Connection::default() });
         Ok(())
     }
 
@@ -205,7 +208,7 @@ impl Table {
         &mut self,
         now: Duration,
         conn: ConnId,
-        announce: Announce<'_>,
+        announce: Announce,
         out: &mut Vec<Outgoing>,
     ) -> Result<(), Refusal> {
         let Announce { info_hash, peer_id, event, complete, want, offers } = announce;
@@ -223,7 +226,7 @@ impl Table {
             self.join(now, conn, info_hash, peer_id)?;
         }
         self.stats.announces += 1;
-        let Self { config, rng, swarms, stats, .. } = self;
+        let Self { config, rng, connections, swarms, stats, .. } = self;
         let swarm = swarms.get_mut(&info_hash).expect("the member is in it by now");
         match (event, complete) {
             (Event::Completed, _) => swarm.set_complete(peer_id, true, true),
@@ -241,7 +244,8 @@ impl Table {
         out.push(Outgoing { to: conn, text, cause: Cause::Receiver });
         for (offer, &place) in offers.iter().zip(offered) {
             let to = swarm.members()[place].conn;
-            let text = reply::relayed("offer", info_hash, peer_id, offer.id, offer.sdp);
+            let relation = relation(connections, config, conn, to);
+            let text = reply::relayed("offer", info_hash, peer_id, offer, &relation);
             out.push(Outgoing { to, text, cause: Cause::Other(None) });
             stats.offers += 1;
             if let Some(member) = swarm.get_mut(peer_id) {
@@ -259,7 +263,7 @@ impl Table {
         now: Duration,
         conn: ConnId,
         about: About<'_>,
-        signal: Signal<'_>,
+        signal: Signal,
         out: &mut Vec<Outgoing>,
     ) -> Result<(), Refusal> {
         let Signal { info_hash, from, to, offer } = signal;
@@ -270,7 +274,7 @@ impl Table {
         if !self.connections.get_mut(&conn).is_some_and(|sender| sender.directed.take(now, rate)) {
             return Err(Refusal::TooManyDirected { every: rate.every });
         }
-        let Self { config, swarms, stats, .. } = self;
+        let Self { config, connections, swarms, stats, .. } = self;
         let swarm = swarms.get_mut(&info_hash).ok_or(Refusal::NotMember)?;
         let receiver = swarm.get(to).map(|member| member.conn).filter(|&receiver| receiver != conn);
         let receiver = receiver.ok_or(Refusal::NoSuchPeer)?;
@@ -278,14 +282,15 @@ impl Table {
         sender.last_seen = now;
         sender.expected.add(now, offer.id, receiver, config.answer_within, config.outstanding_offers);
         stats.offers += 1;
-        let text = reply::relayed("offer", info_hash, from, offer.id, offer.sdp);
+        let relation = relation(connections, config, conn, receiver);
+        let text = reply::relayed("offer", info_hash, from, &offer, &relation);
         let undelivered = reply::refused(about, &Refusal::Busy);
         out.push(Outgoing { to: receiver, text, cause: Cause::Other(Some(undelivered)) });
         Ok(())
     }
 
     /// An answer has no reply, also if nobody waits for it: that happens to honest peers too, when the other side left.
-    fn answer(&mut self, now: Duration, conn: ConnId, signal: Signal<'_>, out: &mut Vec<Outgoing>) {
+    fn answer(&mut self, now: Duration, conn: ConnId, signal: Signal, out: &mut Vec<Outgoing>) {
         let Signal { info_hash, from, to, offer } = signal;
         let member = self.check_name(conn, info_hash, from) == Ok(true);
         let swarm = self.swarms.get_mut(&info_hash).filter(|_| member);
@@ -300,7 +305,8 @@ impl Table {
             self.stats.unexpected_answers += 1;
             return;
         };
-        let text = reply::relayed("answer", info_hash, from, offer.id, offer.sdp);
+        let relation = relation(&self.connections, &self.config, conn, to);
+        let text = reply::relayed("answer", info_hash, from, &offer, &relation);
         out.push(Outgoing { to, text, cause: Cause::Other(None) });
         self.stats.answers += 1;
     }
@@ -378,4 +384,15 @@ impl Table {
             }
         }
     }
+}
+
+/// What a description of `sender` may tell `receiver`.
+fn relation<'a>(
+    connections: &BTreeMap<ConnId, Connection>,
+    config: &'a Config,
+    sender: ConnId,
+    receiver: ConnId,
+) -> Relation<'a> {
+    let address = |conn| connections.get(&conn).map_or(Locality::default(), |one| one.from).address;
+    Relation { sender: address(sender), receiver: address(receiver), same_site: false, config }
 }

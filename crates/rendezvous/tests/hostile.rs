@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use rendezvous::{Config, ConnId, Rate, Verdict};
+use rendezvous::{Config, ConnId, Locality, Rate, Verdict};
 use serde_json::{Value, json};
 use support::*;
 
@@ -61,7 +61,7 @@ fn announcing_under_the_victims_name_changes_nothing() {
     rig.table.disconnect(ConnId(2));
     assert_eq!(rig.counts(FILM), (0, 2, 0));
     rig.table.disconnect(ConnId(0));
-    rig.table.connect(ConnId(4)).unwrap();
+    rig.table.connect(ConnId(4), Locality::default()).unwrap();
     rig.join(4, FILM, &name(0));
 }
 
@@ -124,7 +124,7 @@ fn bad_offers_are_named_by_their_place() {
     let mut reason = |offers: Value| {
         failure(&rig.say(0, announce_with(FILM, &name(0), json!({"offers": offers}))), 0, FILM)
     };
-    let good = json!({"offer_id": name(1), "offer": {"type": "offer", "sdp": "v=0"}});
+    let good = json!({"offer_id": name(1), "offer": {"type": "offer", "sdp": sdp(1)}});
     let with = |field: &str, value: Value| {
         let mut offer = good.clone();
         offer[field] = value;
@@ -155,8 +155,9 @@ fn deep_nesting_costs_neither_the_stack_nor_a_receiver() {
     assert_eq!(out.len(), 1);
     assert!(out[0].text.contains("sdp must be a string"));
     let offer = format!(
-        r#"{{"offer_id":"{}","offer":{{"type":"offer","sdp":"","x":{open}{close}}},"y":{open}{close}}}"#,
-        name(5)
+        r#"{{"offer_id":"{}","offer":{{"type":"offer","sdp":{},"x":{open}{close}}},"y":{open}{close}}}"#,
+        name(5),
+        serde_json::to_string(&sdp(1)).unwrap()
     );
     let long = format!(r#"{{{head},"offers":[{offer}]}}"#);
     assert!(rig.raw(0, long.as_bytes())[0].text.contains("at most 65536 are taken"));

@@ -2,7 +2,7 @@
 
 mod support;
 
-use rendezvous::{Config, ConnId, Full};
+use rendezvous::{Config, ConnId, Full, Locality};
 use serde_json::{Value, json};
 use support::*;
 
@@ -127,9 +127,9 @@ fn any_word_keeps_a_member_alive() {
 #[test]
 fn connections_are_counted_and_closed_ones_make_room() {
     let mut rig = Rig::with(Config { connections: 2, ..Config::default() }, 2);
-    assert_eq!(rig.table.connect(ConnId(7)), Err(Full));
+    assert_eq!(rig.table.connect(ConnId(7), Locality::default()), Err(Full));
     rig.table.disconnect(ConnId(0));
-    assert_eq!(rig.table.connect(ConnId(7)), Ok(()));
+    assert_eq!(rig.table.connect(ConnId(7), Locality::default()), Ok(()));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Random sequences of messages, against a small model of who is where; and random bytes, against nothing but panics.
 
+mod support;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
 
 use proptest::prelude::*;
-use rendezvous::{Config, ConnId, InfoHash, Rate, Table, Verdict};
+use rendezvous::{Config, ConnId, InfoHash, Locality, Rate, Table, Verdict};
 use serde_json::{Value, json};
 
 #[derive(Clone, Debug)]
@@ -122,7 +124,7 @@ impl Run {
     fn step(&mut self, step: Step) {
         match step {
             Step::Connect(conn) => {
-                self.table.connect(ConnId(conn)).unwrap();
+                self.table.connect(ConnId(conn), Locality::default()).unwrap();
                 self.model.connections.insert(conn);
             }
             Step::Disconnect(conn) => {
@@ -161,8 +163,10 @@ impl Run {
         let ids: Vec<String> =
             (0..offers).map(|n| format!("{:020}", self.model.next_offer + u64::from(n))).collect();
         self.model.next_offer += u64::from(offers);
-        let list: Vec<Value> =
-            ids.iter().map(|id| json!({"offer_id": id, "offer": {"type": "offer", "sdp": "s"}})).collect();
+        let list: Vec<Value> = ids
+            .iter()
+            .map(|id| json!({"offer_id": id, "offer": {"type": "offer", "sdp": support::sdp(1)}}))
+            .collect();
         let message = json!({
             "action": "announce", "info_hash": swarm_name(swarm), "peer_id": peer_name(peer),
             "left": left, "event": event, "offers": list, "want": want,
@@ -215,7 +219,7 @@ impl Run {
         self.model.next_offer += 1;
         let message = json!({
             "action": "announce", "info_hash": swarm_name(swarm), "peer_id": peer_name(from),
-            "to_peer_id": peer_name(to), "offer_id": id, "offer": {"type": "offer", "sdp": "s"},
+            "to_peer_id": peer_name(to), "offer_id": id, "offer": {"type": "offer", "sdp": support::sdp(1)},
         });
         let out = self.say(conn, &message);
         if !self.model.connections.contains(&conn) {
@@ -242,7 +246,7 @@ impl Run {
         let id = if made_up { "never-sent----------".to_owned() } else { id };
         let message = json!({
             "action": "announce", "info_hash": swarm_name(swarm), "peer_id": peer_name(from),
-            "to_peer_id": peer_name(to), "offer_id": id, "answer": {"type": "answer", "sdp": "s"},
+            "to_peer_id": peer_name(to), "offer_id": id, "answer": {"type": "answer", "sdp": support::sdp(1)},
         });
         let out = self.say(conn, &message);
         if made_up || time + 120 <= self.model.now {
@@ -327,7 +331,7 @@ proptest! {
         text in prop_oneof![nearly(), prop::collection::vec(any::<u8>(), 0..300)],
     ) {
         let mut table = Table::new(generous(), 1);
-        table.connect(ConnId(0)).unwrap();
+        table.connect(ConnId(0), Locality::default()).unwrap();
         let mut out = Vec::new();
         let _ = table.handle(Duration::ZERO, ConnId(0), &text, &mut out);
         for one in out {
@@ -342,7 +346,7 @@ proptest! {
             let mut table = Table::new(Config::default(), seed);
             let mut out = Vec::new();
             for conn in 0..30 {
-                table.connect(ConnId(conn)).unwrap();
+                table.connect(ConnId(conn), Locality::default()).unwrap();
                 let message = json!({
                     "action": "announce", "info_hash": swarm_name(0), "peer_id": peer_name(conn as u8), "want": 5,
                 });

@@ -4,7 +4,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use rendezvous::{Config, ConnId};
+use rendezvous::{Config, ConnId, Locality};
 use serde_json::{Value, json};
 use support::*;
 
@@ -28,7 +28,7 @@ fn the_reply_comes_first_and_each_offer_goes_to_another_member() {
     for (n, (_, offer)) in out[1..].iter().enumerate() {
         let expected = json!({
             "action": "announce", "info_hash": FILM, "peer_id": name(0), "offer_id": name(100 + n as u64),
-            "offer": {"type": "offer", "sdp": format!("v=0 {}\r\n", 100 + n)},
+            "offer": {"type": "offer", "sdp": sdp(100 + n as u64)},
         });
         assert_eq!(*offer, expected);
     }
@@ -63,7 +63,7 @@ fn an_answer_reaches_the_offerer_once_and_has_no_reply() {
     let out = rig.say(1, answer(FILM, &name(1), &name(0), &name(50)));
     let expected = json!({
         "action": "announce", "info_hash": FILM, "peer_id": name(1), "offer_id": name(50),
-        "answer": {"type": "answer", "sdp": "v=0 answer"},
+        "answer": {"type": "answer", "sdp": sdp(1)},
     });
     assert_eq!(out, [(0, expected)]);
     assert!(rig.say(1, answer(FILM, &name(1), &name(0), &name(50))).is_empty());
@@ -86,7 +86,7 @@ fn an_answer_to_who_has_left_is_dropped_without_a_word() {
     rig.say(0, announce_with(FILM, &name(0), json!({"offers": offers(50..51)})));
     rig.table.disconnect(ConnId(0));
     assert!(rig.say(1, answer(FILM, &name(1), &name(0), &name(50))).is_empty());
-    rig.table.connect(ConnId(9)).unwrap();
+    rig.table.connect(ConnId(9), Locality::default()).unwrap();
     rig.join(9, FILM, &name(0));
     assert!(rig.say(1, answer(FILM, &name(1), &name(0), &name(50))).is_empty(), "a new one never offered");
 }
@@ -141,7 +141,7 @@ fn a_directed_offer_reaches_its_one_receiver_and_can_be_answered() {
     let out = rig.say(2, directed(FILM, &name(2), &name(7), &name(70)));
     let expected = json!({
         "action": "announce", "info_hash": FILM, "peer_id": name(2), "offer_id": name(70),
-        "offer": {"type": "offer", "sdp": "v=0 directed"},
+        "offer": {"type": "offer", "sdp": sdp(2)},
     });
     assert_eq!(out, [(7, expected)]);
     let out = rig.say(7, answer(FILM, &name(7), &name(2), &name(70)));
@@ -151,7 +151,7 @@ fn a_directed_offer_reaches_its_one_receiver_and_can_be_answered() {
 #[test]
 fn a_directed_offer_to_who_is_not_there_says_so() {
     let mut rig = swarm(2);
-    rig.table.connect(ConnId(5)).unwrap();
+    rig.table.connect(ConnId(5), Locality::default()).unwrap();
     rig.join(5, SHOW, &name(5));
     for absent in [name(99), name(5), name(0)] {
         let out = rig.say(0, directed(FILM, &name(0), &absent, &name(70)));
@@ -164,9 +164,14 @@ fn a_directed_offer_to_who_is_not_there_says_so() {
 }
 
 #[test]
-fn an_sdp_passes_byte_for_byte_and_is_never_unescaped() {
+fn of_a_description_only_what_is_understood_comes_through() {
     let mut rig = swarm(2);
-    let sdp = r#""v=0\r\no=- \u0041\u00e9\ud83d\ude00 \ud800 \/ \" \\ é😀""#;
+    let known = sdp(7);
+    let (head, tail) = known.split_at(known.find("m=").unwrap());
+    let sdp =
+        format!("{head}a=x-secret:\u{e9}\u{1f600}\r\nb=AS:5\r\n{tail}a=candidate:rubbish\r\na=more\r\n");
+    let mut sdp = serde_json::to_string(&sdp).unwrap();
+    sdp.insert_str(sdp.find("more").unwrap(), "\\u0041\\/\\\\\\\"");
     let message = format!(
         r#" {{"offers" : [ {{ "offer_id":"{}", "extra":[[{{}}]], "offer": {{"sdp": {sdp}, "type":"offer","x":1}} }} ],
             "unknown": {{"deep":[1,2,[3]]}}, "peer_id":"{}","action":"announce" ,"info_hash":"{FILM}"}} "#,
@@ -175,11 +180,54 @@ fn an_sdp_passes_byte_for_byte_and_is_never_unescaped() {
     );
     let out = rig.raw(0, message.as_bytes());
     let expected = format!(
-        r#"{{"action":"announce","info_hash":"{FILM}","peer_id":"{}","offer_id":"{}","offer":{{"type":"offer","sdp":{sdp}}}}}"#,
+        r#"{{"action":"announce","info_hash":"{FILM}","peer_id":"{}","offer_id":"{}","offer":{{"type":"offer","sdp":{}}}}}"#,
         name(0),
-        name(50)
+        name(50),
+        serde_json::to_string(&known).unwrap()
     );
     assert_eq!(out[1].text, expected);
+}
+
+#[test]
+fn what_is_no_description_of_a_data_channel_is_refused_with_a_reason() {
+    let mut rig = swarm(2);
+    let mut reason = |sdp: &str| {
+        let mut message = directed(FILM, &name(0), &name(1), &name(50));
+        message["offer"]["sdp"] = sdp.into();
+        failure(&rig.say(0, message), 0, FILM)
+    };
+    assert!(reason("v=1").contains("sdp: does not begin with v=0"));
+    assert!(
+        reason(&format!("{}m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", sdp(1)))
+            .contains("sdp: must have one m-line")
+    );
+    let bad = json!([{"offer_id": name(5), "offer": {"type": "offer", "sdp": "v=0\r\n"}}]);
+    let out = rig.say(0, announce_with(FILM, &name(0), json!({"offers": bad})));
+    assert!(failure(&out, 0, FILM).contains("offers[0]: sdp: must have one m-line"));
+}
+
+#[test]
+fn a_receiver_is_told_no_address_but_the_one_the_sender_was_seen_at() {
+    let mut rig = Rig::new(0);
+    let places = ["203.0.113.5", "198.51.100.7", "::ffff:203.0.113.5"];
+    for (conn, place) in places.iter().enumerate() {
+        let place: std::net::IpAddr = place.parse().unwrap();
+        rig.table.connect(ConnId(conn as u64), place.into()).unwrap();
+        rig.join(conn as u64, FILM, &name(conn as u64));
+    }
+    let own = "1 1 udp 90 203.0.113.5 5000 typ srflx raddr 0.0.0.0 rport 0";
+    let victim = "2 1 udp 80 198.18.0.9 5001 typ srflx raddr 0.0.0.0 rport 0";
+    let home = "3 1 udp 70 192.168.1.5 5002 typ host";
+    let mut said = |to: u64| {
+        let mut message = directed(FILM, &name(0), &name(to), &name(50));
+        message["offer"]["sdp"] = sdp_with(1, &[own, victim, home]).into();
+        rig.say(0, message).remove(0).1["offer"]["sdp"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(said(1), sdp_with(1, &[own]));
+    assert_eq!(said(2), sdp_with(1, &[own, home]), "who is behind the same NAT may be in the same network");
+    let mut message = answer(FILM, &name(1), &name(0), &name(50));
+    message["answer"]["sdp"] = sdp_with(1, &[own, victim]).into();
+    assert_eq!(rig.say(1, message)[0].1["answer"]["sdp"], sdp_with(1, &[]), "and so it is for answers");
 }
 
 #[test]
@@ -191,7 +239,7 @@ fn names_of_any_bytes_come_back_as_they_were() {
         let mut rig = Rig::new(2);
         let other = name(n as u64);
         assert_eq!(rig.join(1, &binary, &other)["info_hash"], binary);
-        let offer = json!([{"offer_id": binary, "offer": {"type": "offer", "sdp": "v=0"}}]);
+        let offer = json!([{"offer_id": binary, "offer": {"type": "offer", "sdp": sdp(3)}}]);
         let out = rig.say(0, announce_with(&binary, &binary, json!({"offers": offer, "want": 3})));
         assert_eq!(out[0].1["info_hash"], binary);
         assert_eq!(out[1].1["info_hash"], binary);
@@ -236,9 +284,11 @@ fn directed_offers_are_taken_twenty_at_once_and_then_two_a_second() {
 #[test]
 fn session_descriptions_are_taken_up_to_16_kib() {
     let mut rig = swarm(2);
-    let mut said = |sdp: usize| {
+    let mut said = |bytes: usize| {
         let mut message = directed(FILM, &name(0), &name(1), &name(50));
-        message["offer"]["sdp"] = "x".repeat(sdp - 2).into();
+        let with = |more: usize| format!("{}a=x:{}\r\n", sdp(1), "x".repeat(more));
+        let least = serde_json::to_string(&with(0)).unwrap().len();
+        message["offer"]["sdp"] = with(bytes - least).into();
         rig.say(0, message)
     };
     assert_eq!(said(16 * 1024)[0].0, 1);

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use rendezvous::{Cause, ConnId, Counts, InfoHash, Outgoing, Stats, Table, Verdict};
+use rendezvous::{Cause, ConnId, Counts, InfoHash, Locality, Outgoing, Stats, Table, Verdict};
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
@@ -94,8 +94,8 @@ impl Hub {
         Self { config, places: watch::Sender::new(()), state: Mutex::new(state) }
     }
 
-    /// Room for one connection, unless there is none.
-    pub(crate) fn admit(self: &Arc<Self>) -> Option<Guest> {
+    /// Room for one connection from there, unless there is none.
+    pub(crate) fn admit(self: &Arc<Self>, from: Locality) -> Option<Guest> {
         let mut state = self.lock();
         // One that takes its time to close has left the table, and is still there.
         if state.closing || self.places.receiver_count() >= self.config.table.connections {
@@ -103,7 +103,7 @@ impl Hub {
         }
         let outbox = Arc::new(Outbox::new(self.config.queue_bytes));
         let id = state.outboxes.insert(outbox.clone());
-        if state.table.connect(id).is_err() {
+        if state.table.connect(id, from).is_err() {
             state.outboxes.remove(id);
             return None;
         }
@@ -231,7 +231,7 @@ mod tests {
         let mut config = Config { queue_bytes: 64 * 1024, ..Config::default() };
         config.table.directed.burst = 1000;
         let hub = Arc::new(Hub::new(config));
-        let (attacker, victim) = (hub.admit().unwrap().membership, hub.admit().unwrap().membership);
+        let [attacker, victim] = [1, 2].map(|_| hub.admit(Locality::default()).unwrap().membership);
         let announce = |peer| {
             format!(
                 r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}"}}"#,
@@ -242,13 +242,18 @@ mod tests {
             assert_eq!(who.handle(announce(peer).as_bytes()), Verdict::Stay);
         }
         attacker.outbox().texts().unwrap();
-        for offer in 0..150 {
+        let long = format!(
+            r"v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=ice-ufrag:{0}\r\na=ice-pwd:{0}\r\na=fingerprint:sha-256 {1}\r\na=setup:actpass\r\na=mid:0\r\n",
+            "x".repeat(256),
+            ["AB"; 32].join(":")
+        );
+        for offer in 0..190 {
             let text = format!(
                 r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}","to_peer_id":"{}","offer_id":"{}","offer":{{"type":"offer","sdp":"{}"}}}}"#,
                 name(1),
                 name(2),
                 name(offer),
-                "x".repeat(8000)
+                long
             );
             assert_eq!(attacker.handle(text.as_bytes()), Verdict::Stay);
         }

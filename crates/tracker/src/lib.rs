@@ -1,6 +1,8 @@
 //! The WebSocket server round the [`rendezvous`] table: a router to put under a path of an HTTP server, and a handle.
 //!
-//! A [`Tracker`] opens no port and ends no TLS: [`listener`] does, and any other server may. It knows nothing of media, and keeps no addresses. Compression is not offered. What it sends and takes in is
+//! A [`Tracker`] opens no port and ends no TLS: [`listener`] does, and any other server may. It knows nothing of media. Where clients
+//! are it learns from a [`Locality`] in the request's extensions, or from axum's `ConnectInfo`; without either all count as being on the
+//! server's own host. Compression is not offered. What it sends and takes in is
 //! written down in `docs/spec/tracker.md`.
 //!
 //! The invariant: everything kept for a connection is dropped with the task that serves it, and until then is bounded
@@ -27,18 +29,20 @@ mod patience;
 pub mod server;
 pub mod tls;
 
-use std::{any::Any, fmt, sync::Arc, time::Duration};
+use std::{any::Any, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 pub use files::{RESERVED_FILES, raise_file_limit};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+/// Where a client is, for the server to put into a request's extensions: behind a proxy only the server can know.
+pub use rendezvous::Locality;
 pub use rendezvous::{Counts, InfoHash, Rate, Stats};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
@@ -132,7 +136,13 @@ async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response 
         let text = "This is a tracker for WebTorrent clients: connect with a WebSocket.\n";
         return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response();
     };
-    let Some(guest) = hub.admit() else {
+    let extensions = request.extensions();
+    let from = match (extensions.get::<Locality>(), extensions.get::<ConnectInfo<SocketAddr>>()) {
+        (Some(locality), _) => *locality,
+        (None, Some(ConnectInfo(address))) => address.ip().into(),
+        (None, None) => Locality::default(),
+    };
+    let Some(guest) = hub.admit(from) else {
         let text = "The tracker takes no more connections now.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
     };

@@ -130,14 +130,16 @@ struct From {
 }
 
 /// Gives a request that becomes a WebSocket a place in its neighbourhood, which it keeps until the socket closes: the
-/// connection's own place ends with the upgrade.
+/// connection's own place ends with the upgrade. And tells the tracker where it comes from.
 pub async fn hold_place(mut request: Request<Body>, next: Next) -> Response<Body> {
     if let Some(From { address, sockets }) = request.extensions().get() {
         let Some(place) = sockets.enter(address.ip()) else {
             let text = "Too many connections come from your network.\n";
             return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
         };
+        let locality = crate::Locality::from(address.ip());
         request.extensions_mut().insert(crate::Hold::new(place));
+        request.extensions_mut().insert(locality);
     }
     next.run(request).await
 }

@@ -12,6 +12,7 @@ use tokio_tungstenite::{
     connect_async,
     tungstenite::{
         Message,
+        client::IntoClientRequest,
         protocol::frame::{
             Frame,
             coding::{Data, OpCode},
@@ -25,20 +26,20 @@ async fn two_clients_swap_an_offer_and_an_answer() {
     let server = Server::start(Config::default()).await;
     let (mut ann, mut bob) = (server.client().await, server.client().await);
     assert_eq!(bob.ask(announce(&name(2))).await["incomplete"], 1);
-    let offers = json!([{"offer_id": name(7), "offer": {"type": "offer", "sdp": "v=0\r\nann"}}]);
+    let offers = json!([{"offer_id": name(7), "offer": {"type": "offer", "sdp": sdp(1)}}]);
     let reply = ann.ask(announce_with(&name(1), json!({"numwant": 1, "offers": offers}))).await;
     assert_eq!(reply["incomplete"], 2);
     let offer = bob.hear().await;
-    assert_eq!(offer["offer"], json!({"type": "offer", "sdp": "v=0\r\nann"}));
+    assert_eq!(offer["offer"], json!({"type": "offer", "sdp": sdp(1)}));
     let to = json!({
         "to_peer_id": offer["peer_id"], "offer_id": offer["offer_id"],
-        "answer": {"type": "answer", "sdp": "v=0\r\nbob"},
+        "answer": {"type": "answer", "sdp": sdp(2)},
     });
     bob.say(announce_with(&name(2), to)).await;
     let answer = ann.hear().await;
     assert_eq!(answer["peer_id"], name(2));
     assert_eq!(answer["offer_id"], name(7));
-    assert_eq!(answer["answer"]["sdp"], "v=0\r\nbob");
+    assert_eq!(answer["answer"]["sdp"], sdp(2));
     let stats = server.tracker.stats();
     assert_eq!((stats.connections, stats.members, stats.swarms), (2, 2, 1));
     assert_eq!((stats.offers, stats.answers), (1, 1));
@@ -52,7 +53,7 @@ async fn a_directed_offer_goes_to_the_candidate_that_was_named() {
     let reply = ann.ask(announce_with(&name(1), json!({"want": 5}))).await;
     assert_eq!(reply["candidates"], json!([name(2)]));
     let offer = json!({
-        "to_peer_id": name(2), "offer_id": name(7), "offer": {"type": "offer", "sdp": "v=0"},
+        "to_peer_id": name(2), "offer_id": name(7), "offer": {"type": "offer", "sdp": sdp(1)},
     });
     ann.say(announce_with(&name(1), offer)).await;
     assert_eq!(bob.hear().await["offer_id"], name(7));
@@ -174,4 +175,47 @@ async fn a_client_that_only_answers_pings_is_let_go_in_the_end() {
     let frame = client.closed().await;
     assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "no announce for too long"));
     server.until(|stats| stats.connections == 0).await;
+}
+
+#[tokio::test]
+async fn where_a_client_is_is_said_by_the_server_and_else_by_the_socket() {
+    // A server that knows clients behind its proxy by a header, as this test pretends.
+    let tracker = tracker::Tracker::new(Config::default());
+    let told = async |mut request: axum::extract::Request, next: axum::middleware::Next| {
+        let address = request.headers().get("x-from").and_then(|value| value.to_str().ok());
+        if let Some(address) = address.and_then(|address| address.parse::<std::net::IpAddr>().ok()) {
+            request.extensions_mut().insert(tracker::Locality::from(address));
+        }
+        next.run(request).await
+    };
+    let app =
+        axum::Router::new().nest_service("/tracker", tracker.router()).layer(axum::middleware::from_fn(told));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server { address: listener.local_addr().unwrap().to_string(), tracker };
+    let service = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+
+    let client = async |from: &str| {
+        let mut request = server.url().into_client_request().unwrap();
+        if !from.is_empty() {
+            request.headers_mut().insert("x-from", from.parse().unwrap());
+        }
+        Client(connect_async(request).await.unwrap().0)
+    };
+    let mut bob = client("198.51.100.7").await;
+    bob.ask(announce(&name(2))).await;
+    let candidates = ["203.0.113.5", "198.18.0.9", "127.0.0.1"]
+        .map(|address| format!("a=candidate:1 1 udp 1 {address} 5000 typ host\r\n"))
+        .concat();
+    let sdp = sdp(1).replace("a=ice-ufrag", &format!("{candidates}a=ice-ufrag"));
+    for (n, (from, passed)) in [("203.0.113.5", 1), ("", 2)].into_iter().enumerate() {
+        let mut ann = client(from).await;
+        let offer = json!({"type": "offer", "sdp": sdp});
+        let offers = json!([{"offer_id": name(7), "offer": offer}]);
+        ann.ask(announce_with(&name(10 + n as u64), json!({"offers": offers}))).await;
+        let sdp = bob.hear().await["offer"]["sdp"].as_str().unwrap().to_owned();
+        assert_eq!(sdp.matches("a=candidate:").count(), passed, "{sdp}");
+        ann.0.close(None).await.unwrap();
+        server.until(|stats| stats.members == 1).await;
+    }
 }

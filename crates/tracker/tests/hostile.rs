@@ -10,6 +10,7 @@ use support::*;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
+    time::sleep,
 };
 use tokio_tungstenite::{
     MaybeTlsStream, client_async,
@@ -159,7 +160,7 @@ async fn slow_and_eager(server: &Server) -> (Client, Client) {
 
 /// A long directed offer of the eager one.
 fn offer(number: u64) -> serde_json::Value {
-    let description = json!({"type": "offer", "sdp": "x".repeat(16_000)});
+    let description = json!({"type": "offer", "sdp": long_sdp()});
     announce_with(&name(2), json!({"to_peer_id": name(1), "offer_id": name(number), "offer": description}))
 }
 
@@ -177,8 +178,11 @@ async fn a_reader_that_takes_nothing_is_dropped_and_the_others_are_served() {
     let server = Server::start(unlimited(config)).await;
     let (_slow, mut eager) = slow_and_eager(&server).await;
     // Far more than the system's own buffers take.
-    for n in 0..2000 {
+    for n in 0..8000 {
         eager.say(offer(n)).await;
+        if n % 500 == 0 {
+            sleep(times / 4).await;
+        }
         if server.tracker.stats().members == 1 {
             break;
         }
@@ -194,7 +198,7 @@ async fn a_flood_of_offers_does_not_throw_out_the_one_it_is_for() {
     let config = Config { write_within: PATIENCE, ..Config::default() };
     let server = Server::start(unlimited(config)).await;
     let (mut slow, mut eager) = slow_and_eager(&server).await;
-    for n in 0..1000 {
+    for n in 0..4000 {
         eager.say(offer(n)).await;
     }
     let told = eager.hear().await;

@@ -320,23 +320,42 @@ fn table() {
             r#"{{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"-BC0001-00000000000{peer}"{rest}}}"#
         )
     };
-    let offer =
-        r#","numwant":1,"offers":[{"offer_id":"oooooooooooooooooooo","offer":{"type":"offer","sdp":"v=0"}}]"#;
-    let answer = r#","to_peer_id":"-BC0001-000000000001","offer_id":"oooooooooooooooooooo","answer":{"type":"answer","sdp":"v=0"}"#;
-    let directed = r#","to_peer_id":"-BC0001-000000000001","offer_id":"pppppppppppppppppppp","offer":{"type":"offer","sdp":"v=0"}"#;
+    let print = ["AB"; 32].join(":");
+    let sdp = format!(
+        r"v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=candidate:1 1 udp 1 127.0.0.1 5000 typ host\r\na=ice-ufrag:ufrg\r\na=ice-pwd:a/password+of/22/chars\r\na=fingerprint:sha-256 {print}\r\na=setup:actpass\r\na=mid:0\r\n"
+    );
+    let offer = format!(
+        r#","numwant":1,"offers":[{{"offer_id":"oooooooooooooooooooo","offer":{{"type":"offer","sdp":"{sdp}"}}}}]"#
+    );
+    let answer = format!(
+        r#","to_peer_id":"-BC0001-000000000001","offer_id":"oooooooooooooooooooo","answer":{{"type":"answer","sdp":"{sdp}"}}"#
+    );
+    let directed = format!(
+        r#","to_peer_id":"-BC0001-000000000001","offer_id":"pppppppppppppppppppp","offer":{{"type":"offer","sdp":"{sdp}"}}"#
+    );
     let lines = [
         "0+".to_owned(),
         "1+".to_owned(),
         format!("0m{}", announce("1", r#","event":"started","left":0"#)),
-        format!("1m{}", announce("2", offer)),
-        format!("0m{}", announce("2", answer)),
+        format!("1m{}", announce("2", &offer)),
+        format!("0m{}", announce("2", &answer)),
         format!("1m{}", announce("2", r#","want":20"#)),
-        format!("1m{}", announce("2", directed)),
+        format!("1m{}", announce("2", &directed)),
         r#"1m{"action":"scrape","info_hash":"aaaaaaaaaaaaaaaaaaaa"}"#.to_owned(),
         format!("0m{}", announce("1", r#","event":"stopped""#)),
         "0t~".to_owned(),
         "1-".to_owned(),
     ];
+    for (name, sdp) in [
+        ("chromium", include_str!("../../../crates/rendezvous/tests/descriptions/chromium.sdp")),
+        ("chromium-2018", include_str!("../../../crates/rendezvous/tests/descriptions/chromium-2018.sdp")),
+        ("firefox", include_str!("../../../crates/rendezvous/tests/descriptions/firefox.sdp")),
+        ("libdatachannel", include_str!("../../../crates/rendezvous/tests/descriptions/libdatachannel.sdp")),
+        ("str0m", include_str!("../../../crates/rendezvous/tests/descriptions/str0m.sdp")),
+    ] {
+        // Seen at one public address, for somebody at another.
+        put("rendezvous_sdp", name, &[&[2, 3], sdp.as_bytes()].concat());
+    }
     put("rendezvous_table", "story", lines.join("\n").as_bytes());
     put("rendezvous_table", "broken", b"0+\n0m{\"action\":\"announce\",\"info_hash\":[]}\n0m{\n0m\xff");
 }

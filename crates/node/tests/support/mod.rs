@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{SinkExt, StreamExt};
 use node::tracker::{Config, Event, Trackers};
-use rendezvous::{ConnId, Outgoing, Stats, Table};
+use rendezvous::{ConnId, Locality, Outgoing, Stats, Table};
 use swarm::PeerId;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -109,7 +109,7 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
         let mut state = state.lock().unwrap();
         state.last += 1;
         let id = ConnId(state.last);
-        state.table.connect(id).unwrap();
+        state.table.connect(id, Locality::default()).unwrap();
         state.outboxes.insert(id, outbox);
         id
     };

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rendezvous::{Config, ConnId, InfoHash, Outgoing, Table, Verdict};
+use rendezvous::{Config, ConnId, InfoHash, Locality, Outgoing, Table, Verdict};
 use serde_json::{Value, json};
 
 pub const FILM: &str = "film----------------";
@@ -21,7 +21,7 @@ impl Rig {
 
     pub fn with(config: Config, connections: u64) -> Self {
         let mut table = Table::new(config, 42);
-        (0..connections).for_each(|conn| table.connect(ConnId(conn)).unwrap());
+        (0..connections).for_each(|conn| table.connect(ConnId(conn), Locality::default()).unwrap());
         Self { table, now: Duration::ZERO }
     }
 
@@ -74,18 +74,35 @@ pub fn announce_with(swarm: &str, peer: &str, more: Value) -> Value {
     message
 }
 
+/// A session description in the form in which it is passed on, with these candidates; the number tells it from others.
+pub fn sdp_with(number: u64, candidates: &[&str]) -> String {
+    let candidates: String = candidates.iter().map(|one| format!("a=candidate:{one}\r\n")).collect();
+    format!(
+        "v=0\r\no=- {number} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
+         m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n{candidates}\
+         a=ice-ufrag:ufrg\r\na=ice-pwd:a/password+of/22/chars\r\na=fingerprint:sha-256 {}\r\n\
+         a=setup:actpass\r\na=mid:0\r\na=sctp-port:5000\r\n",
+        ["AB"; 32].join(":")
+    )
+}
+
+/// The same without candidates.
+pub fn sdp(number: u64) -> String {
+    sdp_with(number, &[])
+}
+
 pub fn offers(names: std::ops::Range<u64>) -> Value {
-    let offer = |n| json!({"offer_id": name(n), "offer": {"type": "offer", "sdp": format!("v=0 {n}\r\n")}});
+    let offer = |n| json!({"offer_id": name(n), "offer": {"type": "offer", "sdp": sdp(n)}});
     names.map(offer).collect()
 }
 
 pub fn answer(swarm: &str, from: &str, to: &str, offer: &str) -> Value {
-    let description = json!({"type": "answer", "sdp": "v=0 answer"});
+    let description = json!({"type": "answer", "sdp": sdp(1)});
     announce_with(swarm, from, json!({"to_peer_id": to, "offer_id": offer, "answer": description}))
 }
 
 pub fn directed(swarm: &str, from: &str, to: &str, offer: &str) -> Value {
-    let description = json!({"type": "offer", "sdp": "v=0 directed"});
+    let description = json!({"type": "offer", "sdp": sdp(2)});
     announce_with(swarm, from, json!({"to_peer_id": to, "offer_id": offer, "offer": description}))
 }
 

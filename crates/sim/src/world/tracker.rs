@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use rendezvous::{ConnId, Outgoing, Table};
+use rendezvous::{ConnId, Locality, Outgoing, Table};
 use swarm::{PeerId, Time};
 
 /// What an announce is answered with.
@@ -43,7 +43,7 @@ impl Tracker {
         want: u32,
     ) -> Option<Told> {
         let connection = ConnId(u64::from(viewer));
-        let _ = self.table.connect(connection);
+        let _ = self.table.connect(connection, Locality::default());
         let mut text = String::from(r#"{"action":"announce","left":1,"info_hash":"#);
         rendezvous::InfoHash(swarm).push_json(&mut text);
         text.push_str(r#","peer_id":"#);

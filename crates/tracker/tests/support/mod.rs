@@ -106,3 +106,31 @@ pub fn announce_with(peer: &str, more: Value) -> Value {
     }
     message
 }
+
+/// A session description in the form in which it is passed on. The number tells it from others.
+pub fn sdp(number: u64) -> String {
+    described(
+        number,
+        "ufrg",
+        "a/password+of/22/chars",
+        &format!("a=fingerprint:sha-256 {}\r\n", ["AB"; 32].join(":")),
+    )
+}
+
+/// One of 2.4 KB: as long as they come.
+pub fn long_sdp() -> String {
+    let prints =
+        ["AA", "BB", "CC", "DD"].map(|byte| format!("a=fingerprint:sha-512 {}\r\n", [byte; 64].join(":")));
+    let candidates: String =
+        (0..8).map(|n| format!("a=candidate:1 1 udp 1 127.0.0.1 {} typ host\r\n", 5000 + n)).collect();
+    described(1, &"u".repeat(256), &"p".repeat(256), &prints.concat())
+        .replace("a=ice-ufrag", &format!("{candidates}a=ice-ufrag"))
+}
+
+fn described(number: u64, ufrag: &str, password: &str, prints: &str) -> String {
+    format!(
+        "v=0\r\no=- {number} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
+         m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n\
+         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n{prints}a=setup:actpass\r\na=mid:0\r\na=sctp-port:5000\r\n"
+    )
+}
