@@ -26,6 +26,7 @@ pub struct File {
     pub cache_mib: Option<u64>,
     pub connections: Option<usize>,
     pub connections_per_net: Option<usize>,
+    pub relay: Option<OneOrMany<String>>,
     pub no_transcode: Option<bool>,
     pub ladder: Option<String>,
     pub preset: Option<String>,

@@ -34,4 +34,8 @@ pub struct Tracker {
     /// Most connections at a time from one IPv4 /24 or IPv6 /48 [default: 1024]. Raise it behind a proxy.
     #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
     pub connections_per_net: Option<usize>,
+    /// A TURN server through which viewers may be reached, by the address from which it relays, or a network of them
+    /// (203.0.113.0/28); several may be given [default: none: no relay's address is passed on].
+    #[arg(long, value_name = "ADDRESS", env = "BRAIDCAST_RELAY", value_delimiter = ',')]
+    pub relay: Vec<String>,
 }

@@ -3,7 +3,7 @@
 use crate::plan::SERVER;
 use netlab::Lab;
 use node::links::TurnServer;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::mpsc;
 
 /// Where it is.
@@ -23,8 +23,12 @@ pub fn start(lab: &Lab) -> Server {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind((SERVER, 0)).await.expect("a socket");
             tell.send(listener.local_addr().expect("bound")).expect("awaited");
-            let tracker = tracker::Tracker::new(tracker::Config::default());
+            let mut config = tracker::Config::default();
+            config.table.relays = vec![IpAddr::from(SERVER).into()];
+            let tracker = tracker::Tracker::new(config);
             let app = axum::Router::new().nest_service("/tracker", tracker.router());
+            // Descriptions name no address but the one that the tracker sees.
+            let app = app.into_make_service_with_connect_info::<SocketAddr>();
             axum::serve(listener, app).await.expect("it serves");
         });
     })
