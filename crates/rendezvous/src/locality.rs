@@ -1,6 +1,6 @@
 //! Where a connection comes from.
 
-use std::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr};
 
 /// Where a connection comes from, as the server sees it: nothing here is said by the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

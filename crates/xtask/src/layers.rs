@@ -40,7 +40,7 @@ const LAYERS: &[Layer] = &[
         name: "rendezvous",
         purity: SansIo,
         may_use: &[],
-        outside: Some(&["serde", "serde_json", "thiserror"]),
+        outside: Some(&["ipnet", "serde", "serde_json", "thiserror"]),
     },
     Layer {
         name: "cmaf",

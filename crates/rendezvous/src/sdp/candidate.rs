@@ -1,9 +1,7 @@
 //! One candidate: an address at which a peer may be reached (RFC 8839, 5.1).
 
-use std::{
-    fmt::Write,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::fmt::Write;
 
 use super::read::ice_chars;
 

@@ -7,7 +7,7 @@
 //! Addresses of documentation and of benchmarks (RFC 5737, RFC 2544) count as public: nobody on the internet is seen there, so
 //! nobody can name them, and test networks use them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::candidate::{Address, Candidate, Kind};
 use crate::Config;
