@@ -27,6 +27,8 @@ pub struct File {
     pub connections: Option<usize>,
     pub connections_per_net: Option<usize>,
     pub relay: Option<OneOrMany<String>>,
+    pub sites: Vec<Site>,
+    pub vpn: Option<OneOrMany<String>>,
     pub no_transcode: Option<bool>,
     pub ladder: Option<String>,
     pub preset: Option<String>,
@@ -74,6 +76,25 @@ pub struct File {
     pub bridge: Option<String>,
     pub bucket: Option<String>,
     pub bucket_url: Option<String>,
+}
+
+/// A place with many viewers behind one line, as the tracker's operator describes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Site {
+    pub name: String,
+    pub networks: Vec<String>,
+    pub mode: SiteMode,
+}
+
+/// Whom its people meet.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SiteMode {
+    On,
+    Off,
+    LeechOnly,
+    Wan,
 }
 
 /// What may be said once or several times.

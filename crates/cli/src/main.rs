@@ -13,6 +13,7 @@ mod films;
 mod keys;
 mod links;
 mod live;
+mod meeting;
 mod package;
 mod progress;
 mod reach;

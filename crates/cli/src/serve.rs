@@ -1,20 +1,18 @@
 //! `braidcast serve`: serving starts at once; films come into the catalogue as they are ready.
 
 use crate::args::{Serve, Serving};
-use crate::config::{File, OneOrMany};
+use crate::config::File;
 use crate::films::{self, Film};
 use crate::progress::Screen;
 use crate::say;
-use crate::{Wrong, links, stop};
+use crate::{Wrong, links, meeting, stop};
 use anyhow::{Context, Result, anyhow};
-use ipnet::IpNet;
 use manifest::SecretKey;
 use origin::http::{Limits, Origin, TrackerConfig, serve};
 use origin::library::Library;
 use origin::package::{self, Settings};
 use origin::tools::Tools;
 use origin::{http, key};
-use std::net::IpAddr;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -85,7 +83,7 @@ pub async fn listen(serving: &Serving, file: &File) -> Result<TcpListener> {
 /// An origin without films, and what the settings and the system's limit of open files allow together.
 pub fn origin(serving: &Serving, file: &File, key: &SecretKey, screen: &Screen) -> Result<(Origin, Limits)> {
     let (mut limits, mut tracker) = (Limits::default(), TrackerConfig::default());
-    tracker.table.relays = relays(serving.relay.clone(), file).map_err(Wrong::wrap)?;
+    meeting::set(&mut tracker, serving.relay.clone(), file).map_err(Wrong::wrap)?;
     limits.connections =
         serving.connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);
     if let Some(per_net) = serving.connections_per_net.or(file.connections_per_net) {
@@ -104,18 +102,6 @@ pub fn origin(serving: &Serving, file: &File, key: &SecretKey, screen: &Screen) 
     let cache_mib = serving.cache_mib.or(file.cache_mib);
     let cache_bytes = cache_mib.map_or(http::DEFAULT_CACHE_BYTES, |mib| mib.clamp(1, 1 << 20) << 20);
     Ok((Origin::new(key.public(), cache_bytes, tracker), limits))
-}
-
-/// The TURN servers whose addresses the tracker passes on.
-pub fn relays(given: Vec<String>, file: &File) -> Result<Vec<IpNet>> {
-    let texts = OneOrMany::under(given, file.relay.as_ref());
-    let parsed = texts.iter().map(|text| {
-        let one = text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse());
-        one.with_context(|| {
-            format!("--relay {text} is neither an address nor a network such as 203.0.113.0/28")
-        })
-    });
-    parsed.collect()
 }
 
 /// Serves what was packaged before; says of each that cannot be served why.

@@ -3,7 +3,7 @@
 use crate::args::Tracker as Args;
 use crate::config::File;
 use crate::progress::Screen;
-use crate::{Wrong, links, say, serve, stop};
+use crate::{Wrong, links, meeting, say, stop};
 use anyhow::{Context, Result, bail};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let tls = tls(&args, file).map_err(Wrong::wrap)?;
     let (limits, mut config) = limits(&args, file, screen);
-    config.table.relays = serve::relays(args.relay.clone(), file).map_err(Wrong::wrap)?;
+    meeting::set(&mut config, args.relay.clone(), file).map_err(Wrong::wrap)?;
     let address = args.listen.as_ref().or(file.listen.as_ref()).map_or(LISTEN, String::as_str);
     let listener = bind(address)
         .await

@@ -22,11 +22,16 @@ fn it_says_where_it_is_and_how_it_is_and_ends_when_it_is_told() {
 }
 
 #[test]
-fn a_certificate_without_its_key_and_a_file_that_holds_none_are_named() {
+fn what_is_wrong_with_the_settings_is_named() {
     let place = Place::new();
     std::fs::write(place.path("empty.pem"), "").unwrap();
     let wrong = place.run("tracker --tls-cert empty.pem");
     assert!(wrong.status.code() == Some(2) && text(&wrong.stderr).contains("--tls-key"));
+    let toml = "[[sites]]\nname = 'berlin'\nnetworks = ['203.0.113.0/40']\nmode = 'on'\n";
+    std::fs::write(place.path("tracker.toml"), toml).unwrap();
+    let wrong = place.run("tracker --config tracker.toml");
+    let words = text(&wrong.stderr);
+    assert!(wrong.status.code() == Some(2) && words.contains("berlin") && words.contains("/40"), "{words}");
     let wrong = place.run("tracker --tls-cert empty.pem --tls-key empty.pem");
     assert!(wrong.status.code() == Some(2) && text(&wrong.stderr).contains("empty.pem"));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::Rate;
+use crate::{Rate, Site};
 
 /// Limits and intervals of a [`crate::Table`]. The defaults suit one server for public streams.
 #[derive(Clone, Debug)]
@@ -23,8 +23,12 @@ pub struct Config {
     pub connections: usize,
     /// Most swarms one connection may be in.
     pub swarms_per_connection: usize,
-    /// Most members of one swarm.
+    /// Most members of one swarm. Who is in it stays; who comes later is told when to try again.
     pub members_per_swarm: usize,
+    /// Most members of one swarm that are seen at one public address (of IPv6: in one /64), so that nobody fills a swarm alone. It is
+    /// far above what is behind a home's line. Of a site, whose people all come from one address, there may be any number; and so
+    /// there may from loopback and private addresses, since a proxy may be there.
+    pub members_per_address: usize,
     /// Most offers of one announce that are relayed; the rest is ignored.
     pub offers_per_announce: usize,
     /// Most candidates one announce may ask for.
@@ -42,9 +46,14 @@ pub struct Config {
     pub announces: Rate,
     /// Directed offers from one connection. Beyond it they are refused with an error.
     pub directed: Rate,
+    /// Networks whose people meet each other, or nobody. Of several that have an address the first counts.
+    pub sites: Vec<Site>,
+    /// Addresses from which the people of a VPN come. They meet nobody, whatever site they are of.
+    pub vpn: Vec<IpNet>,
     /// The TURN servers that peers may be reached through, by the addresses from which these relay. A relay is nobody's own
     /// address, so one that is not here could be anybody a peer wants others to send to, and is not passed on: at first none is.
-    /// Who runs a TURN server names it here. Peers with a relay that is not here can still make the first check from it.
+    /// Who runs a TURN server names it here; `0.0.0.0/0` and `::/0` let any pass, for swarms in which everybody is known.
+    /// Peers with a relay that is not here can still make the first check from it.
     pub relays: Vec<IpNet>,
     /// Whether a peer that was seen by IPv6 may name any public address of IPv4, and the other way round.
     ///
@@ -80,6 +89,7 @@ impl Default for Config {
             connections: 20_000,
             swarms_per_connection: 32,
             members_per_swarm: 20_000,
+            members_per_address: 256,
             offers_per_announce: 20,
             candidates_per_announce: 20,
             outstanding_offers: 64,
@@ -88,6 +98,8 @@ impl Default for Config {
             messages: Rate { burst: 200, every: Duration::from_millis(50) },
             announces: Rate { burst: 40, every: Duration::from_secs(2) },
             directed: Rate { burst: 20, every: Duration::from_millis(500) },
+            sites: Vec::new(),
+            vpn: Vec::new(),
             relays: Vec::new(),
             other_family: false,
             trust_inside: true,

@@ -27,15 +27,19 @@
 mod bucket;
 mod candidates;
 mod config;
+mod connection;
 mod expected;
+mod groups;
 mod id;
 mod locality;
+mod member;
 mod message;
 mod outgoing;
 mod refusal;
 mod reply;
 mod rng;
 pub mod sdp;
+mod site;
 mod swarm;
 mod table;
 
@@ -45,5 +49,6 @@ pub use id::{InfoHash, NotBinary, OfferId, PeerId};
 pub use ipnet::IpNet;
 pub use locality::Locality;
 pub use outgoing::{Cause, ConnId, Outgoing, Verdict};
+pub use site::{Site, SiteMode};
 pub use swarm::Counts;
 pub use table::{Full, Stats, Table};

@@ -3,12 +3,12 @@
 //! Fields nobody knows are skipped, of a repeated field the last counts (as in a browser's `JSON.parse`), and `null`
 //! is the same as absent.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{error::Category, value::RawValue};
 
-use crate::{Config, InfoHash, OfferId, PeerId, refusal::Refusal, sdp::Description};
+use crate::{Config, InfoHash, OfferId, PeerId, member::Role, refusal::Refusal, sdp::Description};
 
 /// Longest raw JSON string echoed in an error: 20 escaped code points and the quotes fit.
 const ECHO_BYTES: usize = 128;
@@ -43,10 +43,20 @@ pub(crate) struct Announce {
     pub(crate) info_hash: InfoHash,
     pub(crate) peer_id: PeerId,
     pub(crate) event: Event,
-    /// Whether nothing is left to fetch; `None` if the client does not say.
-    pub(crate) complete: Option<bool>,
+    pub(crate) said: Said,
     pub(crate) want: usize,
     pub(crate) offers: Vec<Offer>,
+}
+
+/// What a client says of itself, as far as it does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// Whether nothing is left to fetch.
+    pub(crate) complete: Option<bool>,
+    pub(crate) role: Option<Role>,
+    pub(crate) upload_kbps: Option<u32>,
+    /// Where in the film it is.
+    pub(crate) position: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +116,9 @@ struct Fields<'a> {
     left: Option<&'a RawValue>,
     numwant: Option<&'a RawValue>,
     want: Option<&'a RawValue>,
+    role: Option<&'a RawValue>,
+    upload_kbps: Option<&'a RawValue>,
+    position_ms: Option<&'a RawValue>,
     offer: Option<&'a RawValue>,
     answer: Option<&'a RawValue>,
     offers: Option<Offers<'a>>,
@@ -126,6 +139,9 @@ enum Key {
     Left,
     Numwant,
     Want,
+    Role,
+    UploadKbps,
+    PositionMs,
     Offer,
     Answer,
     Offers,
@@ -157,6 +173,9 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 Key::Left => fields.left = map.next_value()?,
                 Key::Numwant => fields.numwant = map.next_value()?,
                 Key::Want => fields.want = map.next_value()?,
+                Key::Role => fields.role = map.next_value()?,
+                Key::UploadKbps => fields.upload_kbps = map.next_value()?,
+                Key::PositionMs => fields.position_ms = map.next_value()?,
                 Key::Offer => fields.offer = map.next_value()?,
                 Key::Answer => fields.answer = map.next_value()?,
                 Key::Offers if self.offers => fields.offers = map.next_value()?,
@@ -268,7 +287,7 @@ impl<'a> Fields<'a> {
             (_, Some("stopped")) => Event::Stopped,
             _ => return Err(Refusal::Event),
         };
-        let complete = self.left.and_then(|left| left.get().parse::<f64>().ok()).map(|left| left == 0.0);
+        let said = self.said()?;
         let limit = config.candidates_per_announce;
         let want = self.want.map_or(Some(0), integer).filter(|&want| want <= limit);
         let want = want.ok_or(Refusal::Want { limit })?;
@@ -278,7 +297,31 @@ impl<'a> Fields<'a> {
             offer(raw, config).map_err(|why| Refusal::Offer { index, why: Box::new(why) })
         });
         let offers = offers.collect::<Result<_, _>>()?;
-        Ok(Announce { info_hash, peer_id, event, complete, want, offers })
+        Ok(Announce { info_hash, peer_id, event, said, want, offers })
+    }
+
+    fn said(&self) -> Result<Said, Refusal> {
+        let role = match (self.role, text(self.role).as_deref()) {
+            (None, _) => None,
+            (_, Some("viewer")) => Some(Role::Viewer),
+            (_, Some("seed")) => Some(Role::Seed),
+            (_, Some("edge")) => Some(Role::Edge),
+            _ => {
+                return Err(Refusal::Field { field: "role", must: "\"viewer\", \"seed\" or \"edge\"" });
+            }
+        };
+        let whole = |raw: Option<&RawValue>, field| match raw.map(integer) {
+            Some(None) => Err(Refusal::Field { field, must: "a whole number" }),
+            number => Ok(number.flatten()),
+        };
+        let kbps = whole(self.upload_kbps, "upload_kbps")?;
+        let position_ms = whole(self.position_ms, "position_ms")?;
+        Ok(Said {
+            complete: self.left.and_then(|left| left.get().parse::<f64>().ok()).map(|left| left == 0.0),
+            role,
+            upload_kbps: kbps.map(|kbps| u32::try_from(kbps).unwrap_or(u32::MAX)),
+            position: position_ms.map(|millis| Duration::from_millis(millis as u64)),
+        })
     }
 
     fn signal(

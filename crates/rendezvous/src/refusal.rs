@@ -40,8 +40,10 @@ pub(crate) enum Refusal {
     Busy,
     #[error("this connection is in {limit} swarms already")]
     TooManySwarms { limit: usize },
-    #[error("the swarm is full")]
-    SwarmFull,
+    #[error("the swarm is full: try again in {} s", .retry.as_secs())]
+    SwarmFull { retry: Duration },
+    #[error("{limit} members of the swarm come from this address already: try again in {} s", .retry.as_secs())]
+    AddressFull { limit: usize, retry: Duration },
     #[error("peer_id belongs to another connection")]
     Taken,
     #[error("this connection is in the swarm under another peer_id")]
@@ -54,4 +56,14 @@ pub(crate) enum Refusal {
     ScrapeAll,
     #[error("too many swarms to list: more than {limit}")]
     ScrapeTooMany { limit: usize },
+}
+
+impl Refusal {
+    /// When there may be room, if what is refused is for want of room.
+    pub(crate) fn retry_in(&self) -> Option<Duration> {
+        match self {
+            Self::SwarmFull { retry } | Self::AddressFull { retry, .. } => Some(*retry),
+            _ => None,
+        }
+    }
 }

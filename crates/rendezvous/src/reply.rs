@@ -87,6 +87,10 @@ pub(crate) fn refused(about: About<'_>, refusal: &Refusal) -> String {
         }
     }
     let reason = serde_json::Value::String(refusal.to_string());
-    let _ = write!(json, r#","failure reason":{reason}}}"#);
+    let _ = write!(json, r#","failure reason":{reason}"#);
+    if let Some(retry) = refusal.retry_in() {
+        let _ = write!(json, r#","retry in":{}"#, retry.as_secs());
+    }
+    json.push('}');
     json
 }

@@ -1,10 +1,17 @@
-//! One swarm: its members in a dense vector for sampling, and where each is.
+//! One swarm: its members in a dense vector, where each is, and who is near whom.
 //!
 //! The invariant: `place` maps every member's id to its position in `members`, and nothing else.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
-use crate::{ConnId, PeerId, expected::Expected};
+use crate::{
+    ConnId, Locality, PeerId,
+    expected::Expected,
+    groups::{Groups, Key, Seats},
+    member::{Claims, Class, Member},
+    rng::Rng,
+    site::Standing,
+};
 
 /// What a swarm tells about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,20 +24,11 @@ pub struct Counts {
     pub downloaded: u64,
 }
 
-#[derive(Debug)]
-pub(crate) struct Member {
-    pub(crate) peer: PeerId,
-    pub(crate) conn: ConnId,
-    pub(crate) since: Duration,
-    pub(crate) last_seen: Duration,
-    pub(crate) expected: Expected,
-    complete: bool,
-}
-
 #[derive(Debug, Default)]
 pub(crate) struct Swarm {
     members: Vec<Member>,
     place: BTreeMap<PeerId, usize>,
+    groups: Groups,
     complete: usize,
     downloaded: u64,
 }
@@ -52,6 +50,10 @@ impl Swarm {
         &self.members
     }
 
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
     pub(crate) fn place(&self, peer: PeerId) -> Option<usize> {
         self.place.get(&peer).copied()
     }
@@ -65,23 +67,36 @@ impl Swarm {
     }
 
     /// Adds a member that is not there yet.
-    pub(crate) fn insert(&mut self, now: Duration, peer: PeerId, conn: ConnId) {
+    pub(crate) fn insert(
+        &mut self,
+        now: Duration,
+        peer: PeerId,
+        conn: ConnId,
+        from: Locality,
+        standing: Standing,
+    ) {
         debug_assert!(!self.place.contains_key(&peer));
-        self.place.insert(peer, self.members.len());
+        let place = self.members.len();
+        self.place.insert(peer, place);
         self.members.push(Member {
             peer,
             conn,
+            from,
+            standing,
             since: now,
             last_seen: now,
             expected: Expected::default(),
-            complete: false,
+            claims: Claims::default(),
+            seats: Seats::default(),
         });
+        self.groups.add(&mut self.members, place);
     }
 
-    /// Notes whether a member has everything. `event` is true if it says that it just got there.
-    pub(crate) fn set_complete(&mut self, peer: PeerId, complete: bool, event: bool) {
-        let Some(member) = self.place.get(&peer).map(|&place| &mut self.members[place]) else { return };
-        match (member.complete, complete) {
+    /// Notes what a member says of itself. `event` is true if it says that it just became complete.
+    pub(crate) fn set_claims(&mut self, peer: PeerId, claims: Claims, event: bool) {
+        let Some(place) = self.place(peer) else { return };
+        let before = self.members[place].claims;
+        match (before.complete, claims.complete) {
             (false, true) => {
                 self.complete += 1;
                 self.downloaded += u64::from(event);
@@ -89,16 +104,60 @@ impl Swarm {
             (true, false) => self.complete -= 1,
             _ => {}
         }
-        member.complete = complete;
+        let moves = before.class() != claims.class();
+        if moves {
+            self.groups.remove(&mut self.members, place);
+        }
+        self.members[place].claims = claims;
+        if moves {
+            self.groups.add(&mut self.members, place);
+        }
     }
 
     /// Removes a member in the time of a look-up: the last one takes its position.
     pub(crate) fn remove(&mut self, peer: PeerId) {
         let Some(place) = self.place.remove(&peer) else { return };
+        self.groups.remove(&mut self.members, place);
         let gone = self.members.swap_remove(place);
-        self.complete -= usize::from(gone.complete);
+        self.complete -= usize::from(gone.claims.complete);
         if let Some(moved) = self.members.get(place) {
             self.place.insert(moved.peer, place);
+            self.groups.moved(moved, place);
         }
+    }
+
+    /// Places of up to `count` members of a group and of these classes, in random order, the asker not among them. Costs
+    /// O(count^2), however many there are.
+    pub(crate) fn sample(
+        &self,
+        key: Key,
+        classes: Range<usize>,
+        asker: usize,
+        count: usize,
+        rng: &mut Rng,
+    ) -> Vec<usize> {
+        let parts = Class::ALL.map(|class| {
+            let wanted = classes.contains(&(class as usize));
+            if wanted { self.groups.of_class(key, class) } else { &[] }
+        });
+        let len = parts.iter().map(|part| part.len()).sum();
+        let own = &self.members[asker];
+        let seat = own.seats.iter().map(|&seat| {
+            let before: usize = parts[..own.claims.class() as usize].iter().map(|part| part.len()).sum();
+            (parts[own.claims.class() as usize].get(seat) == Some(&asker)).then_some(before + seat)
+        });
+        let skip = seat.flatten().next();
+        // Who is not in the group is as one that comes after all of it.
+        let (len, skip) = skip.map_or((len + 1, len), |skip| (len, skip));
+        let at = |mut index: usize| {
+            for part in parts {
+                match part.get(index) {
+                    Some(&place) => return place,
+                    None => index -= part.len(),
+                }
+            }
+            unreachable!("what is drawn is below the sum of the lengths")
+        };
+        rng.sample(len, skip, count).into_iter().map(at).collect()
     }
 }

@@ -6,15 +6,17 @@ use std::{
 };
 
 use crate::{
-    Config, Counts, InfoHash, Locality, PeerId,
-    bucket::Bucket,
-    candidates,
+    Config, Counts, InfoHash, Locality, PeerId, candidates,
+    connection::Connection,
+    groups::Key,
+    member::Member,
     message::{self, About, Announce, Event, Request, Signal},
     outgoing::{Cause, ConnId, Outgoing, Verdict},
     refusal::Refusal,
     reply,
     rng::Rng,
-    sdp::Relation,
+    sdp::{Relation, host, is_inside},
+    site::Standing,
     swarm::Swarm,
 };
 
@@ -57,22 +59,6 @@ pub struct Table {
     stats: Stats,
 }
 
-#[derive(Debug, Default)]
-struct Connection {
-    from: Locality,
-    messages: Bucket,
-    announces: Bucket,
-    directed: Bucket,
-    /// Under which name it is in which swarm: a handful, so searched from the front.
-    memberships: Vec<(InfoHash, PeerId)>,
-}
-
-impl Connection {
-    fn name_in(&self, info_hash: InfoHash) -> Option<PeerId> {
-        self.memberships.iter().find(|one| one.0 == info_hash).map(|one| one.1)
-    }
-}
-
 impl Table {
     /// An empty table. The seed decides who is drawn from a swarm: a server takes an unpredictable one.
     pub fn new(config: Config, seed: u64) -> Self {
@@ -99,16 +85,14 @@ impl Table {
         if self.connections.len() >= self.config.connections {
             return Err(Full);
         }
-        let from = from.canonical();
-        self.connections.entry(conn).or_insert_with(|| Connection { from, ..Connection::default() });
+        self.connections.entry(conn).or_insert_with(|| Connection::new(from, &self.config));
         Ok(())
     }
 
     /// A connection ended, which takes it out of all its swarms.
     pub fn disconnect(&mut self, conn: ConnId) {
-        for (info_hash, peer) in self.connections.remove(&conn).unwrap_or_default().memberships {
-            self.leave_swarm(info_hash, peer);
-        }
+        let memberships = self.connections.remove(&conn).map_or(Vec::new(), |gone| gone.memberships);
+        memberships.into_iter().for_each(|(info_hash, peer)| self.leave_swarm(info_hash, peer));
     }
 
     /// Takes in a message and adds what is to be sent to `out`, in order. Any bytes will do: what cannot be understood
@@ -211,7 +195,7 @@ impl Table {
         announce: Announce,
         out: &mut Vec<Outgoing>,
     ) -> Result<(), Refusal> {
-        let Announce { info_hash, peer_id, event, complete, want, offers } = announce;
+        let Announce { info_hash, peer_id, event, said, want, offers } = announce;
         // Leaving is never too much: a member that may not leave would stay as a ghost.
         if event == Event::Stopped {
             self.check_name(conn, info_hash, peer_id)?;
@@ -226,14 +210,13 @@ impl Table {
             self.join(now, conn, info_hash, peer_id)?;
         }
         self.stats.announces += 1;
-        let Self { config, rng, connections, swarms, stats, .. } = self;
+        let Self { config, rng, swarms, stats, .. } = self;
         let swarm = swarms.get_mut(&info_hash).expect("the member is in it by now");
-        match (event, complete) {
-            (Event::Completed, _) => swarm.set_complete(peer_id, true, true),
-            (_, Some(complete)) => swarm.set_complete(peer_id, complete, false),
-            (_, None) => {}
-        }
         let place = swarm.place(peer_id).expect("the member is in it by now");
+        let completed = event == Event::Completed;
+        let mut claims = swarm.members()[place].claims.updated(now, said);
+        claims.complete |= completed;
+        swarm.set_claims(peer_id, claims, completed);
         let wanted = offers.len() + want;
         let drawn = candidates::draw(swarm, place, wanted, now, rng);
         let (offered, candidates) = drawn.split_at(offers.len().min(drawn.len()));
@@ -242,9 +225,9 @@ impl Table {
             reply::add_candidates(&mut text, candidates.iter().map(|&place| swarm.members()[place].peer));
         }
         out.push(Outgoing { to: conn, text, cause: Cause::Receiver });
-        for (offer, &place) in offers.iter().zip(offered) {
-            let to = swarm.members()[place].conn;
-            let relation = relation(connections, config, conn, to);
+        for (offer, &receiver) in offers.iter().zip(offered) {
+            let [sender, receiver] = [place, receiver].map(|place| &swarm.members()[place]);
+            let (relation, to) = (relation(config, sender, receiver), receiver.conn);
             let text = reply::relayed("offer", info_hash, peer_id, offer, &relation);
             out.push(Outgoing { to, text, cause: Cause::Other(None) });
             stats.offers += 1;
@@ -274,16 +257,19 @@ impl Table {
         if !self.connections.get_mut(&conn).is_some_and(|sender| sender.directed.take(now, rate)) {
             return Err(Refusal::TooManyDirected { every: rate.every });
         }
-        let Self { config, connections, swarms, stats, .. } = self;
+        let Self { config, swarms, stats, .. } = self;
         let swarm = swarms.get_mut(&info_hash).ok_or(Refusal::NotMember)?;
-        let receiver = swarm.get(to).map(|member| member.conn).filter(|&receiver| receiver != conn);
-        let receiver = receiver.ok_or(Refusal::NoSuchPeer)?;
-        let sender = swarm.get_mut(from).ok_or(Refusal::NotMember)?;
-        sender.last_seen = now;
-        sender.expected.add(now, offer.id, receiver, config.answer_within, config.outstanding_offers);
+        let sender = swarm.get(from).ok_or(Refusal::NotMember)?;
+        // Whom one may not meet is not there for him.
+        let may = |to: &&Member| to.conn != conn && sender.standing.may_be_given(to.standing);
+        let receiver = swarm.get(to).filter(may).ok_or(Refusal::NoSuchPeer)?;
+        let text = reply::relayed("offer", info_hash, from, &offer, &relation(config, sender, receiver));
+        let receiver = receiver.conn;
+        if let Some(sender) = swarm.get_mut(from) {
+            sender.last_seen = now;
+            sender.expected.add(now, offer.id, receiver, config.answer_within, config.outstanding_offers);
+        }
         stats.offers += 1;
-        let relation = relation(connections, config, conn, receiver);
-        let text = reply::relayed("offer", info_hash, from, &offer, &relation);
         let undelivered = reply::refused(about, &Refusal::Busy);
         out.push(Outgoing { to: receiver, text, cause: Cause::Other(Some(undelivered)) });
         Ok(())
@@ -293,22 +279,22 @@ impl Table {
     fn answer(&mut self, now: Duration, conn: ConnId, signal: Signal, out: &mut Vec<Outgoing>) {
         let Signal { info_hash, from, to, offer } = signal;
         let member = self.check_name(conn, info_hash, from) == Ok(true);
-        let swarm = self.swarms.get_mut(&info_hash).filter(|_| member);
-        let offerer = swarm.and_then(|swarm| {
-            if let Some(sender) = swarm.get_mut(from) {
-                sender.last_seen = now;
+        let Self { config, swarms, stats, .. } = self;
+        let relayed = swarms.get_mut(&info_hash).filter(|_| member).and_then(|swarm| {
+            swarm.get_mut(from)?.last_seen = now;
+            if !swarm.get_mut(to)?.expected.take(now, offer.id, conn) {
+                return None;
             }
-            let offerer = swarm.get_mut(to)?;
-            offerer.expected.take(now, offer.id, conn).then_some(offerer.conn)
+            let (sender, receiver) = (swarm.get(from)?, swarm.get(to)?);
+            let relation = relation(config, sender, receiver);
+            Some((receiver.conn, reply::relayed("answer", info_hash, from, &offer, &relation)))
         });
-        let Some(to) = offerer else {
-            self.stats.unexpected_answers += 1;
+        let Some((to, text)) = relayed else {
+            stats.unexpected_answers += 1;
             return;
         };
-        let relation = relation(&self.connections, &self.config, conn, to);
-        let text = reply::relayed("answer", info_hash, from, &offer, &relation);
         out.push(Outgoing { to, text, cause: Cause::Other(None) });
-        self.stats.answers += 1;
+        stats.answers += 1;
     }
 
     fn scrape(
@@ -351,16 +337,25 @@ impl Table {
         info_hash: InfoHash,
         peer: PeerId,
     ) -> Result<(), Refusal> {
-        let Config { swarms_per_connection, members_per_swarm, .. } = self.config;
-        let connection = self.connections.get_mut(&conn).expect("its message was charged to it");
-        if connection.memberships.len() >= swarms_per_connection {
-            return Err(Refusal::TooManySwarms { limit: swarms_per_connection });
+        let Self { config, connections, swarms, .. } = self;
+        let connection = connections.get_mut(&conn).expect("its message was charged to it");
+        let limit = config.swarms_per_connection;
+        if connection.memberships.len() >= limit {
+            return Err(Refusal::TooManySwarms { limit });
         }
-        if self.swarms.get(&info_hash).map_or(0, Swarm::len) >= members_per_swarm {
-            return Err(Refusal::SwarmFull);
+        let (from, standing, retry) = (connection.from, connection.standing, config.interval);
+        if let Some(swarm) = swarms.get(&info_hash) {
+            if swarm.len() >= config.members_per_swarm {
+                return Err(Refusal::SwarmFull { retry });
+            }
+            let limit = config.members_per_address;
+            let public = standing == Standing::Public && !is_inside(from.address);
+            if public && swarm.groups().len(Key::Host(host(from.address))) >= limit {
+                return Err(Refusal::AddressFull { limit, retry });
+            }
         }
         connection.memberships.push((info_hash, peer));
-        self.swarms.entry(info_hash).or_default().insert(now, peer, conn);
+        swarms.entry(info_hash).or_default().insert(now, peer, conn, from, standing);
         self.members += 1;
         Ok(())
     }
@@ -387,12 +382,7 @@ impl Table {
 }
 
 /// What a description of `sender` may tell `receiver`.
-fn relation<'a>(
-    connections: &BTreeMap<ConnId, Connection>,
-    config: &'a Config,
-    sender: ConnId,
-    receiver: ConnId,
-) -> Relation<'a> {
-    let address = |conn| connections.get(&conn).map_or(Locality::default(), |one| one.from).address;
-    Relation { sender: address(sender), receiver: address(receiver), same_site: false, config }
+fn relation<'a>(config: &'a Config, sender: &Member, receiver: &Member) -> Relation<'a> {
+    let same_site = sender.standing.is_same_site(receiver.standing);
+    Relation { sender: sender.from.address, receiver: receiver.from.address, same_site, config }
 }

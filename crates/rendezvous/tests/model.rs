@@ -196,8 +196,9 @@ impl Run {
                 (_, Some(left)) => left == 0,
                 _ => member.complete,
             };
+            let is_complete = member.complete;
             let (complete, incomplete) = self.model.counts(swarm);
-            let others = complete + incomplete - 1;
+            let others = if is_complete { incomplete } else { complete + incomplete - 1 };
             let relayed = usize::from(offers).min(others);
             assert_eq!(out.len(), 1 + relayed);
             let mut receivers = BTreeSet::new();

@@ -43,7 +43,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 /// Where a client is, for the server to put into a request's extensions: behind a proxy only the server can know.
 pub use rendezvous::Locality;
-pub use rendezvous::{Counts, InfoHash, Rate, Stats};
+pub use rendezvous::{Counts, InfoHash, Rate, Site, SiteMode, Stats};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 use crate::hub::Hub;

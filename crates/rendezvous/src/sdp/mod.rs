@@ -18,6 +18,7 @@ use std::borrow::Cow;
 
 use candidate::Candidate;
 pub use relation::Relation;
+pub(crate) use relation::{host, is_inside, is_same_host};
 
 /// Most lines of a description. Honest ones have about 20, and one for each candidate.
 const LINES: usize = 256;

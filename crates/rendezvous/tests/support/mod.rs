@@ -25,6 +25,19 @@ impl Rig {
         Self { table, now: Duration::ZERO }
     }
 
+    /// Connects from an address, and joins the film as number `conn`.
+    pub fn arrive(&mut self, conn: u64, address: &str, more: Value) -> Value {
+        self.table.connect(ConnId(conn), address.parse::<std::net::IpAddr>().unwrap().into()).unwrap();
+        self.say(conn, announce_with(FILM, &name(conn), more)).remove(0).1
+    }
+
+    /// The connections of those who are named to a member of the film.
+    pub fn named(&mut self, conn: u64, want: u64) -> Vec<u64> {
+        let out = self.say(conn, announce_with(FILM, &name(conn), json!({"want": want})));
+        let names = out[0].1["candidates"].as_array().unwrap().iter();
+        names.map(|one| one.as_str().unwrap()[8..].parse().unwrap()).collect()
+    }
+
     pub fn pass(&mut self, secs: u64) {
         self.now += Duration::from_secs(secs);
         self.table.expire(self.now);

@@ -1,0 +1,69 @@
+//! What an announce with five offers and their answers costs the table, by the size of the swarm and where its members are:
+//! `cargo run --release --package braidcast-rendezvous --example announces`.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::{Duration, Instant},
+};
+
+use rendezvous::{Config, ConnId, Locality, Rate, Table};
+use serde_json::{Value, json};
+
+const ROUNDS: u64 = 20_000;
+const OFFERS: u64 = 5;
+const FILM: &str = "film----------------";
+
+fn name(number: u64) -> String {
+    format!("-BC0001-{number:012}")
+}
+
+fn announce(peer: u64, more: Value) -> Vec<u8> {
+    let mut message = json!({"action": "announce", "info_hash": FILM, "peer_id": name(peer)});
+    for (field, value) in more.as_object().into_iter().flatten() {
+        message[field] = value.clone();
+    }
+    message.to_string().into_bytes()
+}
+
+/// Where the nth member is.
+type Place = fn(u64) -> Ipv4Addr;
+
+fn main() {
+    let sdp = include_str!("../tests/descriptions/simple-peer.sdp");
+    let places: [(&str, Place); 3] = [
+        ("on loopback", |_| Ipv4Addr::LOCALHOST),
+        ("each in a network of its own", |n| Ipv4Addr::from_bits(0x6480_0000 + n as u32 * 256)),
+        ("a hundred at each address", |n| Ipv4Addr::from_bits(0x6480_0000 + n as u32 / 100)),
+    ];
+    for (what, place) in places {
+        for size in [100, 1000, 10_000] {
+            let free = Rate { burst: u32::MAX, every: Duration::from_nanos(1) };
+            let config = Config { messages: free, announces: free, directed: free, ..Config::default() };
+            let mut table = Table::new(config, 1);
+            let mut out = Vec::new();
+            for n in 0..size {
+                table.connect(ConnId(n), Locality::from(IpAddr::from(place(n)))).expect("there is room");
+                let claims = json!({"position_ms": n * 100, "upload_kbps": n, "left": n % 20});
+                let _ = table.handle(Duration::ZERO, ConnId(n), &announce(n, claims), &mut out);
+            }
+            let offers: Vec<Value> = (0..OFFERS)
+                .map(|n| json!({"offer_id": name(n), "offer": {"type": "offer", "sdp": sdp}}))
+                .collect();
+            let texts: Vec<Vec<u8>> =
+                (0..size).map(|n| announce(n, json!({"numwant": OFFERS, "offers": offers}))).collect();
+            let (mut spent, mut relayed) = (Duration::ZERO, 0);
+            for round in 0..ROUNDS {
+                let asker = round * 7919 % size;
+                out.clear();
+                let now = Duration::from_secs(10) + Duration::from_millis(round);
+                let start = Instant::now();
+                let _ = table.handle(now, ConnId(asker), &texts[asker as usize], &mut out);
+                spent += start.elapsed();
+                relayed += out.len() - 1;
+            }
+            let micros = spent.as_secs_f64() * 1e6 / ROUNDS as f64;
+            let offers = relayed as f64 / ROUNDS as f64;
+            println!("{size:6} members, {what}: {micros:.1} us an announce, {offers:.2} offers relayed");
+        }
+    }
+}
