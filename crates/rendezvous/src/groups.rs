@@ -5,7 +5,7 @@
 //! in each of its groups there is a member's place, and nothing else is anywhere.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::{
     Locality,
@@ -65,15 +65,13 @@ pub(crate) fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// The places of one group's members, by class.
-type Group = [Vec<usize>; Class::ALL.len()];
-
+/// The places of a group's members of one class. None is empty.
 #[derive(Debug, Default)]
-pub(crate) struct Groups(BTreeMap<Key, Group>);
+pub(crate) struct Groups(BTreeMap<(Key, Class), Vec<usize>>);
 
 impl Groups {
     pub(crate) fn of_class(&self, key: Key, class: Class) -> &[usize] {
-        self.0.get(&key).map_or(&[], |group| &group[class as usize])
+        self.0.get(&(key, class)).map_or(&[], Vec::as_slice)
     }
 
     pub(crate) fn len(&self, key: Key) -> usize {
@@ -83,10 +81,10 @@ impl Groups {
     /// Seats a member that is in no group.
     pub(crate) fn add(&mut self, members: &mut [Member], place: usize) {
         let member = &mut members[place];
-        let keys = keys(member.from, member.standing);
+        let (keys, class) = (keys(member.from, member.standing), member.claims.class());
         for (key, seat) in keys.into_iter().zip(&mut member.seats) {
             let Some(key) = key else { continue };
-            let group = &mut self.0.entry(key).or_default()[member.claims.class() as usize];
+            let group = self.0.entry((key, class)).or_default();
             *seat = group.len();
             group.push(place);
         }
@@ -97,14 +95,13 @@ impl Groups {
         let Member { from, standing, claims, seats, .. } = members[place];
         for (kind, key) in keys(from, standing).into_iter().enumerate() {
             let Some(key) = key else { continue };
-            let Some(group) = self.0.get_mut(&key) else { continue };
-            let class = &mut group[claims.class() as usize];
-            class.swap_remove(seats[kind]);
-            if let Some(&moved) = class.get(seats[kind]) {
+            let Entry::Occupied(mut group) = self.0.entry((key, claims.class())) else { continue };
+            group.get_mut().swap_remove(seats[kind]);
+            if let Some(&moved) = group.get().get(seats[kind]) {
                 members[moved].seats[kind] = seats[kind];
             }
-            if group.iter().all(Vec::is_empty) {
-                self.0.remove(&key);
+            if group.get().is_empty() {
+                group.remove();
             }
         }
     }
@@ -112,8 +109,9 @@ impl Groups {
     /// A member has another place in the swarm.
     pub(crate) fn moved(&mut self, member: &Member, place: usize) {
         for (kind, key) in keys(member.from, member.standing).into_iter().enumerate() {
-            if let Some(group) = key.and_then(|key| self.0.get_mut(&key)) {
-                group[member.claims.class() as usize][member.seats[kind]] = place;
+            let class = member.claims.class();
+            if let Some(group) = key.and_then(|key| self.0.get_mut(&(key, class))) {
+                group[member.seats[kind]] = place;
             }
         }
     }

@@ -47,7 +47,7 @@ pub(crate) struct Claims {
 }
 
 /// By what members are looked for, apart from where they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Class {
     /// Has everything.
     Complete,
