@@ -73,9 +73,17 @@ pub(crate) fn draw(swarm: &Swarm, asker: usize, wanted: usize, now: Duration, rn
     settled_first(&mut rest, left.div_ceil(2), |place| {
         now.saturating_sub(swarm.members()[place].since) >= SETTLES
     });
-    for place in rest {
+    for &place in &rest {
         if chosen.places.len() < wanted {
             chosen.add(place);
+        }
+    }
+    // Where all have been looked at, nobody else is kept out by those of a network that is over its share.
+    if swarm.len() <= wanted * DRAWN_FOR_ONE {
+        for place in rest {
+            if chosen.places.len() < wanted && !chosen.places.contains(&place) {
+                chosen.places.push(place);
+            }
         }
     }
     chosen.places

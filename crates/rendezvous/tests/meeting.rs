@@ -93,6 +93,14 @@ fn one_network_has_no_more_than_a_quarter_of_anybodys_candidates() {
 }
 
 #[test]
+fn a_small_audience_of_one_network_meets_whole() {
+    let mut rig = Rig::new(0);
+    (0..9).for_each(|n| drop(rig.arrive(n, &format!("203.0.113.{n}"), json!({}))));
+    assert_eq!(rig.named(0, 20).len(), 8);
+    assert_eq!(rig.named(3, 5).len(), 5);
+}
+
+#[test]
 fn edges_and_seeds_are_found_among_thousands_and_have_no_more_than_half() {
     let mut rig = Rig::new(0);
     (0..3000).for_each(|n| drop(rig.arrive(1000 + n, &far(n), json!({}))));
