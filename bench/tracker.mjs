@@ -34,7 +34,11 @@ build();
 for (const name of how.cases) {
     const report = new Report(`tracker-${name}`);
     const idle = idling();
-    await CASES[name](report, how);
+    try {
+        await CASES[name](report, how);
+    } catch (error) {
+        report.holds("the case ran to its end", false, error.message);
+    }
     report.figure("processors idle meanwhile", idle(), { unit: "%", digits: 0 });
     report.close();
 }

@@ -55,7 +55,7 @@ export async function memory(report, how) {
 
 /** As many as the machine lets in, for minutes. */
 export async function crowd(report, how) {
-    await standing(report, "crowd", how, () => []);
+    await standing(report, "crowd", how, []);
 }
 
 /** The same, with one who floods, and a thousand who are slow or send nonsense. */
@@ -65,17 +65,18 @@ export async function flood(report, how) {
         { attack: "slow", connections: Math.round(how.hostile * 0.9) },
         { attack: "junk", connections: Math.round(how.hostile * 0.1), rate: 1000 },
     ];
-    await standing(report, "flood", how, (server, seconds) => attacks.map((attack) => load(server, { ...attack, seconds })));
+    await standing(report, "flood", how, attacks);
 }
 
-async function standing(report, title, how, attack) {
+async function standing(report, title, how, attacks) {
     const server = await start(LIMITED);
     try {
         const seconds = how.minutes * 60;
         const samples = Math.max(4, Math.round(how.minutes * 2));
         const crowd = load(server, { connections: how.standing, rate: how.rate, seconds, samples, "warm-up": 5 });
-        const attacks = attack(server, seconds);
-        const [run, ...attackers] = await Promise.all([crowd, ...attacks]);
+        // Longer: while the clients come, too.
+        const hostile = attacks.map((attack) => load(server, { ...attack, seconds: seconds + 30 }));
+        const [run, ...attackers] = await Promise.all([crowd, ...hostile]);
         const rss = run.samples.map((sample) => sample.rss_kib);
         report.figure(`${title}: memory at the end beside a quarter of the way`, rss.at(-1) / rss[Math.floor(samples / 4)], { max: how.growthMax });
         report.figure(`${title}: memory of a peer at the end`, run.server.kib_per_peer.after, { unit: "KiB" });
@@ -86,7 +87,7 @@ async function standing(report, title, how, attack) {
         report.rows(`${title}, over time`, run.samples.map(({ at, announces, cpu_us, rss_kib, relay_us, round_trip_us }) => ({
             s: at, announces, "us CPU": cpu_us, "MiB": rss_kib / 1024, "relay p50 us": relay_us.p50, "p99": relay_us.p99, "round trip p99": round_trip_us.p99,
         })));
-        attackers.forEach((attacker, at) => report.rows(`${title}: attackers ${at + 1}`, [flat(attacker)]));
+        for (const [at, { attack }] of attacks.entries()) report.rows(`${title}: ${attack}`, ends(attackers[at]));
     } finally {
         await server.stop();
     }
@@ -152,6 +153,13 @@ function ratio(one, other) {
     return one === null || other === null ? null : one / other;
 }
 
-function flat(attacker) {
-    return Object.fromEntries(Object.entries(attacker).map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : value]));
+/** What became of attackers: by what they do, how much they were told and how their connections ended. */
+function ends({ connections, messages, heard, ends }) {
+    const all = { attacker: "all", connections, messages, heard: null, ended: null };
+    const each = Object.entries(heard).map(([attacker, heard]) => {
+        const how = Object.entries(ends).filter(([end]) => end.startsWith(`${attacker}: `));
+        const ended = how.map(([end, times]) => `${end.slice(attacker.length + 2)}, ${times} times`).join("; ");
+        return { attacker, connections: null, messages: null, heard, ended };
+    });
+    return [all, ...each];
 }

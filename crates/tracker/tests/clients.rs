@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use support::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -72,6 +72,34 @@ async fn binary_frames_and_frames_in_pieces_are_messages_too() {
         client.0.send(Message::Frame(frame)).await.unwrap();
     }
     assert_eq!(client.hear().await["incomplete"], 1);
+}
+
+#[tokio::test]
+async fn a_ping_and_a_close_are_answered() {
+    let server = Server::start(Config::default()).await;
+    let mut client = server.client().await;
+    client.0.send(Message::Ping("here?".into())).await.unwrap();
+    assert_eq!(client.0.next().await.unwrap().unwrap(), Message::Pong("here?".into()));
+    client.0.send(Message::Close(None)).await.unwrap();
+    // The library gives the answer out, and after it the end of the stream: nothing was reset.
+    assert_eq!(client.0.next().await.unwrap().unwrap(), Message::Close(None));
+    assert!(client.0.next().await.is_none());
+}
+
+#[tokio::test]
+async fn messages_that_come_together_are_answered_in_their_order() {
+    let server = Server::start(Config::default()).await;
+    let mut client = server.client().await;
+    let swarms = 30;
+    for swarm in 0..swarms {
+        let mut message = announce_with(&name(1), json!({"pad": "x".repeat(3000)}));
+        message["info_hash"] = json!(name(swarm));
+        client.0.feed(Message::text(message.to_string())).await.unwrap();
+    }
+    client.0.flush().await.unwrap();
+    for swarm in 0..swarms {
+        assert_eq!(client.hear().await["info_hash"], json!(name(swarm)));
+    }
 }
 
 #[tokio::test]

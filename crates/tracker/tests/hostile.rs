@@ -145,6 +145,27 @@ async fn a_flood_of_messages_or_pings_is_cut_off() {
     still_serves(&server).await;
 }
 
+#[tokio::test]
+async fn a_connection_that_takes_its_time_to_close_keeps_its_place_among_the_connections() {
+    let mut config = Config { close_within: PATIENCE, ..Config::default() };
+    config.table.messages = Rate { burst: 1, every: Duration::from_secs(60) };
+    config.table.connections = 1;
+    let server = Server::start(config).await;
+    let mut client = server.client().await;
+    for _ in 0..2 {
+        client.say(json!({})).await;
+    }
+    // It is out of the table, and its socket is still there.
+    server.until(|stats| stats.connections == 0).await;
+    let error = tokio_tungstenite::connect_async(server.url()).await.unwrap_err().to_string();
+    assert!(error.contains("503"), "{error}");
+    drop(client);
+    let admitted = tokio::time::timeout(PATIENCE, async {
+        while tokio_tungstenite::connect_async(server.url()).await.is_err() {}
+    });
+    admitted.await.expect("the place is free again");
+}
+
 /// A member that reads nothing, and one that sends it offers.
 async fn slow_and_eager(server: &Server) -> (Client, Client) {
     let socket = TcpSocket::new_v4().unwrap();

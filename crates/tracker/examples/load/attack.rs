@@ -30,6 +30,9 @@ pub enum Kind {
 const SLOW: [&str; 5] =
     ["half a handshake", "half a frame", "does not read", "a byte a second", "never speaks"];
 
+/// A swarm of their own: who joins the clients' and answers nothing makes them lose what no tracker could deliver.
+const SWARM: usize = 900_000_000_000;
+
 /// The receive buffer of one that does not read, in bytes.
 const SMALL_WINDOW: usize = 4096;
 /// How often each attacker is looked at.
@@ -51,6 +54,7 @@ struct Attack<'a> {
     attackers: Vec<Option<Attacker>>,
     connections: u64,
     refused: u64,
+    /// Of those that count against the rate.
     messages: u64,
     heard: BTreeMap<String, u64>,
     ends: BTreeMap<String, u64>,
@@ -83,6 +87,8 @@ pub fn run(
         attack.wait()?;
     }
     let Attack { attackers, connections, refused, messages, heard, ends, .. } = attack;
+    let messages =
+        messages + attackers.iter().flatten().filter(|_| kind == Kind::Slow).map(|one| one.sent).sum::<u64>();
     let open = attackers.iter().flatten().filter(|one| one.socket.stage() == Stage::Open).count();
     Ok(json!({
         "seconds": start.elapsed().as_secs_f64(), "connections": connections, "refused": refused, "open": open,
@@ -133,7 +139,7 @@ impl Attack<'_> {
                     let mut batch = Vec::new();
                     for _ in 0..share {
                         let mut text = Vec::new();
-                        message::announce(&mut text, (0, 900_000_000 + place), None, [].into_iter());
+                        message::announce(&mut text, (SWARM, 900_000_000 + place), None, [].into_iter());
                         batch.extend(frame::frame(Opcode::Text, &text, [1, 2, 3, 4]));
                         self.messages += 1;
                     }
@@ -188,7 +194,7 @@ fn slow(attacker: &mut Attacker, place: usize, target: &Target) {
     let first = *sent == 0;
     let text = |socket: &mut Socket| {
         let mut text = Vec::new();
-        message::announce(&mut text, (0, 800_000_000 + place), None, [].into_iter());
+        message::announce(&mut text, (SWARM, 800_000_000 + place), None, [].into_iter());
         socket.send(&frame::frame(Opcode::Text, &text, [0; 4]));
     };
     match (SLOW[place % SLOW.len()], socket.stage()) {

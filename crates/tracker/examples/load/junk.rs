@@ -39,7 +39,7 @@ pub const ALL: [Junk; 13] = [
 
 const MASK: [u8; 4] = [0x5a, 0xa5, 0x3c, 0xc3];
 
-const ANNOUNCE: &str = r#"{"action":"announce","info_hash":"lgswarm-000000000000","peer_id":"-LG0001-000000000000","offers":[{"offer_id":"lgo-0000000000000000","offer":{"type":"offer","sdp":"v=0"}}]}"#;
+const ANNOUNCE: &str = r#"{"action":"announce","info_hash":"lgswarm-900000000000","peer_id":"-LG0001-700000000000","offers":[{"offer_id":"lgo-0000000000000000","offer":{"type":"offer","sdp":"v=0"}}]}"#;
 
 /// Values that are wrong nearly everywhere.
 const VALUES: [&str; 8] = ["null", "true", "-1e999", "[]", "{}", "\"\\ud800\"", "[[[[]]]]", "\"\""];
