@@ -13,6 +13,9 @@ import { publish } from "../lib/whip.mjs";
 const SRT_KEY = "a-key-of-the-srt-door";
 const WHIP_KEY = "a-key-of-the-whip-door";
 
+/** How much more the origin may hold in the last third of a run. Threads that write to disk come and go. */
+const PROCESS = { rssMb: { growth: 0.1, room: 4 }, descriptors: { growth: 0, room: 6 }, threads: { growth: 0, room: 8 } };
+
 /** The same numbers each time. */
 function random(seed) {
     let state = seed >>> 0;
@@ -162,10 +165,7 @@ export async function doors(report, { minutes, seed, cutEveryS, backS }) {
         report.figure("processes of the origin when all publishers are gone (SRT's listener and WHIP's sound)", children, { max: 2 });
     }
     flat(report, samples, {
-        rssMb: { growth: 0.1, room: 4 },
-        descriptors: { growth: 0, room: 6 },
-        // Those that write to disk come and go.
-        threads: { growth: 0, room: 8 },
+        ...PROCESS,
         children: { growth: 0, room: 1 },
         files: { growth: 0.1, room: 4 },
     });
@@ -217,10 +217,7 @@ export async function hours(report, { hours: long, times, dvr, seed }) {
     report.figure("segments asked for in the window", seeks);
     report.holds("each was there", failed.length === 0, failed.slice(0, 5).join("; "));
     flat(report, samples, {
-        rssMb: { growth: 0.1, room: 4 },
-        descriptors: { growth: 0, room: 6 },
-        // Those that write to disk come and go.
-        threads: { growth: 0, room: 8 },
+        ...PROCESS,
         files: { growth: 0.02, room: 4 },
         segments: { growth: 0.02, room: 2 },
     });

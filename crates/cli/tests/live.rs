@@ -3,7 +3,7 @@
 mod common;
 
 use common::encoder::{Encoder, clip, printed};
-use common::{Place, eventually, get, text};
+use common::{Place, Running, eventually, get, text};
 use manifest::SegmentId;
 use manifest::live::{Description, Head};
 use session::{Options, Order, Session};
@@ -41,15 +41,21 @@ fn what_is_printed_is_what_an_encoder_needs_and_the_end_is_clean() {
     assert!(check.status.success(), "{}", text(&check.stdout));
 }
 
-#[test]
-fn a_second_program_pulls_and_shows_no_secret() {
-    let (place, second) = (Place::new(), Place::new());
-    let film = clip(&place, 40);
+/// A program whose stream is on air, its encoder, and its address.
+fn on_air(place: &Place) -> (Running, Encoder, String) {
+    let film = clip(place, 40);
     let mut live = place.start(START);
     let upstream = live.base();
     let (server, key) = (printed(&mut live, "server"), printed(&mut live, "stream key"));
-    let _encoder = Encoder::start(&film, &server, &key);
+    let encoder = Encoder::start(&film, &server, &key);
     live.wait_for("on air");
+    (live, encoder, upstream)
+}
+
+#[test]
+fn a_second_program_pulls_and_shows_no_secret() {
+    let (place, second) = (Place::new(), Place::new());
+    let (_live, _encoder, upstream) = on_air(&place);
     let url = upstream.replace("http://", "http://me:pass-word@") + "/s/live/master.m3u8?token=to-ken";
     let mut pulling = second.start(&format!("live --pull again={url} --pull-private --listen 127.0.0.1:0"));
     let base = pulling.base();
@@ -69,12 +75,7 @@ fn a_second_program_pulls_and_shows_no_secret() {
 #[test]
 fn a_stream_that_is_left_where_it_is_costs_this_machine_no_media() {
     let (place, second) = (Place::new(), Place::new());
-    let film = clip(&place, 40);
-    let mut live = place.start(START);
-    let upstream = live.base();
-    let (server, key) = (printed(&mut live, "server"), printed(&mut live, "stream key"));
-    let _encoder = Encoder::start(&film, &server, &key);
-    live.wait_for("on air");
+    let (_live, _encoder, upstream) = on_air(&place);
     let url = format!("{upstream}/s/live/master.m3u8");
     let mut indexing =
         second.start(&format!("live --pull again={url} --pull-private --index-only --listen 127.0.0.1:0"));

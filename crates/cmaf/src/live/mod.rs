@@ -39,7 +39,7 @@ mod window;
 
 pub use cutter::{CutError, Cutter, Part};
 pub use listed::{Answer, Left, Listed, ListedPart, MarkError, Position};
-pub use window::Window;
+pub use window::{MARKS, Window};
 
 use std::time::Duration;
 

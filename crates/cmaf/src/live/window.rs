@@ -12,6 +12,8 @@ use crate::{Track, ticks_to_duration};
 
 /// Segments in a window: two hours of 1 s, a day of 6 s.
 const MAX_SEGMENTS: usize = 1 << 14;
+/// How the lines begin that [`Window::mark`] takes.
+pub const MARKS: [&str; 3] = ["#EXT-X-DATERANGE:", "#EXT-X-CUE-OUT", "#EXT-X-CUE-IN"];
 /// Lines that wait for one segment, and bytes of one.
 const MAX_MARKS: usize = 64;
 const MAX_MARK: usize = 4 << 10;
@@ -75,8 +77,7 @@ impl Window {
 
     /// A line for the next segment: `#EXT-X-DATERANGE:...`, `#EXT-X-CUE-OUT...` or `#EXT-X-CUE-IN`.
     pub fn mark(&mut self, line: &str) -> Result<(), MarkError> {
-        let tags = ["#EXT-X-DATERANGE:", "#EXT-X-CUE-OUT", "#EXT-X-CUE-IN"];
-        if !tags.iter().any(|tag| line.starts_with(tag)) || line.contains(char::is_control) {
+        if !MARKS.iter().any(|tag| line.starts_with(tag)) || line.contains(char::is_control) {
             return Err(MarkError::NotAMark);
         }
         if line.len() > MAX_MARK || self.marks.len() >= MAX_MARKS {

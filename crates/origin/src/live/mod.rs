@@ -44,6 +44,8 @@ pub use whip::WhipConfig;
 
 use crate::tools::Tools;
 use axum::Router;
+use axum::http::HeaderMap;
+use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use desk::Desk;
 use encode::Workshop;
 use std::net::SocketAddr;
@@ -55,6 +57,12 @@ use whip::Whip;
 
 /// Origin of a page, for the question whether pages may read from somewhere.
 const SOME_PAGE: &str = "https://braidcast.invalid";
+
+/// Whether the answer to a request from [`SOME_PAGE`] may be read by pages of any site (CORS).
+fn is_open_to_pages(headers: &HeaderMap) -> bool {
+    let allowed = headers.get(ACCESS_CONTROL_ALLOW_ORIGIN);
+    allowed.is_some_and(|origin| origin == "*" || origin == SOME_PAGE)
+}
 
 /// Broadcasts that may wait to be looked at.
 const WAITING_BROADCASTS: usize = 16;

@@ -9,7 +9,7 @@ mod uploads;
 pub use uploads::Object;
 pub(super) use uploads::{Uploads, older};
 
-use crate::live::SOME_PAGE;
+use crate::live::{SOME_PAGE, is_open_to_pages};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -131,8 +131,7 @@ impl Bucket {
             let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
             let answer = client.get(&url).header(reqwest::header::ORIGIN, SOME_PAGE).send().await?;
             let answer = answer.error_for_status()?;
-            let allowed = answer.headers().get(reqwest::header::ACCESS_CONTROL_ALLOW_ORIGIN);
-            let open = allowed.is_some_and(|origin| origin == "*" || origin == SOME_PAGE);
+            let open = is_open_to_pages(answer.headers());
             Ok::<_, reqwest::Error>((answer.bytes().await? == bytes, open))
         };
         let read = read.await;

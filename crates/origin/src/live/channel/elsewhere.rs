@@ -1,6 +1,7 @@
 //! Media that viewers get somewhere else than from the origin. The invariant: nobody is sent to what is not there.
 
 use crate::live::bucket::{Object, Uploads, older};
+use reqwest::Url;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,8 +33,8 @@ impl Links {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn put(&self, line: usize, object: Object, url: &str) {
-        self.all().insert((line, object), url.to_owned());
+    pub fn put(&self, line: usize, object: Object, url: &Url) {
+        self.all().insert((line, object), url.to_string());
     }
 
     /// Forgets what is before segment `segment` and part `part` of a rendition.

@@ -10,7 +10,7 @@ use super::teller::Teller;
 use super::{Channel, ChannelConfig, Stage, wall_ms};
 use crate::live::bucket::Object;
 use crate::live::feed::RenditionId;
-use crate::live::pull::{Attempts, Ended, Followed, Init, Trouble, Whole, follow};
+use crate::live::pull::{Attempts, Ended, Followed, Init, JOIN, Trouble, Whole, follow};
 use crate::live::{PullConfig, Targets};
 use crate::slug::Slug;
 use cmaf::live::Part;
@@ -23,8 +23,6 @@ use tokio::time::sleep_until;
 
 /// A publisher's clock is believed within so much of ours.
 const CLOCKS: Duration = Duration::from_secs(60);
-/// Segments behind the live edge at which a stream is joined.
-const JOIN: u32 = 3;
 
 const NANOS: i128 = 1_000_000_000;
 
@@ -146,7 +144,7 @@ impl Stage {
         let ids: Vec<String> = starts.iter().map(|start| start.id.clone()).collect();
         let begun = first.iter().zip(&lines).map(|(whole, line)| nanos(whole.start, &line.track)).min();
         let now = SystemTime::now();
-        let here = now.checked_sub(*target * JOIN).unwrap_or(now);
+        let here = now.checked_sub(*target * JOIN as u32).unwrap_or(now);
         let near = |wall: &SystemTime| apart(*wall, here) <= CLOCKS;
         let zero = first.iter().filter_map(|whole| whole.wall).find(near).unwrap_or(here);
         let born_ms = wall_ms(zero);

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Segments behind the live edge at which a stream is joined.
-const JOIN: usize = 3;
+pub(in crate::live) const JOIN: usize = 3;
 /// Segments of a rendition that may wait; beyond, no more are fetched.
 pub(super) const WAITING: usize = 6;
 /// Bytes of segments that may wait, of all renditions of a stream.

@@ -3,6 +3,7 @@
 
 use super::listing::{List, Listing, Rendition, Resource, Segment, Wanted};
 use super::source::Unusable;
+use cmaf::live::MARKS;
 use cmaf::live::hls::Subtitles;
 use m3u8_rs::{
     AlternativeMedia, AlternativeMediaType, ByteRange, KeyMethod, MasterPlaylist, MediaPlaylist, Playlist,
@@ -18,9 +19,6 @@ const MAX_SEGMENTS: usize = 4096;
 
 /// Subtitles that are looked at.
 const MAX_SUBTITLES: usize = 64;
-
-/// Tags that are passed on.
-const MARKS: [&str; 3] = ["#EXT-X-DATERANGE:", "#EXT-X-CUE-OUT", "#EXT-X-CUE-IN"];
 
 /// A playlist of either kind.
 #[derive(Debug, PartialEq, Eq)]

@@ -40,6 +40,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use web::{Web, shown};
 
+pub(super) use follower::JOIN;
 pub(super) use source::Trouble;
 pub(super) use whole::{Followed, Init, Whole, follow};
 

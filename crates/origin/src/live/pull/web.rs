@@ -2,10 +2,10 @@
 //! connection; no more is read than was allowed for, and nothing is waited for without end.
 
 use super::address::Rule;
-use crate::live::SOME_PAGE;
+use crate::live::{SOME_PAGE, is_open_to_pages};
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue, LOCATION, ORIGIN, RANGE};
+use reqwest::header::{HeaderValue, LOCATION, ORIGIN, RANGE};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
@@ -130,8 +130,7 @@ impl Web {
         self.judge(url)?;
         let request = self.client.get(url.clone()).header(ORIGIN, SOME_PAGE).header(RANGE, "bytes=0-0");
         let answer = timeout(SILENCE, request.send()).await.map_err(|_| WebError::Silent)?.map_err(broken)?;
-        let allowed = answer.headers().get(ACCESS_CONTROL_ALLOW_ORIGIN);
-        Ok(allowed.is_some_and(|origin| origin == "*" || origin == SOME_PAGE))
+        Ok(is_open_to_pages(answer.headers()))
     }
 
     /// Judges what is no name; a name is judged when it is resolved.

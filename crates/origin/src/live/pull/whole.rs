@@ -24,7 +24,7 @@ const WAITING: usize = 8;
 /// An init segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::live) struct Init {
-    pub url: String,
+    pub url: Url,
     pub bytes: Bytes,
     pub track: Track,
 }
@@ -36,7 +36,7 @@ pub(in crate::live) struct Whole {
     pub line: usize,
     /// Media between two discontinuities has the same; it rises.
     pub run: u64,
-    pub url: String,
+    pub url: Url,
     pub bytes: Bytes,
     /// What it needs, where that may be another.
     pub init: Option<Init>,
@@ -108,7 +108,7 @@ pub(in crate::live) async fn follow(config: &PullConfig) -> Result<Followed, Tro
     if first.is_empty() {
         return Err(source.trouble(Unusable::Empty));
     }
-    if !source.lets_pages_read(&first[0].url).await {
+    if !source.web().is_open_to_pages(&first[0].url).await.unwrap_or(false) {
         tracing::warn!(stream = %config.name, place = %config.place(), "pages of other sites may not read its segments (no CORS headers): browsers get nothing from there");
     }
     let subtitles = source.subtitles.clone();
@@ -167,7 +167,7 @@ fn whole(line: usize, fetched: Fetched, known: Option<&Track>) -> Result<Whole, 
     let init = match (init, main.track) {
         (Some(bytes), Some(track)) => {
             let track = Track { codec: codecs.join(","), ..track };
-            Some(Init { url: init_at.url.to_string(), bytes, track })
+            Some(Init { url: init_at.url.clone(), bytes, track })
         }
         _ => None,
     };
@@ -184,7 +184,7 @@ fn whole(line: usize, fetched: Fetched, known: Option<&Track>) -> Result<Whole, 
     Ok(Whole {
         line,
         run: segment.run,
-        url: segment.media.url.to_string(),
+        url: segment.media.url,
         bytes,
         init,
         start: first.dts,
@@ -193,12 +193,4 @@ fn whole(line: usize, fetched: Fetched, known: Option<&Track>) -> Result<Whole, 
         marks: segment.marks,
         wall: segment.wall,
     })
-}
-
-impl Source {
-    /// Whether pages of other sites may read what is at `url`.
-    async fn lets_pages_read(&self, url: &str) -> bool {
-        let Ok(url) = Url::parse(url) else { return false };
-        self.web().is_open_to_pages(&url).await.unwrap_or(false)
-    }
 }
