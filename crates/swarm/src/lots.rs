@@ -62,12 +62,13 @@ impl Peer {
         wait >= 2 && wait >= rest
     }
 
-    /// Whether a neighbour has brought pieces far faster than a fetch that is late comes, to who has nothing to play: then it is
-    /// not the own line either. Parts of a live stream are too short to tell.
+    /// Whether a neighbour has brought pieces far faster than a fetch that is late comes, to who has nothing to play, and faster
+    /// than everything together comes meanwhile: then it is not the own line either. On a line that neighbours fill, what is late is
+    /// late for that. Parts of a live stream are too short to tell.
     fn line_is_faster(&self, now: Time) -> bool {
         let starves = !self.is_live() && self.viewer.is_starving();
-        let slowest = self.origin.slowest_late(now).filter(|_| starves);
-        slowest.is_some_and(|rate| self.links.values().any(|n| n.has_shown() > rate * FASTER))
+        let fast = self.origin.clears_line_of(now, FASTER).filter(|_| starves);
+        fast.is_some_and(|rate| self.links.values().any(|n| n.has_shown() > rate))
     }
 
     /// While the origin is slow only a few of all that want a segment may call it: who, is drawn by lot. Who is helped by

@@ -14,15 +14,22 @@ pub(crate) struct Fetch {
     pub at: Time,
     /// Pieces that have not come yet.
     pub left: u32,
+    /// What had come over the own line when it began: see [`Origin::came`].
+    line: u64,
     /// When a piece came last, and how long nothing had come before.
     came: Time,
     silence: Duration,
 }
 
 impl Fetch {
-    pub fn new(now: Time, pieces: Range<u32>, bytes: u32) -> Self {
+    fn new(now: Time, pieces: Range<u32>, bytes: u32, line: u64) -> Self {
         let Range { start: first, end } = pieces;
-        Self { first, end, bytes, at: now, left: end - first, came: now, silence: Duration::ZERO }
+        Self { first, end, bytes, at: now, left: end - first, line, came: now, silence: Duration::ZERO }
+    }
+
+    /// The bytes of those.
+    fn bytes_left(&self) -> u64 {
+        u64::from(self.bytes) * u64::from(self.left) / u64::from((self.end - self.first).max(1))
     }
 }
 
@@ -37,6 +44,8 @@ pub(crate) struct Origin {
     was_slow: Option<Time>,
     /// When the last fetch ended and how long it took, if that was long.
     slow: Option<(Time, Duration)>,
+    /// The bytes of all pieces that have come, from wherever.
+    came: u64,
     /// When a neighbour last brought a piece, and when one did after a long silence: until then the own line stood still.
     brought: Option<Time>,
     stood_still: Option<Time>,
@@ -74,9 +83,20 @@ impl Origin {
             rest_until: Time::default(),
             was_slow: None,
             slow: None,
+            came: 0,
             brought: None,
             stood_still: None,
         }
+    }
+
+    /// Pieces of a segment are asked for, of so many bytes.
+    pub fn begin(&mut self, now: Time, segment: SegmentId, pieces: Range<u32>, bytes: u32) {
+        self.fetches.insert(segment, Fetch::new(now, pieces, bytes, self.came));
+    }
+
+    /// So many bytes have come over the own line, wanted or not.
+    pub fn line_brought(&mut self, bytes: u32) {
+        self.came += u64::from(bytes);
     }
 
     /// The pieces that are on their way, by all we know: what a failing origin was asked for is not, and with `hedge` nothing
@@ -159,16 +179,22 @@ impl Origin {
         })
     }
 
-    /// The rate of the slowest that does, in bytes a second at most; `None` where none does.
-    pub fn slowest_late(&self, now: Time) -> Option<u64> {
+    /// What a line must have carried, in bytes a second, not to be what makes a fetch overdue: so many `times` what the fetch brings,
+    /// and all that comes from everybody meanwhile. Both at most: what fetches have not shown yet may have come. The least where
+    /// several are overdue; `None` where none is.
+    pub fn clears_line_of(&self, now: Time, times: u64) -> Option<u64> {
+        let hidden: u64 = self.fetches.values().map(Fetch::bytes_left).sum();
         let late = self.fetches.iter().filter(|&(&segment, _)| self.is_overdue(now, segment));
-        late.map(|(_, fetch)| u64::from(fetch.bytes) * 1_000_000 / now.since(fetch.at).as_micros() as u64)
-            .min()
+        let rate = |fetch: &Fetch| {
+            let bytes = (u64::from(fetch.bytes) * times).max(self.came - fetch.line + hidden);
+            bytes * 1_000_000 / now.since(fetch.at).as_micros() as u64
+        };
+        late.map(|(_, fetch)| rate(fetch)).min()
     }
 
-    /// Whether any does.
+    /// Whether any fetch is overdue.
     pub fn is_late(&self, now: Time) -> bool {
-        self.slowest_late(now).is_some()
+        self.fetches.keys().any(|&segment| self.is_overdue(now, segment))
     }
 
     /// Fetches are late, and others' are too.
@@ -264,7 +290,7 @@ mod tests {
     fn a_fetch_is_overdue_by_what_was_expected_and_at_the_latest_after_some_seconds() {
         let mut origin = Origin::new();
         let late_after = |origin: &mut Origin, bytes| {
-            origin.fetches.insert(SEGMENT, Fetch::new(Time::default(), 0..4, bytes));
+            origin.begin(Time::default(), SEGMENT, 0..4, bytes);
             (0..100).find(|&tenth| origin.is_overdue(Time::from_millis(tenth * 100), SEGMENT))
         };
         assert_eq!(
@@ -290,7 +316,7 @@ mod tests {
     fn what_is_given_up_teaches_how_slow_it_was() {
         let mut origin = Origin::new();
         let before = origin.estimate(100_000);
-        origin.fetches.insert(SEGMENT, Fetch::new(Time::default(), 0..10, 100_000));
+        origin.begin(Time::default(), SEGMENT, 0..10, 100_000);
         origin.arrived(Time::from_millis(2000), SEGMENT);
         origin.give_up(Time::from_millis(4000), SEGMENT);
         assert!(origin.fetches.is_empty() && origin.estimate(100_000) > before * 10);

@@ -326,6 +326,7 @@ impl Peer {
                 _ => {}
             }
         }
+        self.origin.line_brought(bytes);
         let over = match from {
             Source::Origin => self.origin.arrived(now, segment),
             Source::Peer(_) => {

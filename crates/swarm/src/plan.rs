@@ -7,7 +7,6 @@ use crate::ask::mark_asked;
 use crate::io::Output;
 use crate::keep::STEPS_IN;
 use crate::neighbour::Neighbour;
-use crate::origin::Fetch;
 use crate::peer::Peer;
 use crate::time::Time;
 use crate::viewer::Task;
@@ -351,7 +350,7 @@ impl Peer {
             (0, film.pieces(segment))
         };
         let bytes = (first..end).map(|piece| film.piece_size(segment, piece)).sum();
-        self.origin.fetches.insert(segment, Fetch::new(now, first..end, bytes));
+        self.origin.begin(now, segment, first..end, bytes);
         self.fetching_changed = true;
         out.push(Output::Fetch { segment, first, end });
     }

@@ -174,6 +174,18 @@ fn who_was_helped_faster_than_the_origin_brings_it_leaves_that_to_a_few() {
 }
 
 #[test]
+fn what_is_late_on_a_line_that_neighbours_fill_does_not_make_the_origin_slow() {
+    let mut stage = starving(true);
+    // As fast as the line has ever been: what two seconds carry is here, and more comes.
+    for piece in 0..160 {
+        stage.pass(if piece < 40 { 0 } else { 50 });
+        let of = SegmentId::new(2, 11 + piece / 25);
+        stage.bring(2 + piece % 2, (of, piece % 25), Verdict::Verified);
+    }
+    assert!(!stage.core.origin_is_slow(stage.now) && !gave_up(&stage));
+}
+
+#[test]
 fn neighbours_that_say_they_wait_do_not_take_the_origin_from_who_is_helped_by_nobody() {
     let mut stage = starving(false);
     for link in 1..=3 {
