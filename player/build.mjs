@@ -31,8 +31,9 @@ function wasm(kind, name) {
   const { status, stdout } = spawnSync(join(root, "scripts/wasm.sh"), [kind], { stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
   if (status !== 0) process.exit(status || 1);
   const features = ["simd", "bulk-memory", "bulk-memory-opt", "sign-ext", "nontrapping-float-to-int", "mutable-globals", "reference-types", "multivalue"];
-  // What makes the code smaller still makes it larger once it is compressed: only what is there twice or for nothing goes.
-  const passes = ["remove-unused-module-elements", "duplicate-function-elimination", "dce", "vacuum", "strip-debug", "strip-producers"];
+  // Most of what makes the code smaller makes it larger once it is compressed: only what is there twice or for nothing goes.
+  const idle = ["remove-unused-module-elements", "dae", "remove-unused-brs", "coalesce-locals", "rse", "dce", "vacuum"];
+  const passes = [...idle, "duplicate-function-elimination", "strip-debug", "strip-producers"];
   const options = [...features.map((name) => `--enable-${name}`), ...passes.map((name) => `--${name}`)];
   const wasmOpt = join(here, "node_modules/binaryen/bin/wasm-opt");
   const module = join(dist, name);

@@ -37,6 +37,9 @@ type FragmentLoader = Loader<FragmentLoaderContext>;
 const BUFFER_S = 40;
 /** Seconds behind the live edge where latency matters less than calm. */
 const NORMAL_LATENCY_S = 10;
+/** Half-lives of hls.js's estimate, in seconds of loading: what it is told is smooth already, and at a live edge a load is a moment. With
+ * its own three and nine, who began on a busy line would keep the lowest quality for minutes. */
+const ESTIMATE = { abrEwmaFastLive: 1, abrEwmaSlowLive: 2 };
 /** A viewer who has fallen behind catches up a little faster than time passes. */
 const CATCH_UP = 1.1;
 
@@ -56,7 +59,7 @@ export class Engine extends BaseEngine {
     const live =
       latency === "low" ? { lowLatencyMode: true } : { lowLatencyMode: false, liveSyncDuration: NORMAL_LATENCY_S };
     const buffer = { maxBufferLength: BUFFER_S, maxMaxBufferLength: BUFFER_S };
-    return { fLoader: loaderFor(this), pLoader: playlistLoaderFor(this), maxLiveSyncPlaybackRate: CATCH_UP, ...buffer, ...live };
+    return { ...ESTIMATE, fLoader: loaderFor(this), pLoader: playlistLoaderFor(this), maxLiveSyncPlaybackRate: CATCH_UP, ...buffer, ...live };
   }
 
   /** Follows what `hls` plays, for the core's sake and for {@link BaseEngine.stats}. Returns what takes that back. */

@@ -38,17 +38,19 @@ impl Peer {
             return false;
         }
         let caught_up = self.viewer.buffered() * 3 > self.to_edge() * 2;
-        if !caught_up && now.since(self.live.settled) < CATCHES_UP && self.others_have_what_is_missing() {
+        let catches_up = !caught_up && self.others_have_what_is_missing();
+        if catches_up && now.since(self.live.settled) < CATCHES_UP {
             self.leave_trees(now, out);
             return true;
         }
         if let Some(until) = self.live.crowded.until {
-            if now < until || !caught_up {
+            if now < until || catches_up {
                 return true;
             }
             self.live.crowded.until = None;
         }
-        if !self.is_crowded(now) {
+        // What nobody has is not held up here.
+        if !(self.is_crowded(now) && self.others_have_what_is_missing()) {
             return false;
         }
         let crowded = &mut self.live.crowded;

@@ -45,6 +45,10 @@ impl Peer {
         if self.live.plays != Some(video) {
             (self.live.plays, self.live.settled) = (Some(video), now);
         }
+        for branch in &mut self.live.trees.branches {
+            let over = branch.parent.is_some() || now.since(branch.since) > STAY_WITH_ORPHAN;
+            branch.path_before.take_if(|_| over);
+        }
         if self.config.topology.push && self.keeps_away(now, out) {
             return self.tell_seats(now, out);
         }
@@ -93,10 +97,13 @@ impl Peer {
                 if now.since(heard) < grace {
                     return;
                 }
+                // A short part has nothing in most stripes.
                 let mut run = stripes::run(count, sequence, stripe, film.pieces(segment));
-                let late = run.any(|piece| !self.store.has(film, segment, piece));
-                branch.late =
-                    if late { branch.late.saturating_add(2) } else { branch.late.saturating_sub(1) };
+                if !run.is_empty() {
+                    let late = run.any(|piece| !self.store.has(film, segment, piece));
+                    branch.late =
+                        if late { branch.late.saturating_add(2) } else { branch.late.saturating_sub(1) };
+                }
             }
             branch.judged = sequence;
         }
@@ -116,7 +123,6 @@ impl Peer {
             self.follow(link, out);
         }
         let branch = &mut self.live.trees.branches[usize::from(stripe)];
-        branch.path_before.take_if(|_| branch.parent.is_some() || now.since(branch.since) > STAY_WITH_ORPHAN);
         let Some(link) = branch.parent else { return };
         let Some(n) = self.links.get_mut(&link) else { return branch.orphan(now, None) };
         let path = n.standing.path(stripe, stripes::short(&n.peer), me);

@@ -1,14 +1,18 @@
 //! Stories of live streams: what is pushed, who is followed, what heads tell, and what strangers cannot do.
 
+mod left_trees;
+mod stage;
 mod stream;
-use manifest::{Kind, SegmentId};
+
+use manifest::SegmentId;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use stage::{Stage, seat};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stream::{BEFORE, PIECE, PIECES, SWARM, Stream, name, parts, peer_id};
 use swarm::trace::{Replay, replay};
-use swarm::{Config, Hangup, Input, Link, Output, Peer, Player, Source, Time, Topology, Verdict};
+use swarm::{Hangup, Input, Link, Output, Player, Source, Topology, Verdict};
 use wire::{Have, Hello, MAX_PATH, MAX_STRIPES, Message, Playing, Run, Seat};
 
 fn shares(stream: &Stream) -> (u32, u32, u32) {
@@ -168,69 +172,6 @@ fn a_recorded_live_run_replays_bit_for_bit() {
     for trace in traces {
         assert!(matches!(replay(trace), Replay::Same { calls } if calls > 100));
     }
-}
-
-/// A live viewer and `links` neighbours that have greeted; what it says, in `out`.
-struct Stage {
-    core: Peer,
-    now: Time,
-    out: Vec<Output>,
-}
-
-impl Stage {
-    fn with(links: u32) -> Self {
-        let core = Peer::new(peer_id(0), Config::default(), 1);
-        let mut stage = Self { core, now: Time::from_millis(1000), out: Vec::new() };
-        stage.feed(Input::Live { swarm: SWARM, piece_len: PIECE, kinds: &[Kind::Video] });
-        stage.feed(Input::Head { from: Source::Origin, number: BEFORE, parts: &parts(1..=BEFORE) });
-        stage.feed(Input::Audience(links));
-        for link in 1..=links {
-            stage.feed(Input::LinkUp { link: Link(link), peer: peer_id(link as usize), dialled: false });
-            stage.feed(Input::LinkRoom { link: Link(link), room: 128 * 1024 });
-            stage.say(
-                link,
-                Message::Hello(Hello { version: 1, swarm: SWARM, upload_kbps: 8000, keeps: false }),
-            );
-            let playing = Playing { position_ms: 6000, window_end_ms: 46_000, video: 0, audio: 255 };
-            stage.say(link, Message::Playing(playing));
-        }
-        stage.play();
-        stage
-    }
-
-    fn feed(&mut self, input: Input<'_>) {
-        self.core.handle(self.now, input, &mut self.out);
-    }
-
-    fn say(&mut self, link: u32, message: Message) {
-        self.feed(Input::Message(Link(link), message));
-    }
-
-    fn play(&mut self) {
-        let (position, buffered) = (Duration::from_secs(6), Duration::ZERO);
-        self.feed(Input::Player(Player { position, buffered, playing: true, rate_permille: 1000 }));
-        (16..18).for_each(|number| self.feed(Input::Want(SegmentId::new(0, number))));
-    }
-
-    fn pass(&mut self, ms: u64) {
-        for _ in 0..ms / 50 {
-            self.now = self.now + Duration::from_millis(50);
-            self.feed(Input::Wake);
-        }
-    }
-
-    /// Messages to one link, as they were sent.
-    fn told(&self, link: u32) -> Vec<&Message> {
-        let told = self.out.iter().filter_map(|output| match output {
-            Output::Send(to, message) if *to == Link(link) => Some(message),
-            _ => None,
-        });
-        told.collect()
-    }
-}
-
-fn seat(stripe: u8, room: u8, path: &[u32]) -> Seat {
-    Seat { stripe, room, path: path.to_vec() }
 }
 
 #[test]
