@@ -53,6 +53,8 @@ pub struct NoName;
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) hook: Option<Hook>,
+    /// Whether anybody may take anything down.
+    pub(crate) has_authorities: bool,
     state: Mutex<State>,
 }
 
@@ -93,6 +95,7 @@ impl Door {
     pub(crate) fn new(admission: Admission) -> Self {
         let needs_tokens = matches!(admission.policy, Policy::Tokens(_));
         let mut gate = Gate::new(admission.gate, admission.policy);
+        let has_authorities = !admission.authorities.is_empty();
         for authority in admission.authorities {
             if let Err(why) = gate.trust(authority) {
                 tracing::error!(%why, "the rest is left out");
@@ -100,7 +103,7 @@ impl Door {
             }
         }
         let state = State { gate, needs_tokens, names: BTreeMap::new(), now: Timestamp(0) };
-        Self { hook: admission.hook.map(Hook::new), state: Mutex::new(state) }
+        Self { hook: admission.hook.map(Hook::new), has_authorities, state: Mutex::new(state) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {

@@ -34,9 +34,11 @@ pub mod tls;
 
 use std::{any::Any, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+/// Why a stream was taken down.
+pub use access::revocations::Reason;
 use access::{
     Policy,
-    revocations::{ListError, Reason, Taken},
+    revocations::{ListError, Taken},
 };
 use axum::{
     Router,

@@ -75,13 +75,24 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "node",
         purity: Driver,
-        may_use: &["abr", "cmaf", "manifest", "netlab", "rendezvous", "session", "swarm", "tracker", "wire"],
+        may_use: &[
+            "abr",
+            "access",
+            "cmaf",
+            "manifest",
+            "netlab",
+            "rendezvous",
+            "session",
+            "swarm",
+            "tracker",
+            "wire",
+        ],
         outside: None,
     },
     Layer {
         name: "cli",
         purity: Driver,
-        may_use: &["cmaf", "manifest", "node", "origin", "session", "sim", "swarm", "tracker"],
+        may_use: &["access", "cmaf", "manifest", "node", "origin", "session", "sim", "swarm", "tracker"],
         outside: None,
     },
     // For tests: a network to run the others on.
