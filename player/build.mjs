@@ -94,6 +94,7 @@ async function scripts() {
     // As modules are: what is not wrapped into one function is not parsed twice.
     build({ ...common, format: "esm", stdin: { contents: 'export {default} from "hls.js/dist/hls.mjs"', resolveDir: here }, outfile: "dist/hls.js" }),
     build({ ...common, format: "esm", entryPoints: ["src/live/index.ts"], outfile: "dist/braidcast-live.js" }),
+    build({ ...common, format: "esm", entryPoints: ["src/tokens.ts"], outfile: "dist/braidcast-tokens.js" }),
     build({ ...common, format: "esm", entryPoints: { watch: "src/watch/watch.ts", catalogue: "src/watch/catalogue.ts" }, outdir: "dist" }),
     build({ ...common, entryPoints: ["src/watch/style.css"], outfile: "dist/style.css" }),
   ]);

@@ -25,6 +25,8 @@ export interface EngineOptions {
   uploadKbps?: number | undefined;
   /** What the player itself has to load first: until it has settled, the engine does not compile its core. */
   after?: Promise<unknown> | undefined;
+  /** What the tracker is reached by in place of the browser's WebSocket: `tokenSocket` of `braidcast-tokens.js`, where it asks for tokens. */
+  socket?: (new (url: string) => WebSocket) | undefined;
   /** Record what the core is told and wants, for {@link Engine.exportTrace}. */
   record?: boolean | undefined;
   /** Address of `braidcast.wasm`, or the compiled module. Default: beside this script. */

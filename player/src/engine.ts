@@ -245,7 +245,7 @@ export class Engine extends Emitter<EngineEvents> {
   // ---- Start -------------------------------------------------------------------------------------------------------
 
   async #start(): Promise<void> {
-    const { p2p, key, swarm: name, record, iceServers } = this.#options;
+    const { p2p, key, swarm: name, record, iceServers, socket } = this.#options;
     if (p2p === false) return this.#fallBack("switched off", true);
     if (typeof RTCPeerConnection === "undefined") throw new Error("this browser has no WebRTC");
     const parts = Promise.all([
@@ -276,6 +276,7 @@ export class Engine extends Emitter<EngineEvents> {
         tracker: tracker.href,
         infoHash: name && /^[0-9a-f]{40}$/i.test(name) ? hexBytes(name) : null,
         iceServers: iceServers ?? [],
+        socket,
         counters: this.#counters,
         meter: this.#meter,
       },

@@ -50,6 +50,8 @@ export interface SwarmOptions {
   /** 20 bytes; `null`: the film's own. */
   infoHash: Uint8Array | null;
   iceServers: RTCIceServer[];
+  /** By what the tracker is reached. */
+  socket: (new (url: string) => WebSocket) | undefined;
   counters: Counters;
   meter: Meter;
 }
@@ -128,7 +130,7 @@ export class Swarm implements Carrier {
       this.#options.iceServers,
     );
     this.#tracker = new Tracker(
-      { url: this.#options.tracker, infoHash: this.#options.infoHash ?? this.film.swarm, peerId: this.#me },
+      { url: this.#options.tracker, infoHash: this.#options.infoHash ?? this.film.swarm, peerId: this.#me, socket: this.#options.socket },
       {
         state: () => {},
         audience: (others) => {

@@ -38,8 +38,8 @@ export interface TrackerOptions {
   url: string;
   infoHash: Uint8Array;
   peerId: Uint8Array;
-  /** For tests: the WebSocket to use. */
-  socket?: new (url: string) => WebSocket;
+  /** What is used in place of the browser's WebSocket: see `tokens.ts`. */
+  socket?: (new (url: string) => WebSocket) | undefined;
   /** For tests: first wait before a reconnect, milliseconds. */
   backoffMs?: number;
 }

@@ -63,7 +63,9 @@ pub use keys::{KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS};
 pub use proof::{Challenge, PeerId, Proof};
 pub use revocations::{Authority, Revocations};
 pub use spent::Spent;
-pub use stream::{MAX_NAME_LEN, MAX_PREFIXES, MAX_STREAMS, Pattern, PatternError, Stream, Streams, SwarmId};
+pub use stream::{
+    MAX_NAME_LEN, MAX_PREFIXES, MAX_STREAMS, Pattern, PatternError, Stream, Streams, SwarmId, is_name,
+};
 pub use time::Timestamp;
 pub use token::Token;
 

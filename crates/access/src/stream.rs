@@ -176,7 +176,7 @@ fn begins(stream: &Stream<'_>, prefix: &str) -> bool {
 }
 
 /// Whether `name` can be that of a stream: not the digits of a swarm id either.
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     matches!(Pattern::parse(name), Ok(Pattern(Kind::Name(_))))
 }
 

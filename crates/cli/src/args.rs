@@ -1,10 +1,14 @@
 //! The command line. Every setting that a config file can hold is an `Option` here, so that a default never hides what the
 //! file says: defaults < file < environment < flags.
 
+mod admission;
+mod edge;
 mod live;
 mod secret;
 mod tracker;
 
+pub use admission::{Admission, Mode, Pass, Revoke, Token, Why};
+pub use edge::Edge;
 pub use live::Live;
 pub use secret::Secret;
 pub use tracker::Tracker;
@@ -62,6 +66,10 @@ pub enum Verb {
     Edge(Edge),
     /// Be where viewers meet: Braidcast's, WebTorrent's and p2p-media-loader's.
     Tracker(Tracker),
+    /// Make a token for a viewer, as a site's own server would: for trackers that ask for tokens.
+    Token(Token),
+    /// Take streams down: make or change the signed list of those that must not be shared any more.
+    Revoke(Revoke),
     /// Show or make the publisher's key.
     #[command(subcommand)]
     Keys(Keys),
@@ -118,6 +126,8 @@ pub struct Serving {
     /// (203.0.113.0/28); several may be given [default: none: the tracker passes on no relay's address].
     #[arg(long, value_name = "ADDRESS", env = "BRAIDCAST_RELAY", value_delimiter = ',')]
     pub relay: Vec<String>,
+    #[command(flatten)]
+    pub admission: Admission,
 }
 
 #[derive(Debug, Args)]
@@ -150,6 +160,8 @@ pub struct Watch {
     /// Tracker to meet the others at; several may be given [default: /tracker of the film's server].
     #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
     pub tracker: Vec<String>,
+    #[command(flatten)]
+    pub pass: Pass,
     #[command(flatten)]
     pub reach: Reach,
     #[command(flatten)]
@@ -204,43 +216,6 @@ pub struct Running {
     /// After SIGTERM, finish what is being sent for so long at most, as 10s or 2m; a second signal ends it at once [default: 10s].
     #[arg(long, value_name = "TIME", env = "BRAIDCAST_DRAIN")]
     pub drain: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub struct Edge {
-    /// Where films come from; several may be given: a film (its watch page, its folder or a file in it), or the root of a
-    /// Braidcast server, whose films are all kept, new ones too.
-    #[arg(long, value_name = "URL", env = "BRAIDCAST_UPSTREAM", value_delimiter = ',')]
-    pub upstream: Vec<String>,
-    /// Folder for what is kept [default: edge, in ./braidcast-data].
-    #[arg(long, value_name = "DIR", env = "BRAIDCAST_CACHE")]
-    pub cache: Option<PathBuf>,
-    /// Disk for segments, as 50GB or 800MB; the longest unused go first [default: 50GB].
-    #[arg(long, value_name = "SIZE", env = "BRAIDCAST_CACHE_SIZE")]
-    pub cache_size: Option<String>,
-    /// Most to upload to all viewers together, as 200M or 800k bits a second, unlimited, or 0; with hours of the day where it is
-    /// to be another, as 22:00-06:00=20M. Several may be given; the first whose hours it is holds [default: unlimited].
-    #[arg(long, value_name = "[HH:MM-HH:MM=]RATE", env = "BRAIDCAST_UP", value_delimiter = ',')]
-    pub up: Vec<String>,
-    /// What this node is called in its figures and its list of films, as berlin-office.
-    #[arg(long, value_name = "NAME", env = "BRAIDCAST_SITE")]
-    pub site: Option<String>,
-    /// Address and port where players ask over plain HTTP: http://HERE/s/FILM/master.m3u8 [default: 0.0.0.0:8081].
-    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_LISTEN")]
-    pub listen: Option<String>,
-    /// Tracker to meet viewers at; several may be given [default: /tracker of each film's server].
-    #[arg(long, value_name = "URL", env = "BRAIDCAST_TRACKER", value_delimiter = ',')]
-    pub tracker: Vec<String>,
-    /// The publisher's public key: nothing but what it signed is kept.
-    #[arg(long, value_name = "KEY", env = "BRAIDCAST_PUBLISHER", allow_hyphen_values = true)]
-    pub key: Option<String>,
-    /// Most viewers of a film at a time [default: 500].
-    #[arg(long, value_name = "N", env = "BRAIDCAST_VIEWERS")]
-    pub viewers: Option<usize>,
-    #[command(flatten)]
-    pub reach: Reach,
-    #[command(flatten)]
-    pub running: Running,
 }
 
 /// How other viewers reach this one.

@@ -1,10 +1,11 @@
 //! Settings from the config file, and what they come to together with flags and environment (which clap merges).
 
-use crate::args::{Compat, LogFormat, Making, ReleaseFamily, Secret};
+use crate::args::{Compat, LogFormat, Making, Mode, ReleaseFamily, Secret};
 use anyhow::{Context, Result, bail};
 use origin::ladder::{Ladder, parse_bitrate};
 use origin::package::{DEFAULT_PRESET, PRESETS, Settings};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -76,6 +77,17 @@ pub struct File {
     pub bridge: Option<String>,
     pub bucket: Option<String>,
     pub bucket_url: Option<String>,
+    pub admission: Option<Mode>,
+    pub allow: Option<PathBuf>,
+    pub token_keys: Option<String>,
+    pub hook: Option<String>,
+    pub hook_open: Option<bool>,
+    pub revocations: Option<OneOrMany<PathBuf>>,
+    pub revocation_key: Option<OneOrMany<String>>,
+    pub token_url: Option<Secret>,
+    pub viewer_key: Option<PathBuf>,
+    /// Of a tracker on its own: what streams are called, and their swarms.
+    pub streams: BTreeMap<String, OneOrMany<String>>,
 }
 
 /// A place with many viewers behind one line, as the tracker's operator describes it.

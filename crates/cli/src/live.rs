@@ -58,7 +58,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let library = Library::open(&file.data(args.data.as_ref()))?;
     let key =
         key::read_or_create(&file.key(args.publisher_key.as_ref()).unwrap_or_else(|| library.key_path()))?;
-    let (origin, limits) = serve::origin(&args.serving, file, &key, screen)?;
+    let (origin, limits) = serve::origin(&args.serving, file, &key, screen).await?;
     serve::publish_all(&library, &origin, &key, screen)?;
     let public_url = args.serving.public_url.clone().or(file.public_url.clone());
     let shown = channel(&args, file, &config, public_url.clone()).map_err(Wrong::wrap)?;

@@ -5,6 +5,7 @@
 //! last one counts.
 
 mod admin;
+mod admission;
 mod args;
 mod check;
 mod config;
@@ -22,6 +23,8 @@ mod seed;
 mod serve;
 mod simulate;
 mod stop;
+mod takedown;
+mod token;
 mod tracker;
 mod uplink;
 mod watch;
@@ -59,6 +62,8 @@ fn run(cli: Cli, screen: &Screen) -> Result<ExitCode> {
         Verb::Seed(args) => runtime()?.block_on(seed::run(args, &file, screen)),
         Verb::Edge(args) => runtime()?.block_on(edge::run(args, &file, screen)),
         Verb::Tracker(args) => runtime()?.block_on(tracker::run(args, &file, screen)),
+        Verb::Token(args) => token::run(&args),
+        Verb::Revoke(args) => takedown::run(&args, screen),
         Verb::Keys(verb) => keys::run(verb, &file, screen),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "braidcast", &mut std::io::stdout());

@@ -5,7 +5,7 @@ use crate::config::File;
 use crate::films::{self, Film};
 use crate::progress::Screen;
 use crate::say;
-use crate::{Wrong, links, meeting, stop};
+use crate::{Wrong, admission, links, meeting, stop};
 use anyhow::{Context, Result, anyhow};
 use manifest::SecretKey;
 use origin::http::{Limits, Origin, TrackerConfig, serve};
@@ -25,7 +25,7 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
     }
     let library = Library::open(&file.data(args.data.as_ref()))?;
     let key = key::read_or_create(&file.key(args.making.key.as_ref()).unwrap_or_else(|| library.key_path()))?;
-    let (origin, limits) = origin(&args.serving, file, &key, screen)?;
+    let (origin, limits) = origin(&args.serving, file, &key, screen).await?;
 
     let films = if args.files.is_empty() {
         publish_all(&library, &origin, &key, screen)?;
@@ -81,9 +81,15 @@ pub async fn listen(serving: &Serving, file: &File) -> Result<TcpListener> {
 }
 
 /// An origin without films, and what the settings and the system's limit of open files allow together.
-pub fn origin(serving: &Serving, file: &File, key: &SecretKey, screen: &Screen) -> Result<(Origin, Limits)> {
+pub async fn origin(
+    serving: &Serving,
+    file: &File,
+    key: &SecretKey,
+    screen: &Screen,
+) -> Result<(Origin, Limits)> {
     let (mut limits, mut tracker) = (Limits::default(), TrackerConfig::default());
     meeting::set(&mut tracker, serving.relay.clone(), file).map_err(Wrong::wrap)?;
+    let sources = admission::set(&mut tracker, &serving.admission, file).await.map_err(Wrong::wrap)?;
     limits.connections =
         serving.connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);
     if let Some(per_net) = serving.connections_per_net.or(file.connections_per_net) {
@@ -101,7 +107,10 @@ pub fn origin(serving: &Serving, file: &File, key: &SecretKey, screen: &Screen) 
     }
     let cache_mib = serving.cache_mib.or(file.cache_mib);
     let cache_bytes = cache_mib.map_or(http::DEFAULT_CACHE_BYTES, |mib| mib.clamp(1, 1 << 20) << 20);
-    Ok((Origin::new(key.public(), cache_bytes, tracker), limits))
+    let origin = Origin::new(key.public(), cache_bytes, tracker);
+    sources.begin(origin.tracker()).map_err(Wrong::wrap)?;
+    tokio::spawn(sources.follow(origin.tracker().clone()));
+    Ok((origin, limits))
 }
 
 /// Serves what was packaged before; says of each that cannot be served why.

@@ -3,7 +3,7 @@
 use crate::args::Tracker as Args;
 use crate::config::File;
 use crate::progress::Screen;
-use crate::{Wrong, links, meeting, say, stop};
+use crate::{Wrong, admission, links, meeting, say, stop};
 use anyhow::{Context, Result, bail};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,6 +28,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let tls = tls(&args, file).map_err(Wrong::wrap)?;
     let (limits, mut config) = limits(&args, file, screen);
     meeting::set(&mut config, args.relay.clone(), file).map_err(Wrong::wrap)?;
+    let sources = admission::set(&mut config, &args.admission, file).await.map_err(Wrong::wrap)?;
     let address = args.listen.as_ref().or(file.listen.as_ref()).map_or(LISTEN, String::as_str);
     let listener = bind(address)
         .await
@@ -35,6 +36,8 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         .map_err(Wrong::wrap)?;
     let stop = stop::requested();
     let tracker = Tracker::new(config);
+    admission::name(&tracker, file).and_then(|()| sources.begin(&tracker)).map_err(Wrong::wrap)?;
+    tokio::spawn(sources.follow(tracker.clone()));
     let server = Server::new(tracker.clone());
     say!("Braidcast {}", env!("CARGO_PKG_VERSION"));
     let public_url = args.public_url.as_deref().or(file.public_url.as_deref());

@@ -4,7 +4,7 @@ use crate::args::Watch;
 use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
 use crate::stop::Asked;
-use crate::{Wrong, admin, reach, say, stop, uplink};
+use crate::{Wrong, admin, reach, say, stop, token, uplink};
 use anyhow::{Context, Result, anyhow, bail};
 use manifest::PublicKey;
 use node::admin::Figure;
@@ -47,13 +47,14 @@ pub async fn run(args: Watch, file: &File, screen: &Screen) -> Result<ExitCode> 
     if trackers.is_empty() {
         trackers.push(node::tracker::beside(&base));
     }
+    let pass = token::pass(&args.pass, file).map_err(Wrong::wrap)?;
     let query = args.url.split_once('?').map(|(_, query)| query.to_owned());
     let origin = Origin::new(base, query)?;
 
     let found = Found::at(&origin, key.as_ref()).await?;
     let links = reach::config(args.reach, file).await?;
     let uplink = Uplink::new(plan);
-    let options = Options { trackers, uplink: uplink.clone(), metered, links, keeps: None };
+    let options = Options { trackers, pass, uplink: uplink.clone(), metered, links, keeps: None };
     let port = args.port.or(file.gateway_port).unwrap_or(0);
     let (watched, gateway) = match found {
         Found::Film(film) => {

@@ -14,6 +14,7 @@ pub mod links;
 pub mod live;
 mod log;
 pub mod origin;
+pub mod pass;
 mod playback;
 pub mod pml;
 pub mod seed;

@@ -77,7 +77,7 @@ async fn join(origin: &Origin, trackers: &[&Server]) -> Viewer {
     let links = links::Config { bind: (Ipv4Addr::LOCALHOST, 0).into(), ..links::Config::default() };
     let trackers = trackers.iter().map(|tracker| tracker.url()).collect();
     let uplink = Uplink::new(Cap::BytesPerSecond(2_000_000));
-    let options = Options { trackers, uplink, metered: false, links, keeps: None };
+    let options = Options { trackers, pass: None, uplink, metered: false, links, keeps: None };
     Viewer::join(film, origin.clone(), options).await.unwrap()
 }
 

@@ -46,6 +46,8 @@ pub struct Config {
     pub announces: Rate,
     /// Directed offers from one connection. Beyond it they are refused with an error.
     pub directed: Rate,
+    /// Whether the table's owner is asked before somebody joins, and when a member sends another token.
+    pub asks: bool,
     /// Networks whose people meet each other, or nobody. Of several that have an address the first counts.
     pub sites: Vec<Site>,
     /// Addresses from which the people of a VPN come. They meet nobody, whatever site they are of.
@@ -98,6 +100,7 @@ impl Default for Config {
             messages: Rate { burst: 200, every: Duration::from_millis(50) },
             announces: Rate { burst: 40, every: Duration::from_secs(2) },
             directed: Rate { burst: 20, every: Duration::from_millis(500) },
+            asks: false,
             sites: Vec::new(),
             vpn: Vec::new(),
             relays: Vec::new(),

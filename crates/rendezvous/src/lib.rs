@@ -24,6 +24,7 @@
 //! );
 //! ```
 
+mod admission;
 mod bucket;
 mod candidates;
 mod config;
@@ -43,6 +44,7 @@ mod site;
 mod swarm;
 mod table;
 
+pub use admission::{Denial, Lease, Question};
 pub use bucket::Rate;
 pub use config::Config;
 pub use id::{InfoHash, NotBinary, OfferId, PeerId};

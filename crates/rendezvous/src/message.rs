@@ -3,11 +3,14 @@
 //! Fields nobody knows are skipped, of a repeated field the last counts (as in a browser's `JSON.parse`), and `null`
 //! is the same as absent.
 
+mod offers;
+
 use std::{borrow::Cow, fmt, time::Duration};
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{error::Category, value::RawValue};
 
+use self::offers::{Offers, RawDescription, RawOffer};
 use crate::{Config, InfoHash, OfferId, PeerId, member::Role, refusal::Refusal, sdp::Description};
 
 /// Longest raw JSON string echoed in an error: 20 escaped code points and the quotes fit.
@@ -20,7 +23,7 @@ pub(crate) enum Action {
     Scrape,
 }
 
-/// What an error has to repeat for the client to know what it is about: raw JSON strings as they came.
+/// What an error repeats, so that the client knows what it is about: raw JSON strings as they came.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct About<'a> {
     pub(crate) action: Action,
@@ -38,7 +41,7 @@ pub(crate) enum Request {
     Scrape(Option<Vec<InfoHash>>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Announce {
     pub(crate) info_hash: InfoHash,
     pub(crate) peer_id: PeerId,
@@ -46,6 +49,9 @@ pub(crate) struct Announce {
     pub(crate) said: Said,
     pub(crate) want: usize,
     pub(crate) offers: Vec<Offer>,
+    /// These two are read where somebody asks for them.
+    pub(crate) token: Option<String>,
+    pub(crate) proof: Option<String>,
 }
 
 /// What a client says of itself, as far as it does.
@@ -67,7 +73,7 @@ pub(crate) enum Event {
     Stopped,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) id: OfferId,
     pub(crate) sdp: Description,
@@ -102,9 +108,6 @@ pub(crate) fn parse<'a>(text: &'a [u8], config: &Config) -> (About<'a>, Result<R
     }
 }
 
-/// Most offers read of one message; a smaller limit may apply later.
-const OFFERS_READ: usize = 64;
-
 #[derive(Default)]
 struct Fields<'a> {
     action: Option<&'a RawValue>,
@@ -121,6 +124,8 @@ struct Fields<'a> {
     position_ms: Option<&'a RawValue>,
     offer: Option<&'a RawValue>,
     answer: Option<&'a RawValue>,
+    token: Option<&'a RawValue>,
+    proof: Option<&'a RawValue>,
     offers: Option<Offers<'a>>,
 }
 
@@ -144,6 +149,8 @@ enum Key {
     PositionMs,
     Offer,
     Answer,
+    Token,
+    Proof,
     Offers,
     #[serde(other)]
     Unknown,
@@ -178,6 +185,8 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 Key::PositionMs => fields.position_ms = map.next_value()?,
                 Key::Offer => fields.offer = map.next_value()?,
                 Key::Answer => fields.answer = map.next_value()?,
+                Key::Token => fields.token = map.next_value()?,
+                Key::Proof => fields.proof = map.next_value()?,
                 Key::Offers if self.offers => fields.offers = map.next_value()?,
                 Key::Offers | Key::Unknown => {
                     map.next_value::<IgnoredAny>()?;
@@ -197,53 +206,6 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 impl<'de> Deserialize<'de> for Heading<'de> {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
         source.deserialize_map(FieldsVisitor { offers: false }).map(Heading)
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct RawOffer<'a> {
-    #[serde(borrow, default)]
-    offer: Option<RawDescription<'a>>,
-    #[serde(borrow, default)]
-    offer_id: Option<&'a RawValue>,
-}
-
-/// `{type, sdp}`: what a browser calls a session description. Other fields are not passed on.
-#[derive(serde::Deserialize)]
-struct RawDescription<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    sdp: Option<&'a RawValue>,
-}
-
-struct Offers<'a>(Vec<RawOffer<'a>>);
-
-struct OffersVisitor;
-
-impl<'de> Visitor<'de> for OffersVisitor {
-    type Value = Offers<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of offers")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Offers<'de>, A::Error> {
-        let mut offers = Vec::new();
-        while offers.len() < OFFERS_READ {
-            match seq.next_element()? {
-                Some(offer) => offers.push(offer),
-                None => return Ok(Offers(offers)),
-            }
-        }
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Offers(offers))
-    }
-}
-
-impl<'de> Deserialize<'de> for Offers<'de> {
-    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        source.deserialize_seq(OffersVisitor)
     }
 }
 
@@ -288,6 +250,10 @@ impl<'a> Fields<'a> {
             _ => return Err(Refusal::Event),
         };
         let said = self.said()?;
+        let (token, proof) = match config.asks {
+            true => (string("token", self.token)?, string("proof", self.proof)?),
+            false => (None, None),
+        };
         let limit = config.candidates_per_announce;
         let want = self.want.map_or(Some(0), integer).filter(|&want| want <= limit);
         let want = want.ok_or(Refusal::Want { limit })?;
@@ -297,7 +263,7 @@ impl<'a> Fields<'a> {
             offer(raw, config).map_err(|why| Refusal::Offer { index, why: Box::new(why) })
         });
         let offers = offers.collect::<Result<_, _>>()?;
-        Ok(Announce { info_hash, peer_id, event, said, want, offers })
+        Ok(Announce { info_hash, peer_id, event, said, want, offers, token, proof })
     }
 
     fn said(&self) -> Result<Said, Refusal> {
@@ -378,6 +344,11 @@ fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     #[derive(serde::Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     raw.and_then(|raw| serde_json::from_str::<Text<'_>>(raw.get()).ok()).map(|text| text.0)
+}
+
+fn string(field: &'static str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+    let read = |raw| text(Some(raw)).map(Cow::into_owned).ok_or(Refusal::Field { field, must: "a string" });
+    raw.map(read).transpose()
 }
 
 /// A whole number not below 0, also one written as `5.0`.

@@ -1,5 +1,7 @@
 //! What the table wants done: texts for connections, and connections that must end.
 
+use crate::Question;
+
 /// Names a connection. The caller gives each its own and never uses one twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
@@ -25,12 +27,15 @@ pub enum Cause {
     Other(Option<String>),
 }
 
-/// Whether a connection may go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What becomes of a message and its connection.
+#[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
     /// All is well, or was answered with an error.
     Stay,
     /// It floods: send what is there for it, then close it.
     Close,
+    /// It is for the caller to say whether somebody may join: see [`Table::answer`](crate::Table::answer). Only where
+    /// [`Config::asks`](crate::Config::asks) is set.
+    Ask(Box<Question>),
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{NotBinary, sdp};
+use crate::{Denial, NotBinary, sdp};
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -52,6 +52,10 @@ pub(crate) enum Refusal {
     NotMember,
     #[error("no such peer in this swarm")]
     NoSuchPeer,
+    #[error("whether you may join this swarm is being asked: wait for the answer")]
+    Asked,
+    #[error("{}", .0.reason)]
+    Denied(Box<Denial>),
     #[error("scrape without info_hash is not open here")]
     ScrapeAll,
     #[error("too many swarms to list: more than {limit}")]
@@ -63,7 +67,13 @@ impl Refusal {
     pub(crate) fn retry_in(&self) -> Option<Duration> {
         match self {
             Self::SwarmFull { retry } | Self::AddressFull { retry, .. } => Some(*retry),
+            Self::Denied(why) => why.retry,
             _ => None,
         }
+    }
+
+    /// For want of right.
+    pub(crate) fn denial(&self) -> Option<&Denial> {
+        if let Self::Denied(why) = self { Some(why) } else { None }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    Counts, InfoHash, PeerId,
+    Counts, InfoHash, Lease, PeerId,
     message::{About, Action, Offer},
     refusal::Refusal,
     sdp::Relation,
@@ -34,6 +34,12 @@ pub(crate) fn add_candidates(json: &mut String, candidates: impl Iterator<Item =
         peer.push_json(json);
     }
     json.push_str("]}");
+}
+
+/// Adds to an [`announced`] reply until when the membership lasts.
+pub(crate) fn add_lease(json: &mut String, lease: Lease) {
+    json.truncate(json.len() - 1);
+    let _ = write!(json, r#","token_until":{}}}"#, lease.until_unix_secs);
 }
 
 /// An offer or an answer on its way to a peer. `kind` is "offer" or "answer".
@@ -88,6 +94,13 @@ pub(crate) fn refused(about: About<'_>, refusal: &Refusal) -> String {
     }
     let reason = serde_json::Value::String(refusal.to_string());
     let _ = write!(json, r#","failure reason":{reason}"#);
+    if let Some(why) = refusal.denial() {
+        let _ = write!(json, r#","denied":"{}""#, why.code);
+        if let Some(challenge) = &why.challenge {
+            let challenge = serde_json::Value::from(challenge.as_str());
+            let _ = write!(json, r#","challenge":{challenge}"#);
+        }
+    }
     if let Some(retry) = refusal.retry_in() {
         let _ = write!(json, r#","retry in":{}"#, retry.as_secs());
     }

@@ -1,22 +1,24 @@
 //! Connections, the swarms they are in, and what each message does to them.
 
+mod joining;
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     time::Duration,
 };
 
 use crate::{
-    Config, Counts, InfoHash, Locality, PeerId, candidates,
+    Config, Counts, InfoHash, Locality, PeerId,
+    admission::{Leases, Questions},
+    candidates,
     connection::Connection,
-    groups::Key,
     member::Member,
     message::{self, About, Announce, Event, Request, Signal},
     outgoing::{Cause, ConnId, Outgoing, Verdict},
     refusal::Refusal,
     reply,
     rng::Rng,
-    sdp::{Relation, host, is_inside},
-    site::Standing,
+    sdp::Relation,
     swarm::Swarm,
 };
 
@@ -44,6 +46,8 @@ pub struct Stats {
     pub unexpected_answers: u64,
     /// Messages refused with an error.
     pub refused: u64,
+    /// Of these, announces of those who may not join.
+    pub denied: u64,
 }
 
 /// The tracker without its sockets: see the [crate] for an example.
@@ -55,6 +59,8 @@ pub struct Table {
     rng: Rng,
     connections: BTreeMap<ConnId, Connection>,
     swarms: BTreeMap<InfoHash, Swarm>,
+    leases: Leases,
+    questions: Questions,
     members: usize,
     stats: Stats,
 }
@@ -67,6 +73,8 @@ impl Table {
             rng: Rng::new(seed),
             connections: BTreeMap::new(),
             swarms: BTreeMap::new(),
+            leases: Leases::default(),
+            questions: Questions::default(),
             members: 0,
             stats: Stats::default(),
         }
@@ -93,11 +101,13 @@ impl Table {
     pub fn disconnect(&mut self, conn: ConnId) {
         let memberships = self.connections.remove(&conn).map_or(Vec::new(), |gone| gone.memberships);
         memberships.into_iter().for_each(|(info_hash, peer)| self.leave_swarm(info_hash, peer));
+        self.questions.forget(conn);
     }
 
     /// Takes in a message and adds what is to be sent to `out`, in order. Any bytes will do: what cannot be understood
     /// is answered with an error.
     pub fn handle(&mut self, now: Duration, conn: ConnId, text: &[u8], out: &mut Vec<Outgoing>) -> Verdict {
+        self.end_leases(now, out);
         if self.charge(now, conn) == Verdict::Close {
             if self.connections.contains_key(&conn) {
                 self.refuse(conn, About::default(), &Refusal::TooManyMessages, out);
@@ -109,16 +119,16 @@ impl Table {
             Ok(Request::Announce(announce)) => self.announce(now, conn, announce, out),
             Ok(Request::Directed(signal)) => self.directed(now, conn, about, signal, out),
             Ok(Request::Answer(signal)) => {
-                self.answer(now, conn, signal, out);
-                Ok(())
+                self.relay_answer(now, conn, signal, out);
+                Ok(Verdict::Stay)
             }
             Ok(Request::Scrape(hashes)) => self.scrape(now, conn, hashes, out),
             Err(refusal) => Err(refusal),
         };
-        if let Err(refusal) = done {
+        done.unwrap_or_else(|refusal| {
             self.refuse(conn, about, &refusal, out);
-        }
-        Verdict::Stay
+            Verdict::Stay
+        })
     }
 
     /// Counts something else that a connection sent, such as a ping, against its allowance of messages.
@@ -194,25 +204,41 @@ impl Table {
         conn: ConnId,
         announce: Announce,
         out: &mut Vec<Outgoing>,
-    ) -> Result<(), Refusal> {
-        let Announce { info_hash, peer_id, event, said, want, offers } = announce;
+    ) -> Result<Verdict, Refusal> {
+        let Announce { info_hash, peer_id, event, .. } = announce;
         // Leaving is never too much: a member that may not leave would stay as a ghost.
         if event == Event::Stopped {
             self.check_name(conn, info_hash, peer_id)?;
             self.leave(conn, info_hash, peer_id);
+            self.questions.remove(conn, info_hash);
             let text = reply::announced(info_hash, self.config.interval.as_secs(), self.counts(info_hash));
             out.push(Outgoing { to: conn, text, cause: Cause::Receiver });
             self.stats.announces += 1;
-            return Ok(());
+            return Ok(Verdict::Stay);
         }
         self.check_announce_rate(now, conn)?;
-        if !self.check_name(conn, info_hash, peer_id)? {
-            self.join(now, conn, info_hash, peer_id)?;
+        let is_member = self.check_name(conn, info_hash, peer_id)?;
+        if !is_member {
+            self.check_room(conn, info_hash)?;
         }
+        if self.config.asks && (!is_member || announce.token.is_some()) {
+            return self.ask(conn, announce).map(Verdict::Ask);
+        }
+        if !is_member {
+            self.join(now, conn, info_hash, peer_id);
+        }
+        self.carry_out(now, conn, announce, out);
+        Ok(Verdict::Stay)
+    }
+
+    /// The announce of a member.
+    fn carry_out(&mut self, now: Duration, conn: ConnId, announce: Announce, out: &mut Vec<Outgoing>) {
+        let Announce { info_hash, peer_id, event, said, want, offers, .. } = announce;
+        let lease = self.leases.get(info_hash, peer_id);
         self.stats.announces += 1;
         let Self { config, rng, swarms, stats, .. } = self;
-        let swarm = swarms.get_mut(&info_hash).expect("the member is in it by now");
-        let place = swarm.place(peer_id).expect("the member is in it by now");
+        let Some(swarm) = swarms.get_mut(&info_hash) else { return };
+        let Some(place) = swarm.place(peer_id) else { return };
         let completed = event == Event::Completed;
         let mut claims = swarm.members()[place].claims.updated(now, said);
         claims.complete |= completed;
@@ -221,6 +247,9 @@ impl Table {
         let drawn = candidates::draw(swarm, place, wanted, now, rng);
         let (offered, candidates) = drawn.split_at(offers.len().min(drawn.len()));
         let mut text = reply::announced(info_hash, config.interval.as_secs(), swarm.counts());
+        if let Some(lease) = lease {
+            reply::add_lease(&mut text, lease);
+        }
         if want > 0 {
             reply::add_candidates(&mut text, candidates.iter().map(|&place| swarm.members()[place].peer));
         }
@@ -238,7 +267,6 @@ impl Table {
         if let Some(member) = swarm.get_mut(peer_id) {
             member.last_seen = now;
         }
-        Ok(())
     }
 
     fn directed(
@@ -248,7 +276,7 @@ impl Table {
         about: About<'_>,
         signal: Signal,
         out: &mut Vec<Outgoing>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Verdict, Refusal> {
         let Signal { info_hash, from, to, offer } = signal;
         if !self.check_name(conn, info_hash, from)? {
             return Err(Refusal::NotMember);
@@ -272,11 +300,11 @@ impl Table {
         stats.offers += 1;
         let undelivered = reply::refused(about, &Refusal::Busy);
         out.push(Outgoing { to: receiver, text, cause: Cause::Other(Some(undelivered)) });
-        Ok(())
+        Ok(Verdict::Stay)
     }
 
     /// An answer has no reply, also if nobody waits for it: that happens to honest peers too, when the other side left.
-    fn answer(&mut self, now: Duration, conn: ConnId, signal: Signal, out: &mut Vec<Outgoing>) {
+    fn relay_answer(&mut self, now: Duration, conn: ConnId, signal: Signal, out: &mut Vec<Outgoing>) {
         let Signal { info_hash, from, to, offer } = signal;
         let member = self.check_name(conn, info_hash, from) == Ok(true);
         let Self { config, swarms, stats, .. } = self;
@@ -303,7 +331,7 @@ impl Table {
         conn: ConnId,
         hashes: Option<Vec<InfoHash>>,
         out: &mut Vec<Outgoing>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Verdict, Refusal> {
         self.check_announce_rate(now, conn)?;
         let interval_secs = self.config.interval.as_secs();
         let text = match hashes {
@@ -321,43 +349,13 @@ impl Table {
             }
         };
         out.push(Outgoing { to: conn, text, cause: Cause::Receiver });
-        Ok(())
+        Ok(Verdict::Stay)
     }
 
     fn refuse(&mut self, conn: ConnId, about: About<'_>, refusal: &Refusal, out: &mut Vec<Outgoing>) {
         self.stats.refused += 1;
         let text = reply::refused(about, refusal);
         out.push(Outgoing { to: conn, text, cause: Cause::Receiver });
-    }
-
-    fn join(
-        &mut self,
-        now: Duration,
-        conn: ConnId,
-        info_hash: InfoHash,
-        peer: PeerId,
-    ) -> Result<(), Refusal> {
-        let Self { config, connections, swarms, .. } = self;
-        let connection = connections.get_mut(&conn).expect("its message was charged to it");
-        let limit = config.swarms_per_connection;
-        if connection.memberships.len() >= limit {
-            return Err(Refusal::TooManySwarms { limit });
-        }
-        let (from, standing, retry) = (connection.from, connection.standing, config.interval);
-        if let Some(swarm) = swarms.get(&info_hash) {
-            if swarm.len() >= config.members_per_swarm {
-                return Err(Refusal::SwarmFull { retry });
-            }
-            let limit = config.members_per_address;
-            let public = standing == Standing::Public && !is_inside(from.address);
-            if public && swarm.groups().len(Key::Host(host(from.address))) >= limit {
-                return Err(Refusal::AddressFull { limit, retry });
-            }
-        }
-        connection.memberships.push((info_hash, peer));
-        swarms.entry(info_hash).or_default().insert(now, peer, conn, from, standing);
-        self.members += 1;
-        Ok(())
     }
 
     /// Ends a membership on both sides, if there is one.
@@ -371,6 +369,7 @@ impl Table {
     }
 
     fn leave_swarm(&mut self, info_hash: InfoHash, peer: PeerId) {
+        self.leases.set(info_hash, peer, None);
         if let Entry::Occupied(mut swarm) = self.swarms.entry(info_hash) {
             swarm.get_mut().remove(peer);
             self.members -= 1;

@@ -1,5 +1,7 @@
 //! The table and the connections' outboxes behind one lock, held for one message at a time and never across a wait.
 
+mod door;
+
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,13 +14,19 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{Config, outbox::Outbox};
+use crate::{
+    Config,
+    admission::{Door, Visitor},
+    outbox::Outbox,
+};
 
 #[derive(Debug)]
 pub(crate) struct Hub {
     config: Config,
     /// Of each connection's task a receiver, for as long as it runs: so they are counted, and the end of the last is seen.
     places: watch::Sender<()>,
+    /// Whoever holds its lock may take that of the state, and not the other way round.
+    door: Option<Door>,
     state: Mutex<State>,
 }
 
@@ -76,10 +84,34 @@ impl State {
     fn now(&mut self) -> Duration {
         self.start.get_or_insert_with(Instant::now).elapsed()
     }
+
+    /// Puts what the table said into the outboxes. `sender` is whose doing it is; its task is at work and looks there next, or else is
+    /// woken.
+    fn deliver(&mut self, sender: Option<ConnId>, is_at_work: bool) {
+        let Self { outboxes, out, .. } = self;
+        let reply =
+            |outbox: &Outbox, text| if is_at_work { outbox.push(text) } else { outbox.push_late(text) };
+        for Outgoing { to, text, cause } in out.drain(..) {
+            let Some(outbox) = outboxes.get(to) else { continue };
+            match cause {
+                Cause::Receiver => reply(outbox, text),
+                Cause::Other(undelivered) => {
+                    if !outbox.push_foreign(text)
+                        && let (Some(undelivered), Some(sender)) = (undelivered, sender)
+                        && let Some(sender) = outboxes.get(sender)
+                    {
+                        reply(sender, undelivered);
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Hub {
-    pub(crate) fn new(config: Config) -> Self {
+    pub(crate) fn new(mut config: Config) -> Self {
+        let door = config.admission.take().map(Door::new);
+        config.table.asks = door.is_some();
         // The standard library's only door to the system's entropy.
         let seed = RandomState::new().hash_one(0);
         let table = Table::new(config.table.clone(), seed);
@@ -91,11 +123,15 @@ impl Hub {
             expired_at: Duration::ZERO,
             out: Vec::new(),
         };
-        Self { config, places: watch::Sender::new(()), state: Mutex::new(state) }
+        Self { config, places: watch::Sender::new(()), door, state: Mutex::new(state) }
     }
 
-    /// Room for one connection from there, unless there is none.
-    pub(crate) fn admit(self: &Arc<Self>, from: Locality) -> Option<Guest> {
+    /// Room for one connection from there, unless there is none. `origin` is the site that its browser names.
+    pub(crate) fn admit(self: &Arc<Self>, from: Locality, origin: Option<&str>) -> Option<Guest> {
+        let visitor = match &self.door {
+            Some(door) => Some((Box::new(Visitor::new(from.address, origin)?), door.lock().needs_tokens())),
+            None => None,
+        };
         let mut state = self.lock();
         // One that takes its time to close has left the table, and is still there.
         if state.closing || self.places.receiver_count() >= self.config.table.connections {
@@ -108,8 +144,12 @@ impl Hub {
             return None;
         }
         drop(state);
+        if let Some((visitor, true)) = &visitor {
+            outbox.push(visitor.welcome());
+        }
+        let visitor = visitor.map(|(visitor, _)| visitor);
         Some(Guest {
-            membership: Membership { hub: self.clone(), id, outbox },
+            membership: Membership { hub: self.clone(), id, outbox, visitor },
             place: self.places.subscribe(),
         })
     }
@@ -154,6 +194,8 @@ pub(crate) struct Membership {
     hub: Arc<Hub>,
     id: ConnId,
     outbox: Arc<Outbox>,
+    /// Where not everybody may join.
+    visitor: Option<Box<Visitor>>,
 }
 
 impl Membership {
@@ -169,22 +211,17 @@ impl Membership {
     pub(crate) fn handle(&self, text: &[u8]) -> Verdict {
         let mut state = self.hub.lock();
         let now = state.now();
-        let State { table, outboxes, out, .. } = &mut *state;
+        let State { table, out, .. } = &mut *state;
         let verdict = table.handle(now, self.id, text, out);
-        for Outgoing { to, text, cause } in out.drain(..) {
-            match cause {
-                Cause::Receiver => self.outbox.push(text),
-                Cause::Other(undelivered) => {
-                    let Some(outbox) = outboxes.get(to) else { continue };
-                    if !outbox.push_foreign(text)
-                        && let Some(undelivered) = undelivered
-                    {
-                        self.outbox.push(undelivered);
-                    }
-                }
+        state.deliver(Some(self.id), true);
+        drop(state);
+        match verdict {
+            Verdict::Ask(question) => {
+                self.ask(*question);
+                Verdict::Stay
             }
+            verdict => verdict,
         }
-        verdict
     }
 
     /// Counts a ping or a pong against the allowance of messages.
@@ -202,6 +239,9 @@ impl Membership {
         if now.saturating_sub(state.expired_at) >= self.hub.config.table.lifetime() / 16 {
             state.expired_at = now;
             let gone = state.table.expire(now);
+            let State { table, out, .. } = &mut *state;
+            table.end_leases(now, out);
+            state.deliver(None, false);
             drop(state);
             if gone > 0 {
                 tracing::debug!(gone, "let silent members go");
@@ -231,7 +271,7 @@ mod tests {
         let mut config = Config { queue_bytes: 64 * 1024, ..Config::default() };
         config.table.directed.burst = 1000;
         let hub = Arc::new(Hub::new(config));
-        let [attacker, victim] = [1, 2].map(|_| hub.admit(Locality::default()).unwrap().membership);
+        let [attacker, victim] = [1, 2].map(|_| hub.admit(Locality::default(), None).unwrap().membership);
         let announce = |peer| {
             format!(
                 r#"{{"action":"announce","info_hash":"film----------------","peer_id":"{}"}}"#,

@@ -19,10 +19,13 @@
 //! # }
 //! ```
 
+pub mod admission;
 mod connection;
 mod files;
 mod frame;
+pub mod hook;
 mod hub;
+pub mod jwks;
 pub mod listener;
 mod outbox;
 mod patience;
@@ -31,6 +34,12 @@ pub mod tls;
 
 use std::{any::Any, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+/// Why a stream was taken down.
+pub use access::revocations::Reason;
+use access::{
+    Policy,
+    revocations::{ListError, Taken},
+};
 use axum::{
     Router,
     body::Body,
@@ -46,13 +55,16 @@ pub use rendezvous::Locality;
 pub use rendezvous::{Counts, InfoHash, Rate, Site, SiteMode, Stats};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
-use crate::hub::Hub;
+pub use crate::admission::Admission;
+use crate::{admission::NoName, hub::Hub};
 
 /// Limits of the server, beside those of the table.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Limits and intervals of the protocol.
+    /// Limits and intervals of the protocol. Whether it asks is set by `admission`.
     pub table: rendezvous::Config,
+    /// Who may join; `None` for everybody.
+    pub admission: Option<Admission>,
     /// How often a connection is pinged.
     pub ping_every: Duration,
     /// A connection from which nothing came for so long, not even a pong, is closed.
@@ -70,6 +82,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             table: rendezvous::Config::default(),
+            admission: None,
             ping_every: Duration::from_secs(30),
             silent_after: Duration::from_secs(75),
             write_within: Duration::from_secs(10),
@@ -103,6 +116,34 @@ impl Tracker {
     /// What is known of a swarm: all zero if nobody is in it.
     pub fn counts(&self, info_hash: InfoHash) -> Counts {
         self.0.counts(info_hash)
+    }
+
+    /// Lets people in by other rules or keys from now on; those who are in stay. Where [`Config::admission`] is `None`, everybody is let
+    /// in all the same.
+    pub fn set_policy(&self, policy: Policy) {
+        self.0.set_policy(policy);
+    }
+
+    /// Says what the stream of a swarm is called, for tokens, lists and takedowns that name it so; `None`: nothing any more.
+    ///
+    /// # Errors
+    /// [`NoName`] for what is no name, and beyond [`admission::MAX_NAMES`] streams.
+    pub fn set_name(&self, info_hash: InfoHash, name: Option<&str>) -> Result<(), NoName> {
+        self.0.set_name(info_hash, name)
+    }
+
+    /// Takes in a list of revocations by one of the authorities. What it takes down is left by all its members at once, and nobody
+    /// joins it any more.
+    ///
+    /// # Errors
+    /// If it is not taken; all stays as it was then.
+    pub fn revoke(&self, list: &[u8]) -> Result<Taken, ListError> {
+        self.0.revoke(list)
+    }
+
+    /// Why a stream was taken down, if it was.
+    pub fn revoked(&self, info_hash: InfoHash) -> Option<Reason> {
+        self.0.revoked(info_hash)
     }
 
     /// Closes all connections (1001, going away), refuses new ones, and waits until the last is closed. That takes
@@ -142,7 +183,8 @@ async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response 
         (None, Some(ConnectInfo(address))) => address.ip().into(),
         (None, None) => Locality::default(),
     };
-    let Some(guest) = hub.admit(from) else {
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let Some(guest) = hub.admit(from, origin) else {
         let text = "The tracker takes no more connections now.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
     };

@@ -68,6 +68,12 @@ impl Outbox {
         }
     }
 
+    /// Takes in a reply that comes late, when the connection's task is not at work.
+    pub(crate) fn push_late(&self, text: String) {
+        self.push(text);
+        Self::wake(self.lock());
+    }
+
     /// Takes in what another peer sends, if there is room for it.
     pub(crate) fn push_foreign(&self, text: String) -> bool {
         let mut queue = self.lock();

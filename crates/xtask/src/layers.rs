@@ -67,7 +67,7 @@ const LAYERS: &[Layer] = &[
         may_use: &["abr", "manifest", "rendezvous", "swarm", "wire"],
         outside: Some(&["libm", "serde", "serde_json", "thiserror"]),
     },
-    Layer { name: "tracker", purity: Driver, may_use: &["rendezvous"], outside: None },
+    Layer { name: "tracker", purity: Driver, may_use: &["access", "manifest", "rendezvous"], outside: None },
     // Nests the tracker's routes; knows neither what it relays nor who meets whom.
     Layer { name: "origin", purity: Driver, may_use: &["cmaf", "manifest", "tracker"], outside: None },
     // Packages nothing and serves no film of its own: it is one of the viewers. Its tests meet at a tracker, on a network of
@@ -75,13 +75,24 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "node",
         purity: Driver,
-        may_use: &["abr", "cmaf", "manifest", "netlab", "rendezvous", "session", "swarm", "tracker", "wire"],
+        may_use: &[
+            "abr",
+            "access",
+            "cmaf",
+            "manifest",
+            "netlab",
+            "rendezvous",
+            "session",
+            "swarm",
+            "tracker",
+            "wire",
+        ],
         outside: None,
     },
     Layer {
         name: "cli",
         purity: Driver,
-        may_use: &["cmaf", "manifest", "node", "origin", "session", "sim", "swarm", "tracker"],
+        may_use: &["access", "cmaf", "manifest", "node", "origin", "session", "sim", "swarm", "tracker"],
         outside: None,
     },
     // For tests: a network to run the others on.

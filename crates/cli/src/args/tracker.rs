@@ -8,6 +8,8 @@ Examples:
   braidcast tracker                                 on port 7070, without TLS
   braidcast tracker --listen :443 --tls-cert fullchain.pem --tls-key privkey.pem
                                                     wss://, with the certificate of this host
+  braidcast tracker --admission tokens --token-keys keys.json
+                                                    for those alone to whom your own server gives tokens
   braidcast watch URL --tracker ws://localhost:7070 a viewer who meets others there
 
 Pages name it by its address, with any path: WebTorrent's and p2p-media-loader's as one of their trackers (announce), \
@@ -38,4 +40,6 @@ pub struct Tracker {
     /// (203.0.113.0/28); several may be given [default: none: no relay's address is passed on].
     #[arg(long, value_name = "ADDRESS", env = "BRAIDCAST_RELAY", value_delimiter = ',')]
     pub relay: Vec<String>,
+    #[command(flatten)]
+    pub admission: super::Admission,
 }

@@ -3,7 +3,11 @@
 //! The invariant: it waits for nothing without a limit, but for the tracker's next word, and that for no longer than
 //! [`SILENT_AFTER`].
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use futures_util::{SinkExt, StreamExt};
 use rendezvous::OfferId;
@@ -24,6 +28,7 @@ use tokio_tungstenite::{
 use crate::tracker::{
     Config, MAX_TRACKERS,
     message::{Identity, Kind, MAX_MESSAGE_BYTES, Message, Signal},
+    permit::Permit,
     schedule::Schedule,
 };
 
@@ -117,6 +122,7 @@ pub(super) struct Connection {
     first_backoff: Duration,
     max_backoff: Duration,
     schedule: Schedule,
+    permit: Permit,
     is_classic: bool,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<(usize, Report)>,
@@ -148,6 +154,7 @@ impl Connection {
             first_backoff: config.first_backoff,
             max_backoff: config.max_backoff,
             schedule: Schedule::new(Instant::now()),
+            permit: Permit::new(config.pass.clone(), config.info_hash, config.peer_id.0),
             is_classic: false,
             orders,
             reports,
@@ -190,7 +197,7 @@ impl Connection {
                 None => return,
                 Some(Ok(Ok(socket))) => {
                     self.socket = Some(socket);
-                    self.schedule.handle_open(Instant::now());
+                    self.schedule.handle_open(self.permit.handle_open(Instant::now()));
                     tracing::info!(event = "tracker_up", tracker = self.host(), "connected");
                     self.report(Report::Up).await;
                     if let End::Unwanted = self.converse().await {
@@ -233,7 +240,7 @@ impl Connection {
         let mut heard = Instant::now();
         loop {
             let Some(socket) = &mut self.socket else { return End::Lost };
-            let due = self.schedule.due();
+            let due = self.schedule.due().filter(|_| !self.permit.holds_back());
             tokio::select! {
                 received = socket.next() => {
                     heard = Instant::now();
@@ -259,11 +266,13 @@ impl Connection {
                 },
                 () = sleep_until(due.unwrap_or(heard)), if due.is_some() => {
                     let announce = self.schedule.take(Instant::now());
-                    let text = self.identity.announce(announce.is_first, announce.want);
+                    let ticket = self.permit.take();
+                    let text = self.identity.announce(announce.is_first, announce.want, ticket);
                     if !self.write(Frame::text(text)).await {
                         return End::Lost;
                     }
                 }
+                () = self.permit.ready() => self.schedule.ask_again(),
                 _ = ticks.tick() => {
                     if heard.elapsed() >= SILENT_AFTER || !self.write(Frame::Ping(Default::default())).await {
                         return End::Lost;
@@ -276,12 +285,17 @@ impl Connection {
     async fn handle(&mut self, text: &str) {
         let Some(message) = self.identity.read(text) else { return };
         match &message {
-            Message::Reply { interval, candidates, .. } => {
+            Message::Reply { interval, candidates, until_unix_secs, .. } => {
                 self.schedule.handle_reply(*interval);
+                self.permit.handle_reply(Instant::now(), until_unix_secs.map(left));
                 self.note_classic(candidates.is_none() && self.schedule.has_asked());
             }
-            Message::Refused { offer_id: None, reason } => {
+            Message::Challenge(challenge) => self.permit.handle_challenge(Instant::now(), *challenge),
+            Message::Refused { offer_id: None, reason, denied } => {
                 self.schedule.handle_refusal();
+                if let Some((code, challenge)) = denied {
+                    self.permit.handle_denied(Instant::now(), code, *challenge);
+                }
                 tracing::warn!(
                     event = "tracker_refuses",
                     tracker = self.host(),
@@ -325,6 +339,12 @@ impl Connection {
             self.report(Report::Unsent(signal.offer_id)).await;
         }
     }
+}
+
+/// How long it is until then.
+fn left(until_unix_secs: u64) -> Duration {
+    let until = UNIX_EPOCH + Duration::from_secs(until_unix_secs.min(u64::from(u32::MAX)));
+    until.duration_since(SystemTime::now()).unwrap_or_default()
 }
 
 async fn connect(request: Request, connector: Connector) -> Result<Socket, tungstenite::Error> {

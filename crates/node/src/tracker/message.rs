@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use access::Challenge;
 use rendezvous::{OfferId, PeerId as Name};
 use serde_json::{Value, json};
 use swarm::PeerId;
@@ -52,13 +53,26 @@ pub(super) enum Message {
         others: Option<u32>,
         /// `None`: it names nobody, as classic trackers do.
         candidates: Option<Vec<PeerId>>,
+        /// When the membership ends, in seconds since 1970; `None`: it does not.
+        until_unix_secs: Option<u64>,
     },
     Signal(Signal),
+    /// What is to be signed with a token.
+    Challenge(Challenge),
     /// Something was refused: an offer or an answer if it has an id, else the announce.
     Refused {
         offer_id: Option<OfferId>,
         reason: String,
+        /// The code, where it is for want of right, and the challenge if that came along.
+        denied: Option<(String, Option<Challenge>)>,
     },
+}
+
+/// What lets us in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) token: String,
+    pub(super) proof: String,
 }
 
 /// Ourselves in our swarm, as it is written in messages.
@@ -75,13 +89,16 @@ impl Identity {
     }
 
     /// An announce that asks for candidates; `is_first` since the connection is there.
-    pub(super) fn announce(&self, is_first: bool, want: u32) -> String {
+    pub(super) fn announce(&self, is_first: bool, want: u32, ticket: Option<Ticket>) -> String {
         let mut message = self.presence();
         if is_first {
             message["event"] = "started".into();
         }
         message["offers"] = json!([]);
         message["want"] = want.into();
+        if let Some(Ticket { token, proof }) = ticket {
+            (message["token"], message["proof"]) = (token.into(), proof.into());
+        }
         message.to_string()
     }
 
@@ -119,13 +136,19 @@ impl Identity {
             return None;
         }
         let message: Value = serde_json::from_str(text).ok()?;
+        let challenge = message["challenge"].as_str().and_then(Challenge::parse);
+        if message["action"] == "challenge" {
+            return challenge.map(Message::Challenge);
+        }
         if message["action"] != "announce" || message["info_hash"] != self.info_hash.as_str() {
             return None;
         }
         let offer_id = message["offer_id"].as_str().map(OfferId::from_binary);
         if let Some(reason) = message["failure reason"].as_str() {
             let reason = reason.chars().take(MAX_REASON_CHARS).collect();
-            return Some(Message::Refused { offer_id: offer_id.transpose().ok()?, reason });
+            let code = message["denied"].as_str().map(|code| code.chars().take(MAX_REASON_CHARS).collect());
+            let denied = code.map(|code| (code, challenge));
+            return Some(Message::Refused { offer_id: offer_id.transpose().ok()?, reason, denied });
         }
         if is_there(&message["offer"]) || is_there(&message["answer"]) {
             let offer_id = offer_id?.ok()?;
@@ -158,6 +181,7 @@ impl Identity {
                 }
                 peers
             }),
+            until_unix_secs: message["token_until"].as_u64(),
         }
     }
 
@@ -272,7 +296,7 @@ mod tests {
         let reason = "no such peer ".repeat(100);
         let id = binary_string(&[9; 20]);
         let read = ours().read(&about(json!({"failure reason": reason, "offer_id": id})));
-        let Some(Message::Refused { offer_id, reason }) = read else { panic!() };
+        let Some(Message::Refused { offer_id, reason, .. }) = read else { panic!() };
         assert_eq!((offer_id, reason.len()), (Some(OfferId([9; 20])), 200));
     }
 }

@@ -16,6 +16,7 @@
 mod connection;
 mod memory;
 mod message;
+mod permit;
 mod schedule;
 mod switchboard;
 
@@ -34,6 +35,7 @@ use tokio::{
     time::timeout,
 };
 
+use crate::pass::Pass;
 use crate::tracker::{
     connection::{Address, Connection},
     switchboard::{Command, Switchboard},
@@ -69,6 +71,8 @@ pub struct Config {
     pub info_hash: [u8; 20],
     /// Our own name in it.
     pub peer_id: PeerId,
+    /// What is shown to trackers that ask for tokens.
+    pub pass: Option<Pass>,
     /// Longest wait before the first new attempt on a tracker that was lost or could not be reached. Each attempt in a
     /// row doubles it. Half of every wait is chance, so that the peers of a tracker that comes back do not all come at once.
     pub first_backoff: Duration,
@@ -83,6 +87,7 @@ impl Config {
             urls,
             info_hash,
             peer_id,
+            pass: None,
             first_backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(60),
         }

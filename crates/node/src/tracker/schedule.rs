@@ -55,6 +55,11 @@ impl Schedule {
         self.want = Some(self.want.unwrap_or(0).max(want.min(MAX_WANT)));
     }
 
+    /// What was asked for last is to be asked again, as soon as may be.
+    pub(super) fn ask_again(&mut self) {
+        self.want = self.want.or(self.asked);
+    }
+
     /// A new connection is there, on which nothing has been said: what was asked for on the last one is asked again.
     pub(super) fn handle_open(&mut self, now: Instant) {
         self.want = self.want.or(self.asked);

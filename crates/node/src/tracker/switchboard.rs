@@ -164,7 +164,8 @@ impl Switchboard {
                 }
             }
             Report::Unsent(offer_id) => self.handle_undelivered(line, offer_id, events),
-            Report::Said(Message::Refused { offer_id, reason }) => {
+            Report::Said(Message::Challenge(_)) => {}
+            Report::Said(Message::Refused { offer_id, reason, .. }) => {
                 tracing::debug!(line, reason, "the tracker refuses");
                 if let Some(offer_id) = offer_id {
                     self.handle_undelivered(line, offer_id, events);

@@ -11,6 +11,7 @@ use crate::letters::letters;
 use crate::links;
 use crate::live::Stream;
 use crate::origin::Origin;
+use crate::pass::Pass;
 use crate::shelf::Shelf;
 use crate::uplink::Uplink;
 use bytes::Bytes;
@@ -32,6 +33,8 @@ const CALLS_MAX: usize = 256;
 pub struct Options {
     /// Trackers, `ws://` or `wss://`. Without any the film comes from the origin alone.
     pub trackers: Vec<String>,
+    /// What is shown to trackers that ask for tokens.
+    pub pass: Option<Pass>,
     /// By which all that others are given leaves.
     pub uplink: Uplink,
     /// Whether the line is paid by the byte: then nothing is fetched but what the player asks for.

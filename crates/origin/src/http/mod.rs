@@ -41,7 +41,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use tracker::Tracker;
+use tracker::{InfoHash, Reason, Tracker};
 
 /// Memory for hot files when nobody says otherwise.
 pub const DEFAULT_CACHE_BYTES: u64 = 256 << 20;
@@ -74,12 +74,25 @@ impl Origin {
 
     /// Serves the package in `dir` from now on, in place of another of its name.
     pub fn publish(&self, dir: &Path, slug: &Slug) -> Result<(), PackageError> {
-        self.0.store.put(Stream::open(dir, slug, &self.0.key)?);
+        let stream = Stream::open(dir, slug, &self.0.key)?;
+        let replaced = self.0.store.get(slug).map(|old| InfoHash(old.index.swarm_id()));
+        self.rename(replaced, InfoHash(stream.index.swarm_id()), slug);
+        self.0.store.put(stream);
         Ok(())
+    }
+
+    /// Tells the tracker what a swarm is called, for tokens and takedowns that name it so.
+    fn rename(&self, old: Option<InfoHash>, new: InfoHash, slug: &Slug) {
+        let forgotten =
+            old.filter(|old| *old != new).map_or(Ok(()), |old| self.0.tracker.set_name(old, None));
+        if let Err(why) = forgotten.and_then(|()| self.0.tracker.set_name(new, Some(slug.as_str()))) {
+            tracing::warn!(stream = %slug, %why, "tokens cannot name this stream but by its swarm");
+        }
     }
 
     /// Serves a live stream from now on, in place of a film or another stream of its name.
     pub fn on_air(&self, channel: Arc<Channel>) {
+        self.rename(None, InfoHash(channel.swarm_id()), &channel.slug);
         let mut live = self.0.live.write().unwrap_or_else(PoisonError::into_inner);
         live.insert(channel.slug.clone(), channel);
     }
@@ -90,6 +103,8 @@ impl Origin {
         if live.get(&channel.slug).is_some_and(|there| Arc::ptr_eq(there, channel)) {
             live.remove(&channel.slug);
         }
+        drop(live);
+        self.0.tracker.set_name(InfoHash(channel.swarm_id()), None).ok(); // it cannot fail to have none
     }
 
     /// The live streams, by name.
@@ -200,12 +215,18 @@ async fn package_file(
     if let Some((slug, name)) = &path
         && let Some(channel) = origin.channel(slug)
     {
+        if let Some(reason) = origin.0.tracker.revoked(InfoHash(channel.swarm_id())) {
+            return taken_down(reason);
+        }
         return live::file(&origin, channel, name, &method, &headers, uri.query()).await;
     }
     let found = path.and_then(|(slug, name)| Some((origin.0.store.get(&slug)?, Name::parse(name)?)));
     let Some((stream, name)) = found else {
         return problem(StatusCode::NOT_FOUND, "There is no such film or file.");
     };
+    if let Some(reason) = origin.0.tracker.revoked(InfoHash(stream.index.swarm_id())) {
+        return taken_down(reason);
+    }
     let cache = match (name.class(), value_in(uri.query().unwrap_or_default(), "v")) {
         (Class::Media, Some(version)) if version == stream.version => IMMUTABLE,
         (Class::Media, Some(_)) => {
@@ -283,6 +304,15 @@ async fn metrics_text(State(origin): State<Origin>) -> Response<Body> {
 fn data(json: impl IntoResponse) -> Response<Body> {
     let mut response = json.into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    open_to_all(response.headers_mut());
+    response
+}
+
+/// Of a stream that was taken down nothing is given out (RFC 7725). Pages are told so, and nobody remembers it for longer than it is true.
+fn taken_down(reason: Reason) -> Response<Body> {
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    let text = format!("This stream was taken down: {reason}.\n");
+    let mut response = (StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS, headers, text).into_response();
     open_to_all(response.headers_mut());
     response
 }

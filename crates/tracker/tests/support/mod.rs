@@ -1,6 +1,8 @@
 //! A tracker on a port of this machine, and clients of it.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod tokens;
+
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};

@@ -105,6 +105,7 @@ impl Driver {
             (None, None)
         } else {
             let config = tracker::Config::new(options.trackers, watched.swarm_id(), me);
+            let config = tracker::Config { pass: options.pass, ..config };
             let (trackers, events) = Trackers::join(config);
             (Some(trackers), Some(events))
         };

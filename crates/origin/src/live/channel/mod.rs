@@ -93,6 +93,7 @@ pub struct Channel {
     pub slug: Slug,
     /// How its publisher and its encoder are doing.
     pub figures: Arc<Figures>,
+    swarm: [u8; 20],
     config: ChannelConfig,
     elsewhere: Option<Elsewhere>,
     state: Mutex<State>,
@@ -118,6 +119,7 @@ impl Channel {
         Self {
             slug,
             figures,
+            swarm: state.swarm_id(),
             config,
             elsewhere,
             state: Mutex::new(state),
@@ -132,6 +134,11 @@ impl Channel {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The swarm of those who watch it.
+    pub fn swarm_id(&self) -> [u8; 20] {
+        self.swarm
     }
 
     /// A line for the playlist, with the next segment of a rendition.

@@ -74,6 +74,11 @@ pub(super) struct Start {
 }
 
 impl State {
+    /// The swarm of those who watch it.
+    pub fn swarm_id(&self) -> [u8; 20] {
+        self.description.stream()
+    }
+
     /// A stream whose time zero was `zero` and that begins at `born_ms`.
     pub fn new(
         slug: &Slug,
