@@ -26,6 +26,7 @@
 
 mod bucket;
 mod candidates;
+pub mod cluster;
 mod config;
 mod connection;
 mod expected;
