@@ -34,7 +34,7 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// Nothing for this long, not even an answer to a ping, and the tracker is given up.
 const SILENT_AFTER: Duration = Duration::from_secs(75);
-/// Sent elsewhere once, it stays where it is for so long, whatever it is told.
+/// Sent elsewhere once, it stays for so long, unless it is let go.
 const DETOUR_EVERY: Duration = Duration::from_secs(60);
 /// Less than what [`super::Trackers::leave`] waits.
 const FAREWELL_WITHIN: Duration = Duration::from_millis(800);
@@ -234,18 +234,15 @@ impl Connection {
             }
             let chance = getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX));
             let wait = self.schedule.back_off(self.first_backoff, self.max_backoff, chance);
-            let wait = self.retry.take().unwrap_or(wait);
+            let wait = wait + self.retry.take().unwrap_or_default();
             if self.meanwhile(sleep(wait)).await.is_none() {
                 return;
             }
         }
     }
 
-    /// Whether we go where the tracker sends us: rarely, and never from a safe line to one that anybody reads.
+    /// Whether we go where the tracker sends us: never from a safe line to one that anybody reads.
     fn take_detour(&mut self, url: &str) -> bool {
-        if self.detoured.is_some_and(|at| at.elapsed() < DETOUR_EVERY) {
-            return false;
-        }
         let scheme = self.address.request.uri().scheme_str();
         let read = Address::read_all(&[url.to_owned()]).pop();
         self.detour = read.filter(|read| {
@@ -336,7 +333,11 @@ impl Connection {
         let Some(message) = self.identity.read(text) else { return false };
         match &message {
             // Those who are named are named again there.
-            Message::Reply { go_to: Some(url), .. } if self.take_detour(url) => return true,
+            Message::Reply { go_to: Some(url), .. }
+                if self.detoured.is_none_or(|at| at.elapsed() > DETOUR_EVERY) && self.take_detour(url) =>
+            {
+                return true;
+            }
             Message::Reply { interval, candidates, .. } => {
                 self.schedule.handle_reply(*interval);
                 self.note_classic(candidates.is_none() && self.schedule.has_asked());

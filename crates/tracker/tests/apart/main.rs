@@ -48,8 +48,8 @@ async fn story(mut rig: Rig) {
         rig.start_node(node).await;
         rig.linked(node + 1).await;
         println!("  {} nodes: {:.0}", node + 1, work(&rig, node + 1).await);
+        latency(&rig, node + 1).await;
     }
-    latency(&rig).await;
 
     let mut names = 100_000;
     // They are there before all that follows, and are not to notice it.
@@ -155,22 +155,14 @@ async fn work(rig: &Rig, nodes: usize) -> f64 {
     (rig.sent(nodes).await - before - beats).max(0.0) / nodes as f64
 }
 
-/// From an offer to its answer, on one node, and between the others by way of the swarm's owner.
-async fn latency(rig: &Rig) {
-    let mut figures = Vec::new();
-    for (what, nodes) in [("one node", [0, 0]), ("two nodes", [0, 1])] {
-        let mut times = Vec::new();
-        for film in 0..60 {
-            times.push(
-                meet(rig.address(nodes[0]), rig.address(nodes[1]), 2000 + film, 50_000 + film * 2).await,
-            );
-        }
-        times.sort_unstable();
-        figures.push(format!(
-            "{what} {:.2?} (90 %: {:.2?})",
-            times[times.len() / 2],
-            times[times.len() * 9 / 10]
-        ));
+/// From an offer to its answer, between viewers on the first and on the last node; each swarm is at any.
+async fn latency(rig: &Rig, nodes: usize) {
+    let mut times = Vec::new();
+    for film in 0..60 {
+        let number = 50_000 + (nodes as u64 * 100 + film) * 2;
+        times.push(meet(rig.address(0), rig.address(nodes - 1), 2000 + film, number).await);
     }
-    println!("from an offer to its answer, median: {}", figures.join(", "));
+    times.sort_unstable();
+    let [median, most] = [times[times.len() / 2], times[times.len() * 9 / 10]];
+    println!("     from an offer to its answer {median:.2?} (median; 90 %: {most:.2?})");
 }
