@@ -55,8 +55,8 @@ impl Local {
             site::Standing::Site(id, _) => Some(hash(b"site", &id.number().to_be_bytes())),
             _ if is_inside(from.address) => None,
             _ => match network(from.address) {
-                std::net::IpAddr::V4(ip) => Some(hash(b"network", &ip.octets())),
-                std::net::IpAddr::V6(ip) => Some(hash(b"network", &ip.octets())),
+                core::net::IpAddr::V4(ip) => Some(hash(b"network", &ip.octets())),
+                core::net::IpAddr::V6(ip) => Some(hash(b"network", &ip.octets())),
             },
         };
         Self { from, near: near.map(mix), homes: Vec::new(), known_to: Vec::new() }
