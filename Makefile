@@ -44,6 +44,9 @@ bench-%: build ## One of: swarm, capped, hostile, outage, players, native, seed,
 sim: ## Every scenario in virtual time with its bounds: SEEDS=5.
 	@$(CARGO) run --release --package braidcast --quiet -- sim scenarios/*.toml --seeds $(or $(SEEDS),5) --baseline scenarios/baseline.json
 
+cluster: ## Three trackers and three NATS servers on hosts of their own, killed and parted; what that costs.
+	@$(CARGO) test --package braidcast-tracker --test apart --quiet
+
 netlab: ## Native links through NATs, and their throughput on bad lines: TIME=10 ROUNDS=5.
 	@$(CARGO) test --package braidcast-node --test nat --quiet -- --nocapture
 	@$(CARGO) run --release --package braidcast-node --example throughput --quiet -- $(or $(TIME),10) $(or $(ROUNDS),5)
@@ -61,4 +64,4 @@ fmt: ## Formats the Rust code.
 clean: ## Removes what was built, made and fetched.
 	@rm -rf target fuzz/target player/dist player/node_modules e2e/node_modules .cache .data
 
-.PHONY: help setup demo build player test bench bench-links bench-tracker sim netlab soak fuzz fmt clean
+.PHONY: help setup demo build player test bench bench-links bench-tracker sim cluster netlab soak fuzz fmt clean

@@ -22,6 +22,7 @@ pub struct File {
     pub listen: Option<String>,
     pub data: Option<PathBuf>,
     pub public_url: Option<String>,
+    pub cluster: Option<OneOrMany<Secret>>,
     pub tls_cert: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
     pub cache_mib: Option<u64>,

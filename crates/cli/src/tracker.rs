@@ -1,7 +1,7 @@
 //! `braidcast tracker`: where viewers meet, as a server of its own.
 
 use crate::args::Tracker as Args;
-use crate::config::File;
+use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
 use crate::{Wrong, admission, links, meeting, say, stop};
 use anyhow::{Context, Result, bail};
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tracker::listener::{self, Door, Limits};
 use tracker::server::Server;
 use tracker::tls::Tls;
-use tracker::{Config, RESERVED_FILES, Tracker, raise_file_limit};
+use tracker::{Config, RESERVED_FILES, Tracker, bus, cluster, node_id, raise_file_limit};
 
 /// Where it listens until something else is said.
 const LISTEN: &str = ":7070";
@@ -35,16 +35,19 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         .with_context(|| format!("cannot listen on {address}; choose another with --listen ADDRESS:PORT"))
         .map_err(Wrong::wrap)?;
     let stop = stop::requested();
-    let tracker = Tracker::new(config);
+    let public_url = args.public_url.as_deref().or(file.public_url.as_deref());
+    let (tracker, others) = tracker(config, &args, file, public_url).await.map_err(Wrong::wrap)?;
     admission::name(&tracker, file).and_then(|()| sources.begin(&tracker)).map_err(Wrong::wrap)?;
     tokio::spawn(sources.follow(tracker.clone()));
     let server = Server::new(tracker.clone());
     say!("Braidcast {}", env!("CARGO_PKG_VERSION"));
-    let public_url = args.public_url.as_deref().or(file.public_url.as_deref());
     for base in links::bases(listener.local_addr()?, public_url) {
         let base = if tls.is_some() { base.replacen("http://", "https://", 1) } else { base };
         say!("tracker    {}", base.replacen("http", "ws", 1));
         say!("figures    {base}/metrics  {base}/stats.json");
+    }
+    if others > 0 {
+        say!("cluster    over {others} NATS server{}", if others == 1 { "" } else { "s" });
     }
 
     let counting = server.clone();
@@ -59,18 +62,43 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         };
         listener::serve(listener, router, limits, door, stopped).await;
     });
-    let code = tokio::select! {
+    let mut code = tokio::select! {
         code = stop => code,
         () = renew(tls.as_ref()) => ExitCode::SUCCESS,
         () = screen.follow(async || line(&tracker)) => ExitCode::SUCCESS,
     };
+    // Whoever asks twice does not wait for the clients to be let go one after another.
     server.drain();
+    tokio::select! {
+        () = tracker.drain() => {}
+        again = stop::requested() => code = again,
+    }
     drop(stop_serving);
     serving.await.ok(); // it has nothing to say
     if tokio::time::timeout(GOODBYE, tracker.shutdown()).await.is_err() {
         tracing::debug!("some members did not say goodbye");
     }
     Ok(code)
+}
+
+/// The tracker, as one of several if there is a cluster, and over how many servers that is.
+async fn tracker(
+    config: Config,
+    args: &Args,
+    file: &File,
+    public_url: Option<&str>,
+) -> Result<(Tracker, usize)> {
+    let servers = OneOrMany::under(args.cluster.clone(), file.cluster.as_ref());
+    if servers.is_empty() {
+        return Ok((Tracker::new(config), 0));
+    }
+    if config.admission.is_some() {
+        bail!("trackers of a cluster let everybody in as yet: leave out --cluster, or what says who may join and what is taken down");
+    }
+    let servers: Vec<String> = servers.into_iter().map(|server| server.0).collect();
+    let url = public_url.map(|url| url.replacen("http", "ws", 1));
+    let link = bus::join_nats(&servers, node_id()).await.context("--cluster")?;
+    Ok((Tracker::join(config, cluster::Config { url, ..Default::default() }, link), servers.len()))
 }
 
 /// Listens; `:PORT` is every address of this machine, of both families where it has both.

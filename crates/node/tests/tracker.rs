@@ -264,3 +264,49 @@ async fn only_the_peer_that_was_offered_a_connection_can_answer_and_only_once() 
     // The goodbye is not answered: that is not waited for either.
     leaving.await.unwrap();
 }
+
+/// A tracker of a cluster, and its address.
+async fn node(exchange: &tracker::bus::Exchange) -> (tracker::Tracker, String) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let cluster = tracker::cluster::Config { url: Some(url.clone()), ..Default::default() };
+    let tracker = tracker::Tracker::join(Default::default(), cluster, exchange.join(tracker::node_id()));
+    let app = tracker.router();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (tracker, url)
+}
+
+async fn until(what: &str, wanted: impl Fn() -> bool) {
+    let met = tokio::time::timeout(PATIENCE, async {
+        while !wanted() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(met.await.is_ok(), "{what}");
+}
+
+#[tokio::test]
+async fn viewers_go_to_the_tracker_that_keeps_their_swarm_and_on_when_it_stops() {
+    let exchange = tracker::bus::Exchange::default();
+    let [one, other] = [node(&exchange).await, node(&exchange).await];
+    until("they hear each other", || {
+        [&one, &other].iter().all(|node| node.0.cluster().unwrap().node.nodes == 1)
+    })
+    .await;
+    let mut ann = Client::join(1, std::slice::from_ref(&one.1));
+    let mut bob = Client::join(2, std::slice::from_ref(&other.1));
+    ann.trackers.announce(5);
+    bob.trackers.announce(5);
+    let members = |node: &tracker::Tracker| (node.stats().connections, node.stats().members);
+    until("both are where the swarm is", || {
+        [(2, 2), (0, 0)] == [members(&one.0), members(&other.0)]
+            || [(0, 0), (2, 2)] == [members(&one.0), members(&other.0)]
+    })
+    .await;
+    meet(&mut ann, &mut bob, 1, 2, ID).await;
+
+    let (keeper, left) = if members(&one.0) == (2, 2) { (&one.0, &other.0) } else { (&other.0, &one.0) };
+    keeper.drain().await;
+    until("both have gone on", || members(left) == (2, 2)).await;
+    meet(&mut bob, &mut ann, 2, 1, "another id of 20 lon").await;
+}

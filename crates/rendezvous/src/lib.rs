@@ -27,6 +27,7 @@
 mod admission;
 mod bucket;
 mod candidates;
+pub mod cluster;
 mod config;
 mod connection;
 mod expected;

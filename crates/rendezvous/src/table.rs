@@ -1,6 +1,7 @@
 //! Connections, the swarms they are in, and what each message does to them.
 
 mod joining;
+mod looks;
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},

@@ -9,6 +9,7 @@ use std::{
     io,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use rendezvous::Verdict;
@@ -45,6 +46,7 @@ enum End {
     /// The other side closes it.
     Left,
     GoingAway,
+    Restarts(Duration),
     TooBig,
     Broken,
     Flood,
@@ -67,6 +69,7 @@ impl From<outbox::End> for End {
         match end {
             outbox::End::Overflown => Self::Slow,
             outbox::End::GoingAway => Self::GoingAway,
+            outbox::End::Restarts(retry) => Self::Restarts(retry),
         }
     }
 }
@@ -251,8 +254,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             membership.outbox().take_all(&mut last);
         }
         let close_within = membership.config().close_within;
+        let farewell = match end {
+            End::Restarts(retry) => membership.farewell(retry),
+            _ => String::new(),
+        };
         drop(membership);
-        if push_end(&mut last, end) {
+        if push_end(&mut last, end, &farewell) {
             let _ = timeout(close_within, self.close(&last, end)).await;
         }
         if matches!(end, End::TooBig | End::Broken) {
@@ -308,7 +315,7 @@ fn poll_read<'a, S: AsyncRead + Unpin>(
 }
 
 /// Appends the close frame to `last`, unless nobody is there to read it.
-fn push_end(last: &mut Vec<u8>, end: End) -> bool {
+fn push_end(last: &mut Vec<u8>, end: End, farewell: &str) -> bool {
     let (code, reason) = match end {
         End::Gone => return false,
         End::Left => {
@@ -316,6 +323,8 @@ fn push_end(last: &mut Vec<u8>, end: End) -> bool {
             return true;
         }
         End::GoingAway => (1001, "the tracker is going away"),
+        // "Service restart", in IANA's registry.
+        End::Restarts(_) => (1012, farewell),
         End::TooBig => (1009, "message too long"),
         End::Broken => (1002, "not a WebSocket frame"),
         End::Flood => (1008, "too many messages"),

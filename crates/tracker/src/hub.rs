@@ -1,22 +1,31 @@
-//! The table and the connections' outboxes behind one lock, held for one message at a time and never across a wait.
+//! What keeps the memberships and the connections' outboxes behind one lock, held for one message at a time and never across a wait.
 
 mod door;
 
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
-use rendezvous::{Cause, ConnId, Counts, InfoHash, Locality, Outgoing, Stats, Table, Verdict};
+use rendezvous::{
+    Cause, ConnId, Counts, InfoHash, Locality, Outgoing, Stats, Table, Verdict,
+    cluster::{self, Cluster, NodeId, Out},
+};
 use tokio::{
     sync::watch,
-    time::{Instant, timeout},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
-    Config,
+    ClusterFigures, Config,
     admission::{Door, Visitor},
+    bus::Bus,
+    drain::Plan,
+    keeper::Keeper,
     outbox::Outbox,
 };
 
@@ -27,18 +36,22 @@ pub(crate) struct Hub {
     places: watch::Sender<()>,
     /// Whoever holds its lock may take that of the state, and not the other way round.
     door: Option<Door>,
+    /// To the other nodes, if there may be some.
+    bus: Option<Arc<dyn Bus>>,
+    /// What the bus had no room for.
+    unsent: AtomicU64,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
-    table: Table,
+    keeper: Keeper,
     outboxes: Outboxes,
     closing: bool,
     /// Time zero of the table: when the first connection came.
     start: Option<Instant>,
     expired_at: Duration,
-    out: Vec<Outgoing>,
+    out: Out,
 }
 
 /// The outboxes by connection. An id is a place in the lower half and how often that was taken in the upper one, so that
@@ -75,8 +88,8 @@ impl Outboxes {
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Outbox> {
-        self.places.iter().filter_map(|(_, there)| there.as_deref())
+    fn iter(&self) -> impl Iterator<Item = &Arc<Outbox>> {
+        self.places.iter().filter_map(|(_, there)| there.as_ref())
     }
 }
 
@@ -84,46 +97,33 @@ impl State {
     fn now(&mut self) -> Duration {
         self.start.get_or_insert_with(Instant::now).elapsed()
     }
-
-    /// Puts what the table said into the outboxes. `sender` is whose doing it is; its task is at work and looks there next, or else is
-    /// woken.
-    fn deliver(&mut self, sender: Option<ConnId>, is_at_work: bool) {
-        let Self { outboxes, out, .. } = self;
-        let reply =
-            |outbox: &Outbox, text| if is_at_work { outbox.push(text) } else { outbox.push_late(text) };
-        for Outgoing { to, text, cause } in out.drain(..) {
-            let Some(outbox) = outboxes.get(to) else { continue };
-            match cause {
-                Cause::Receiver => reply(outbox, text),
-                Cause::Other(undelivered) => {
-                    if !outbox.push_foreign(text)
-                        && let (Some(undelivered), Some(sender)) = (undelivered, sender)
-                        && let Some(sender) = outboxes.get(sender)
-                    {
-                        reply(sender, undelivered);
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Hub {
     pub(crate) fn new(mut config: Config) -> Self {
         let door = config.admission.take().map(Door::new);
         config.table.asks = door.is_some();
-        // The standard library's only door to the system's entropy.
-        let seed = RandomState::new().hash_one(0);
-        let table = Table::new(config.table.clone(), seed);
+        let table = Table::new(config.table.clone(), seed());
+        Self::with(config, Keeper::Alone(Box::new(table)), door, None)
+    }
+
+    /// A node of a cluster; everybody may join there.
+    pub(crate) fn linked(config: Config, cluster: cluster::Config, id: NodeId, bus: Arc<dyn Bus>) -> Self {
+        let node = Cluster::new(config.table.clone(), cluster, seed(), id);
+        Self::with(config, Keeper::Node(Box::new(node)), None, Some(bus))
+    }
+
+    fn with(config: Config, keeper: Keeper, door: Option<Door>, bus: Option<Arc<dyn Bus>>) -> Self {
         let state = State {
-            table,
+            keeper,
             outboxes: Outboxes::default(),
             closing: false,
             start: None,
             expired_at: Duration::ZERO,
-            out: Vec::new(),
+            out: Out::default(),
         };
-        Self { config, places: watch::Sender::new(()), door, state: Mutex::new(state) }
+        let unsent = AtomicU64::new(0);
+        Self { config, places: watch::Sender::new(()), door, bus, unsent, state: Mutex::new(state) }
     }
 
     /// Room for one connection from there, unless there is none. `origin` is the site that its browser names.
@@ -139,7 +139,7 @@ impl Hub {
         }
         let outbox = Arc::new(Outbox::new(self.config.queue_bytes));
         let id = state.outboxes.insert(outbox.clone());
-        if state.table.connect(id, from).is_err() {
+        if !state.keeper.connect(id, from) {
             state.outboxes.remove(id);
             return None;
         }
@@ -155,18 +155,18 @@ impl Hub {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        self.lock().table.stats()
+        self.lock().keeper.stats()
     }
 
     pub(crate) fn counts(&self, info_hash: InfoHash) -> Counts {
-        self.lock().table.counts(info_hash)
+        self.lock().keeper.counts(info_hash)
     }
 
     pub(crate) async fn shutdown(&self) {
         {
             let mut state = self.lock();
             state.closing = true;
-            state.outboxes.iter().for_each(Outbox::go_away);
+            state.outboxes.iter().for_each(|outbox| outbox.go_away(None));
         }
         let all = self.config.write_within + self.config.close_within;
         if timeout(all, self.places.closed()).await.is_err() {
@@ -174,10 +174,123 @@ impl Hub {
         }
     }
 
+    /// Takes nobody in any more, lets others keep what was kept here, and closes the connections one after another.
+    pub(crate) async fn drain(&self) {
+        let others = {
+            let mut state = self.lock();
+            state.closing = true;
+            state.keeper.node().map_or(0, |node| {
+                node.drain();
+                node.figures().nodes
+            })
+        };
+        if others > 0 {
+            tokio::time::sleep(self.config.handover).await;
+        }
+        let outboxes: Vec<Arc<Outbox>> = self.lock().outboxes.iter().cloned().collect();
+        let plan = Plan::new(outboxes.len(), self.config.closes_per_s, self.config.drain_within);
+        let begun = Instant::now();
+        for (number, outbox) in outboxes.iter().enumerate() {
+            sleep_until(begun + plan.leaves_at(number)).await;
+            // The upper half of what is as good as random, in 53 bits.
+            let chance = (seed() >> 11) as f64 / (1u64 << 53) as f64;
+            outbox.go_away(Some(plan.waits(number, others > 0, chance)));
+        }
+    }
+
+    /// What a client that is let go is told, as JSON: when to come back, and where to.
+    pub(crate) fn farewell(&self, retry: Duration, number: u64) -> String {
+        let mut state = self.lock();
+        let elsewhere = state.keeper.node().and_then(|node| node.elsewhere(number));
+        crate::drain::farewell(retry, elsewhere)
+    }
+
+    /// What came from other nodes.
+    pub(crate) fn receive(&self, bytes: &[u8]) {
+        self.with_node(|node, now, out| node.receive(now, bytes, out));
+    }
+
+    fn expire(&self) {
+        let mut state = self.lock();
+        let now = state.now();
+        if now.saturating_sub(state.expired_at) >= self.config.table.lifetime() / 16 {
+            state.expired_at = now;
+            let State { keeper, outboxes, out, .. } = &mut *state;
+            let gone = keeper.expire(now, out);
+            self.carry_out(outboxes, None, out);
+            drop(state);
+            if gone > 0 {
+                tracing::debug!(gone, "let silent members go");
+            }
+        }
+    }
+
+    /// To be called some times a second, if there is a bus.
+    pub(crate) fn tick(&self) {
+        self.expire();
+        self.with_node(|node, now, out| node.tick(now, out));
+    }
+
+    pub(crate) fn figures(&self) -> Option<ClusterFigures> {
+        let unsent = self.unsent.load(Ordering::Relaxed);
+        self.lock().keeper.node().map(|node| ClusterFigures { node: node.figures(), unsent })
+    }
+
+    fn with_node(&self, work: impl FnOnce(&mut Cluster, Duration, &mut Out)) {
+        let mut state = self.lock();
+        let now = state.now();
+        let State { keeper, outboxes, out, .. } = &mut *state;
+        let Some(node) = keeper.node() else { return };
+        work(node, now, out);
+        self.carry_out(outboxes, None, out);
+    }
+
+    /// Puts texts into the outboxes, and the rest onto the bus. `speaker` is who caused it, if a client of this tracker did.
+    fn carry_out(&self, outboxes: &Outboxes, speaker: Option<Speaker>, out: &mut Out) {
+        let reply = |to: ConnId, text| {
+            let Some(outbox) = outboxes.get(to) else { return };
+            match speaker {
+                Some(Speaker { conn, is_at_work: true }) if conn == to => outbox.push(text),
+                _ => outbox.push_late(text),
+            }
+        };
+        for Outgoing { to, text, cause } in out.texts.drain(..) {
+            match cause {
+                Cause::Receiver => reply(to, text),
+                Cause::Other(undelivered) => {
+                    if outboxes.get(to).is_some_and(|outbox| !outbox.push_foreign(text))
+                        && let (Some(undelivered), Some(speaker)) = (undelivered, speaker)
+                    {
+                        reply(speaker.conn, undelivered);
+                    }
+                }
+            }
+        }
+        let Some(bus) = &self.bus else { return };
+        for parcel in out.parcels.drain(..) {
+            if !bus.publish(parcel) {
+                self.unsent.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // The table is usable after every step it takes; a panic in one message must not end the others.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The standard library's only door to the system's entropy.
+pub(crate) fn seed() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+/// Whose message is being carried out.
+#[derive(Clone, Copy, Debug)]
+struct Speaker {
+    conn: ConnId,
+    /// Its task looks into its outbox next; else it has to be woken.
+    is_at_work: bool,
 }
 
 /// A connection that was let in.
@@ -203,6 +316,11 @@ impl Membership {
         &self.hub.config
     }
 
+    /// What it is told when it is let go.
+    pub(crate) fn farewell(&self, retry: Duration) -> String {
+        self.hub.farewell(retry, self.id.0)
+    }
+
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {
         &self.outbox
     }
@@ -211,9 +329,9 @@ impl Membership {
     pub(crate) fn handle(&self, text: &[u8]) -> Verdict {
         let mut state = self.hub.lock();
         let now = state.now();
-        let State { table, out, .. } = &mut *state;
-        let verdict = table.handle(now, self.id, text, out);
-        state.deliver(Some(self.id), true);
+        let State { keeper, outboxes, out, .. } = &mut *state;
+        let verdict = keeper.handle(now, self.id, text, out);
+        self.hub.carry_out(outboxes, Some(Speaker { conn: self.id, is_at_work: true }), out);
         drop(state);
         match verdict {
             Verdict::Ask(question) => {
@@ -228,33 +346,23 @@ impl Membership {
     pub(crate) fn charge(&self) -> Verdict {
         let mut state = self.hub.lock();
         let now = state.now();
-        state.table.charge(now, self.id)
+        state.keeper.charge(now, self.id)
     }
 
     /// Lets silent members go, if nobody did lately. Every connection calls it at its ticks: without connections there
-    /// are no members either.
+    /// are no members either, but those of other nodes.
     pub(crate) fn expire(&self) {
-        let mut state = self.hub.lock();
-        let now = state.now();
-        if now.saturating_sub(state.expired_at) >= self.hub.config.table.lifetime() / 16 {
-            state.expired_at = now;
-            let gone = state.table.expire(now);
-            let State { table, out, .. } = &mut *state;
-            table.end_leases(now, out);
-            state.deliver(None, false);
-            drop(state);
-            if gone > 0 {
-                tracing::debug!(gone, "let silent members go");
-            }
-        }
+        self.hub.expire();
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
-        state.table.disconnect(self.id);
-        state.outboxes.remove(self.id);
+        let State { keeper, outboxes, out, .. } = &mut *state;
+        keeper.disconnect(self.id, out);
+        outboxes.remove(self.id);
+        self.hub.carry_out(outboxes, None, out);
     }
 }
 

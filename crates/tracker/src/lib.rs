@@ -20,19 +20,28 @@
 //! ```
 
 pub mod admission;
+pub mod bus;
 mod connection;
+mod drain;
 mod files;
 mod frame;
 pub mod hook;
 mod hub;
 pub mod jwks;
+mod keeper;
 pub mod listener;
 mod outbox;
 mod patience;
 pub mod server;
 pub mod tls;
 
-use std::{any::Any, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// Why a stream was taken down.
 pub use access::revocations::Reason;
@@ -52,11 +61,18 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 /// Where a client is, for the server to put into a request's extensions: behind a proxy only the server can know.
 pub use rendezvous::Locality;
-pub use rendezvous::{Counts, InfoHash, Rate, Site, SiteMode, Stats};
+pub use rendezvous::{
+    Counts, InfoHash, Rate, Site, SiteMode, Stats,
+    cluster::{self, NodeId},
+};
+use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 
 pub use crate::admission::Admission;
-use crate::{admission::NoName, hub::Hub};
+use crate::{admission::NoName, bus::Link, hub::Hub};
+
+/// How often a node looks at the time.
+const TICK: Duration = Duration::from_millis(250);
 
 /// Limits of the server, beside those of the table.
 #[derive(Clone, Debug)]
@@ -73,6 +89,12 @@ pub struct Config {
     pub write_within: Duration,
     /// How long the other side has for its part of the closing.
     pub close_within: Duration,
+    /// How many clients in a second are let go when the tracker is drained.
+    pub closes_per_s: u32,
+    /// Draining takes no longer, however many there are.
+    pub drain_within: Duration,
+    /// How long other nodes have to take over, before the first client of a tracker that is drained is let go.
+    pub handover: Duration,
     /// Most that waits to be written to one connection, in bytes. Replies beyond it close the connection; what other
     /// peers send it is dropped from half of it on, so that nobody closes another's connection.
     pub queue_bytes: usize,
@@ -87,6 +109,9 @@ impl Default for Config {
             silent_after: Duration::from_secs(75),
             write_within: Duration::from_secs(10),
             close_within: Duration::from_secs(1),
+            closes_per_s: 500,
+            drain_within: Duration::from_secs(60),
+            handover: Duration::from_secs(2),
             queue_bytes: 256 * 1024,
         }
     }
@@ -100,6 +125,28 @@ impl Tracker {
     /// An empty tracker. Needs no runtime yet.
     pub fn new(config: Config) -> Self {
         Self(Arc::new(Hub::new(config)))
+    }
+
+    /// A node of a cluster. It speaks to others over `link` until the last handle is dropped.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn join(config: Config, cluster: cluster::Config, link: Link) -> Self {
+        let Link { id, bus, inbox } = link;
+        let hub = Arc::new(Hub::linked(config, cluster, id, bus));
+        tokio::spawn(follow(Arc::downgrade(&hub), inbox));
+        Self(hub)
+    }
+
+    /// What there is of the cluster, if this is a node of one.
+    pub fn cluster(&self) -> Option<ClusterFigures> {
+        self.0.figures()
+    }
+
+    /// Refuses new connections, gives its swarms to other nodes, and closes its connections (1012, service restart) one after another,
+    /// each with a time after which to come back, or where to go. [`Tracker::shutdown`] is to follow.
+    pub async fn drain(&self) {
+        self.0.drain().await;
     }
 
     /// Serves WebSockets at every path below the one it is put under: an announce URL may carry more. `nest_service`
@@ -150,6 +197,37 @@ impl Tracker {
     /// no longer than `write_within` and `close_within` together.
     pub async fn shutdown(&self) {
         self.0.shutdown().await;
+    }
+}
+
+/// Figures of a node of a cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClusterFigures {
+    /// The node's own.
+    pub node: cluster::Figures,
+    /// Envelopes that the bus had no room for.
+    pub unsent: u64,
+}
+
+/// An id that no other node has.
+pub fn node_id() -> NodeId {
+    NodeId(hub::seed())
+}
+
+/// Takes in what comes from other nodes, and keeps the node's time.
+async fn follow(hub: Weak<Hub>, mut inbox: mpsc::Receiver<Vec<u8>>) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let received = tokio::select! {
+            _ = ticks.tick() => None,
+            Some(bytes) = inbox.recv() => Some(bytes),
+        };
+        let Some(hub) = hub.upgrade() else { return };
+        match received {
+            Some(bytes) => hub.receive(&bytes),
+            None => hub.tick(),
+        }
     }
 }
 

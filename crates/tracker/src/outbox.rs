@@ -8,6 +8,7 @@ use std::{
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use crate::frame;
@@ -37,6 +38,8 @@ pub(crate) enum End {
     Overflown,
     /// The tracker shuts down.
     GoingAway,
+    /// It does, and the client is to come back after so long, or to go to another one.
+    Restarts(Duration),
 }
 
 impl Queue {
@@ -89,10 +92,10 @@ impl Outbox {
         true
     }
 
-    /// Ends the connection, with nothing more for it.
-    pub(crate) fn go_away(&self) {
+    /// Ends the connection, with nothing more for it but after how long it is to come back, perhaps.
+    pub(crate) fn go_away(&self, retry: Option<Duration>) {
         let mut queue = self.lock();
-        queue.end.get_or_insert(End::GoingAway);
+        queue.end.get_or_insert(retry.map_or(End::GoingAway, End::Restarts));
         queue.texts = VecDeque::new();
         Self::wake(queue);
     }

@@ -23,7 +23,7 @@ use prometheus_client::{
 };
 use serde_json::json;
 
-use crate::{Tracker, listener::hold_place};
+use crate::{ClusterFigures, Tracker, listener::hold_place};
 
 /// Figures of a server.
 #[derive(Clone, Debug)]
@@ -110,11 +110,36 @@ impl Server {
         for (name, help, sum) in sums {
             registry.register(name, help, ConstCounter::new(sum));
         }
+        if let Some(cluster) = self.0.tracker.cluster() {
+            add_cluster(&mut registry, &cluster);
+        }
         let up = ConstGauge::new(self.0.begun.elapsed().as_secs_f64());
         registry.register_with_unit("up", "Since the start", Unit::Seconds, up);
         let mut text = String::new();
         encode(&mut text, &registry).expect("writing to a String does not fail");
         text
+    }
+}
+
+/// What a node of a cluster has beside.
+fn add_cluster(registry: &mut Registry, ClusterFigures { node, unsent }: &ClusterFigures) {
+    let levels = [
+        ("cluster_nodes", "Other nodes that are heard", node.nodes),
+        ("cluster_cells", "Swarms, and cells of swarms, kept here", node.cells),
+        ("cluster_relayed", "Connections of other nodes whose memberships are kept here", node.relayed),
+        ("cluster_elsewhere", "Memberships of connections here that other nodes keep", node.elsewhere),
+    ];
+    for (name, help, level) in levels {
+        registry.register(name, help, ConstGauge::new(level as i64));
+    }
+    let sums = [
+        ("cluster_sent", "Envelopes to other nodes", node.sent),
+        ("cluster_received", "Envelopes from other nodes", node.received),
+        ("cluster_bad", "Envelopes that could not be used", node.bad),
+        ("cluster_unsent", "Envelopes the bus had no room for", *unsent),
+    ];
+    for (name, help, sum) in sums {
+        registry.register(name, help, ConstCounter::new(sum));
     }
 }
 
@@ -145,6 +170,7 @@ async fn stats(State(server): State<Server>) -> Response {
         "unexpectedAnswers": stats.unexpected_answers,
         "refused": stats.refused,
         "draining": server.0.draining.load(Ordering::Relaxed),
+        "nodes": server.0.tracker.cluster().map(|cluster| cluster.node.nodes + 1),
     });
     (headers, Json(figures)).into_response()
 }

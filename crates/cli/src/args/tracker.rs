@@ -1,5 +1,6 @@
 //! What `braidcast tracker` can be told.
 
+use super::Secret;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -10,6 +11,8 @@ Examples:
                                                     wss://, with the certificate of this host
   braidcast tracker --admission tokens --token-keys keys.json
                                                     for those alone to whom your own server gives tokens
+  braidcast tracker --cluster nats://10.0.0.5,nats://10.0.0.6 --public-url https://a.example
+                                                    one of several that are one
   braidcast watch URL --tracker ws://localhost:7070 a viewer who meets others there
 
 Pages name it by its address, with any path: WebTorrent's and p2p-media-loader's as one of their trackers (announce), \
@@ -27,7 +30,17 @@ pub struct Tracker {
     /// The key of the certificate, PEM.
     #[arg(long, value_name = "FILE", env = "BRAIDCAST_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
-    /// Address under which it is reached, for what is printed (behind a proxy, for example).
+    /// NATS servers through which this tracker and others are one; several may be given. With user:password@ where they ask for it.
+    #[arg(
+        long,
+        value_name = "nats://HOST:PORT",
+        env = "BRAIDCAST_CLUSTER",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub cluster: Vec<Secret>,
+    /// Address under which it is reached, for what is printed (behind a proxy, for example), and for other trackers of the cluster to send
+    /// viewers to.
     #[arg(long, value_name = "URL", env = "BRAIDCAST_PUBLIC_URL")]
     pub public_url: Option<String>,
     /// Most connections at a time [default: as many as the system lets it open].

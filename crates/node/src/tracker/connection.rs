@@ -27,7 +27,7 @@ use tokio_tungstenite::{
 
 use crate::tracker::{
     Config, MAX_TRACKERS,
-    message::{Identity, Kind, MAX_MESSAGE_BYTES, Message, Signal},
+    message::{Farewell, Identity, Kind, MAX_MESSAGE_BYTES, Message, Signal},
     permit::Permit,
     schedule::Schedule,
 };
@@ -39,6 +39,8 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// Nothing for this long, not even an answer to a ping, and the tracker is given up.
 const SILENT_AFTER: Duration = Duration::from_secs(75);
+/// Sent elsewhere once, it stays for so long, unless it is let go.
+const DETOUR_EVERY: Duration = Duration::from_secs(60);
 /// Less than what [`super::Trackers::leave`] waits.
 const FAREWELL_WITHIN: Duration = Duration::from_millis(800);
 
@@ -124,6 +126,11 @@ pub(super) struct Connection {
     schedule: Schedule,
     permit: Permit,
     is_classic: bool,
+    /// Where the next attempt goes instead of to its own address, because the tracker said so.
+    detour: Option<Address>,
+    detoured: Option<Instant>,
+    /// When the tracker that let us go wants to be tried again.
+    retry: Option<Duration>,
     orders: mpsc::Receiver<Order>,
     reports: mpsc::Sender<(usize, Report)>,
     leaving: watch::Receiver<bool>,
@@ -134,6 +141,8 @@ pub(super) struct Connection {
 enum End {
     /// The tracker is gone, or misbehaves.
     Lost,
+    /// The tracker sends us to another one of its cluster.
+    Elsewhere,
     /// Nobody wants it any more.
     Unwanted,
 }
@@ -156,6 +165,9 @@ impl Connection {
             schedule: Schedule::new(Instant::now()),
             permit: Permit::new(config.pass.clone(), config.info_hash, config.peer_id.0),
             is_classic: false,
+            detour: None,
+            detoured: None,
+            retry: None,
             orders,
             reports,
             leaving,
@@ -172,6 +184,10 @@ impl Connection {
             // Also when everybody who could say so is gone.
             _ = leaving.wait_for(|&leaving| leaving) => {}
         }
+        self.say_goodbye().await;
+    }
+
+    async fn say_goodbye(&mut self) {
         let Some(mut socket) = self.socket.take() else { return };
         let farewell = async {
             if self.schedule.is_started() {
@@ -190,8 +206,10 @@ impl Connection {
     }
 
     async fn live(&mut self) {
+        let mut is_up = false;
         loop {
-            let Address { request, connector } = &self.address;
+            let detour = self.detour.take();
+            let Address { request, connector } = detour.as_ref().unwrap_or(&self.address);
             let connecting = timeout(CONNECT_WITHIN, connect(request.clone(), connector.clone()));
             match self.meanwhile(connecting).await {
                 None => return,
@@ -200,24 +218,48 @@ impl Connection {
                     self.schedule.handle_open(self.permit.handle_open(Instant::now()));
                     tracing::info!(event = "tracker_up", tracker = self.host(), "connected");
                     self.report(Report::Up).await;
-                    if let End::Unwanted = self.converse().await {
-                        return;
+                    is_up = true;
+                    match self.converse().await {
+                        End::Unwanted => return,
+                        End::Elsewhere => {
+                            tracing::info!(event = "tracker_moves", tracker = self.host(), "sends us on");
+                            self.say_goodbye().await;
+                            continue;
+                        }
+                        End::Lost => {}
                     }
                     self.socket = None;
                     tracing::info!(event = "tracker_down", tracker = self.host(), "lost; it is tried again");
-                    self.report(Report::Down).await;
                 }
                 Some(Ok(Err(error))) => self.note(&error),
                 Some(Err(_)) => {
                     tracing::info!(event = "tracker_unreachable", tracker = self.host(), "does not answer");
                 }
             }
+            if std::mem::take(&mut is_up) {
+                self.report(Report::Down).await;
+            }
             let chance = getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX));
             let wait = self.schedule.back_off(self.first_backoff, self.max_backoff, chance);
+            let wait = wait + self.retry.take().unwrap_or_default();
             if self.meanwhile(sleep(wait)).await.is_none() {
                 return;
             }
         }
+    }
+
+    /// Whether we go where the tracker sends us: never from a safe line to one that anybody reads.
+    fn take_detour(&mut self, url: &str) -> bool {
+        let scheme = self.address.request.uri().scheme_str();
+        let read = Address::read_all(&[url.to_owned()]).pop();
+        self.detour = read.filter(|read| {
+            read.request.uri() != self.address.request.uri()
+                && (scheme == Some("ws") || read.request.uri().scheme_str() == Some("wss"))
+        });
+        if self.detour.is_some() {
+            self.detoured = Some(Instant::now());
+        }
+        self.detour.is_some()
     }
 
     /// Waits for something else while there is no connection; `None` when nobody wants it any more.
@@ -245,8 +287,21 @@ impl Connection {
                 received = socket.next() => {
                     heard = Instant::now();
                     match received {
-                        Some(Ok(Frame::Text(text))) => self.handle(&text).await,
-                        Some(Ok(Frame::Close(_))) | None => return End::Lost,
+                        Some(Ok(Frame::Text(text))) => {
+                            if self.handle(&text).await {
+                                return End::Elsewhere;
+                            }
+                        }
+                        Some(Ok(Frame::Close(frame))) => {
+                            let reason = frame.map(|frame| frame.reason.to_string()).unwrap_or_default();
+                            let Farewell { retry, go_to } = Farewell::read(&reason);
+                            self.retry = retry;
+                            if let Some(url) = go_to {
+                                self.take_detour(&url);
+                            }
+                            return End::Lost;
+                        }
+                        None => return End::Lost,
                         Some(Ok(_)) => {}
                         Some(Err(error)) => {
                             self.note(&error);
@@ -282,9 +337,16 @@ impl Connection {
         }
     }
 
-    async fn handle(&mut self, text: &str) {
-        let Some(message) = self.identity.read(text) else { return };
+    /// Whether that is all that is to be heard from here.
+    async fn handle(&mut self, text: &str) -> bool {
+        let Some(message) = self.identity.read(text) else { return false };
         match &message {
+            // Those who are named are named again there.
+            Message::Reply { go_to: Some(url), .. }
+                if self.detoured.is_none_or(|at| at.elapsed() > DETOUR_EVERY) && self.take_detour(url) =>
+            {
+                return true;
+            }
             Message::Reply { interval, candidates, until_unix_secs, .. } => {
                 self.schedule.handle_reply(*interval);
                 self.permit.handle_reply(Instant::now(), until_unix_secs.map(left));
@@ -306,6 +368,7 @@ impl Connection {
             Message::Refused { .. } | Message::Signal(_) => {}
         }
         self.report(Report::Said(message)).await;
+        false
     }
 
     /// Whether the tracker hands out offers instead of naming candidates. Such a tracker is only listened to: offers for it

@@ -55,6 +55,8 @@ pub(super) enum Message {
         candidates: Option<Vec<PeerId>>,
         /// When the membership ends, in seconds since 1970; `None`: it does not.
         until_unix_secs: Option<u64>,
+        /// Another tracker of the same cluster, which has the swarm.
+        go_to: Option<String>,
     },
     Signal(Signal),
     /// What is to be signed with a token.
@@ -73,6 +75,27 @@ pub(super) enum Message {
 pub(super) struct Ticket {
     pub(super) token: String,
     pub(super) proof: String,
+}
+
+/// What a tracker says when it lets us go.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Farewell {
+    /// How long to stay away; a minute or two, whatever it says.
+    pub(super) retry: Option<Duration>,
+    pub(super) go_to: Option<String>,
+}
+
+impl Farewell {
+    /// Longest time to stay away.
+    const RETRY_MOST: Duration = Duration::from_secs(150);
+
+    /// Reads the reason of a close frame; most trackers have none that means anything here.
+    pub(super) fn read(reason: &str) -> Self {
+        let Ok(said) = serde_json::from_str::<Value>(reason) else { return Self::default() };
+        let retry =
+            said["retry ms"].as_u64().map(|millis| Duration::from_millis(millis).min(Self::RETRY_MOST));
+        Self { retry, go_to: said["go to"].as_str().map(str::to_owned) }
+    }
 }
 
 /// Ourselves in our swarm, as it is written in messages.
@@ -182,6 +205,7 @@ impl Identity {
                 peers
             }),
             until_unix_secs: message["token_until"].as_u64(),
+            go_to: message["go to"].as_str().map(str::to_owned),
         }
     }
 
@@ -289,6 +313,17 @@ mod tests {
         }
         assert_eq!(ours().read(&"[".repeat(60_000)), None);
         assert_eq!(ours().read(&about(json!({"more": "x".repeat(70_000)}))), None);
+    }
+
+    #[test]
+    fn a_farewell_says_when_and_where_and_most_say_nothing() {
+        let read = Farewell::read(r#"{"retry ms":1500,"go to":"wss://other.example/"}"#);
+        assert_eq!(read.retry, Some(Duration::from_millis(1500)));
+        assert_eq!(read.go_to.as_deref(), Some("wss://other.example/"));
+        assert_eq!(Farewell::read(r#"{"retry ms":86400000}"#).retry, Some(Farewell::RETRY_MOST));
+        for reason in ["", "the tracker is going away", "7", "[]", r#"{"retry ms":-1}"#, r#"{"go to":7}"#] {
+            assert_eq!(Farewell::read(reason), Farewell::default(), "{reason}");
+        }
     }
 
     #[test]

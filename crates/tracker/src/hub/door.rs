@@ -6,7 +6,7 @@ use access::{
 };
 use rendezvous::{Denial, InfoHash, Lease, Question};
 
-use super::{Hub, Membership, State};
+use super::{Hub, Membership, Speaker, State};
 use crate::{
     admission::{self, NoName},
     hook::Asked,
@@ -34,7 +34,7 @@ impl Hub {
         let Some(door) = &self.door else { return Err(ListError::OtherKey) };
         let mut gate = door.lock();
         let taken = gate.take_revocations(list)?;
-        let swarms: Vec<InfoHash> = self.lock().table.swarms().collect();
+        let swarms: Vec<InfoHash> = self.lock().keeper.swarms();
         for info_hash in swarms {
             if let Some(reason) = gate.revoked(info_hash) {
                 self.empty(info_hash, reason);
@@ -50,9 +50,9 @@ impl Hub {
     /// Takes down one swarm; the gate refuses newcomers.
     fn empty(&self, info_hash: InfoHash, reason: Reason) {
         let mut state = self.lock();
-        let State { table, out, .. } = &mut *state;
-        let members = table.empty(info_hash, &admission::taken_down(reason), out);
-        state.deliver(None, false);
+        let State { keeper, outboxes, out, .. } = &mut *state;
+        let members = keeper.empty(info_hash, &admission::taken_down(reason), out);
+        self.carry_out(outboxes, None, out);
         if members > 0 {
             tracing::info!(event = "taken_down", members, %reason, "a swarm was taken down");
         }
@@ -69,9 +69,9 @@ impl Hub {
         let mut state = self.lock();
         let (now, conn) = (state.now(), question.conn);
         let lease = |until: Timestamp| Lease { end: now + until.since(unix_now), until_unix_secs: until.0 };
-        let State { table, out, .. } = &mut *state;
-        table.answer(now, question, answer.map(|until| until.map(lease)), out);
-        state.deliver(Some(conn), is_at_work);
+        let State { keeper, outboxes, out, .. } = &mut *state;
+        keeper.answer(now, question, answer.map(|until| until.map(lease)), out);
+        self.carry_out(outboxes, Some(Speaker { conn, is_at_work }), out);
     }
 }
 

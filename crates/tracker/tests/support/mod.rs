@@ -30,7 +30,10 @@ pub struct Server {
 
 impl Server {
     pub async fn start(config: Config) -> Self {
-        let tracker = Tracker::new(config);
+        Self::serve(Tracker::new(config)).await
+    }
+
+    pub async fn serve(tracker: Tracker) -> Self {
         let app = axum::Router::new().nest_service("/tracker", tracker.router());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();

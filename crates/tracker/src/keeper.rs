@@ -1,0 +1,106 @@
+//! What keeps the memberships: a table alone, or a node of a cluster.
+
+use std::time::Duration;
+
+use rendezvous::{
+    ConnId, Counts, Denial, InfoHash, Lease, Locality, Question, Stats, Table, Verdict,
+    cluster::{Cluster, Out},
+};
+
+#[derive(Debug)]
+pub(crate) enum Keeper {
+    Alone(Box<Table>),
+    Node(Box<Cluster>),
+}
+
+impl Keeper {
+    pub(crate) fn connect(&mut self, conn: ConnId, from: Locality) -> bool {
+        match self {
+            Self::Alone(table) => table.connect(conn, from).is_ok(),
+            Self::Node(node) => node.connect(conn, from).is_ok(),
+        }
+    }
+
+    pub(crate) fn disconnect(&mut self, conn: ConnId, out: &mut Out) {
+        match self {
+            Self::Alone(table) => table.disconnect(conn),
+            Self::Node(node) => node.disconnect(conn, out),
+        }
+    }
+
+    pub(crate) fn handle(&mut self, now: Duration, conn: ConnId, text: &[u8], out: &mut Out) -> Verdict {
+        match self {
+            Self::Alone(table) => table.handle(now, conn, text, &mut out.texts),
+            Self::Node(node) => node.handle(now, conn, text, out),
+        }
+    }
+
+    pub(crate) fn charge(&mut self, now: Duration, conn: ConnId) -> Verdict {
+        match self {
+            Self::Alone(table) => table.charge(now, conn),
+            Self::Node(node) => node.charge(now, conn),
+        }
+    }
+
+    /// Lets silent members go, says how many, and ends what was for a while.
+    pub(crate) fn expire(&mut self, now: Duration, out: &mut Out) -> usize {
+        match self {
+            Self::Alone(table) => {
+                let gone = table.expire(now);
+                table.end_leases(now, &mut out.texts);
+                gone
+            }
+            Self::Node(node) => node.expire(now),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        match self {
+            Self::Alone(table) => table.stats(),
+            Self::Node(node) => node.stats(),
+        }
+    }
+
+    pub(crate) fn counts(&self, info_hash: InfoHash) -> Counts {
+        match self {
+            Self::Alone(table) => table.counts(info_hash),
+            Self::Node(node) => node.counts(info_hash),
+        }
+    }
+
+    /// Lets one join who had to be asked about, or not. A node asks about nobody.
+    pub(crate) fn answer(
+        &mut self,
+        now: Duration,
+        question: Question,
+        answer: Result<Option<Lease>, Denial>,
+        out: &mut Out,
+    ) {
+        if let Self::Alone(table) = self {
+            table.answer(now, question, answer, &mut out.texts);
+        }
+    }
+
+    /// Puts all members out of a swarm, and says how many.
+    pub(crate) fn empty(&mut self, info_hash: InfoHash, why: &Denial, out: &mut Out) -> usize {
+        match self {
+            Self::Alone(table) => table.empty(info_hash, why, &mut out.texts),
+            Self::Node(_) => 0,
+        }
+    }
+
+    /// Those with members, where some may be taken down.
+    pub(crate) fn swarms(&self) -> Vec<InfoHash> {
+        match self {
+            Self::Alone(table) => table.swarms().collect(),
+            Self::Node(_) => Vec::new(),
+        }
+    }
+
+    pub(crate) fn node(&mut self) -> Option<&mut Cluster> {
+        match self {
+            Self::Alone(_) => None,
+            Self::Node(node) => Some(node),
+        }
+    }
+}
