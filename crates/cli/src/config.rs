@@ -27,6 +27,8 @@ pub struct File {
     pub connections: Option<usize>,
     pub connections_per_net: Option<usize>,
     pub relay: Option<OneOrMany<String>>,
+    pub trusted_proxy: Option<OneOrMany<String>>,
+    pub asn: Option<PathBuf>,
     pub sites: Vec<Site>,
     pub vpn: Option<OneOrMany<String>>,
     pub no_transcode: Option<bool>,

@@ -17,6 +17,7 @@ mod meeting;
 mod package;
 mod progress;
 mod reach;
+mod reload;
 mod say;
 mod seed;
 mod serve;

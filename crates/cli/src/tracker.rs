@@ -3,6 +3,7 @@
 use crate::args::Tracker as Args;
 use crate::config::File;
 use crate::progress::Screen;
+use crate::reload::Files;
 use crate::{Wrong, links, meeting, say, stop};
 use anyhow::{Context, Result, bail};
 use std::process::ExitCode;
@@ -19,15 +20,13 @@ use tracker::{Config, RESERVED_FILES, Tracker, raise_file_limit};
 const LISTEN: &str = ":7070";
 /// HTTP requests that may be answered beside the WebSockets.
 const ASKING: usize = 512;
-/// How often certificates are looked at.
-const CERTIFICATES: Duration = Duration::from_secs(3600);
 /// Members say goodbye within so long.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let tls = tls(&args, file).map_err(Wrong::wrap)?;
     let (limits, mut config) = limits(&args, file, screen);
-    meeting::set(&mut config, args.relay.clone(), file).map_err(Wrong::wrap)?;
+    meeting::set(&mut config, &args.meeting, file).map_err(Wrong::wrap)?;
     let address = args.listen.as_ref().or(file.listen.as_ref()).map_or(LISTEN, String::as_str);
     let listener = bind(address)
         .await
@@ -44,10 +43,11 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         say!("figures    {base}/metrics  {base}/stats.json");
     }
 
+    let files = Files::of(&tracker, tls.clone());
     let counting = server.clone();
     let counted: Arc<dyn Fn() -> Box<dyn std::any::Any + Send> + Send + Sync> =
         Arc::new(move || Box::new(counting.connected()));
-    let door = Door { tls: tls.clone(), counted: Some(counted) };
+    let door = Door { tls, counted: Some(counted), whereabouts: tracker.whereabouts().clone() };
     let (stop_serving, stopped) = oneshot::channel::<()>();
     let router = server.router();
     let serving = tokio::spawn(async move {
@@ -58,7 +58,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     });
     let code = tokio::select! {
         code = stop => code,
-        () = renew(tls.as_ref()) => ExitCode::SUCCESS,
+        () = files.follow() => ExitCode::SUCCESS,
         () = screen.follow(async || line(&tracker)) => ExitCode::SUCCESS,
     };
     server.drain();
@@ -88,31 +88,6 @@ fn tls(args: &Args, file: &File) -> Result<Option<Tls>> {
         (None, None) => Ok(None),
         (Some(certificate), Some(key)) => Ok(Some(Tls::open(certificate, key)?)),
         _ => bail!("--tls-cert and --tls-key belong together: a certificate, and the key that is its own"),
-    }
-}
-
-/// Reads the certificate again when it may have been renewed.
-async fn renew(tls: Option<&Tls>) {
-    let Some(tls) = tls else { return std::future::pending().await };
-    #[cfg(unix)]
-    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
-    loop {
-        #[cfg(unix)]
-        let told = async {
-            match &mut hangup {
-                Some(hangup) => drop(hangup.recv().await),
-                None => std::future::pending().await,
-            }
-        };
-        #[cfg(not(unix))]
-        let told = std::future::pending();
-        tokio::select! {
-            () = told => {}
-            () = tokio::time::sleep(CERTIFICATES) => {}
-        }
-        if let Err(why) = tls.reload() {
-            tracing::error!(%why, "the certificate is not read again; the old one stays");
-        }
     }
 }
 

@@ -94,6 +94,10 @@ impl Hub {
         Self { config, places: watch::Sender::new(()), state: Mutex::new(state) }
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Room for one connection from there, unless there is none.
     pub(crate) fn admit(self: &Arc<Self>, from: Locality) -> Option<Guest> {
         let mut state = self.lock();

@@ -1,8 +1,8 @@
 //! The WebSocket server round the [`rendezvous`] table: a router to put under a path of an HTTP server, and a handle.
 //!
 //! A [`Tracker`] opens no port and ends no TLS: [`listener`] does, and any other server may. It knows nothing of media. Where clients
-//! are it learns from a [`Locality`] in the request's extensions, or from axum's `ConnectInfo`; without either all count as being on the
-//! server's own host. Compression is not offered. What it sends and takes in is
+//! are it learns from a [`Locality`] in the request's extensions, or from axum's `ConnectInfo` and, where [`Whereabouts`] says so, from
+//! a proxy; without either all count as being on the server's own host. Compression is not offered. What it sends and takes in is
 //! written down in `docs/spec/tracker.md`.
 //!
 //! The invariant: everything kept for a connection is dropped with the task that serves it, and until then is bounded
@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+mod asn;
 mod connection;
 mod files;
 mod frame;
@@ -28,9 +29,11 @@ mod outbox;
 mod patience;
 pub mod server;
 pub mod tls;
+mod whereabouts;
 
 use std::{any::Any, fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+pub use asn::{AsnError, Asns};
 use axum::{
     Router,
     body::Body,
@@ -45,6 +48,7 @@ use hyper_util::rt::TokioIo;
 pub use rendezvous::Locality;
 pub use rendezvous::{Counts, InfoHash, Rate, Site, SiteMode, Stats};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+pub use whereabouts::{Contradiction, Whereabouts};
 
 use crate::hub::Hub;
 
@@ -53,6 +57,8 @@ use crate::hub::Hub;
 pub struct Config {
     /// Limits and intervals of the protocol.
     pub table: rendezvous::Config,
+    /// Which proxies are believed about where clients are, and which autonomous system an address is of.
+    pub whereabouts: Whereabouts,
     /// How often a connection is pinged.
     pub ping_every: Duration,
     /// A connection from which nothing came for so long, not even a pong, is closed.
@@ -70,6 +76,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             table: rendezvous::Config::default(),
+            whereabouts: Whereabouts::default(),
             ping_every: Duration::from_secs(30),
             silent_after: Duration::from_secs(75),
             write_within: Duration::from_secs(10),
@@ -103,6 +110,11 @@ impl Tracker {
     /// What is known of a swarm: all zero if nobody is in it.
     pub fn counts(&self, info_hash: InfoHash) -> Counts {
         self.0.counts(info_hash)
+    }
+
+    /// Where its clients are, for the listener that it is behind.
+    pub fn whereabouts(&self) -> &Whereabouts {
+        &self.0.config().whereabouts
     }
 
     /// Closes all connections (1001, going away), refuses new ones, and waits until the last is closed. That takes
@@ -139,7 +151,12 @@ async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response 
     let extensions = request.extensions();
     let from = match (extensions.get::<Locality>(), extensions.get::<ConnectInfo<SocketAddr>>()) {
         (Some(locality), _) => *locality,
-        (None, Some(ConnectInfo(address))) => address.ip().into(),
+        (None, Some(ConnectInfo(address))) => {
+            match hub.config().whereabouts.of(address.ip(), request.headers()) {
+                Ok(locality) => locality,
+                Err(contradiction) => return contradiction.into_response(),
+            }
+        }
         (None, None) => Locality::default(),
     };
     let Some(guest) = hub.admit(from) else {

@@ -3,6 +3,7 @@
 
 use crate::patience::{GRACE, Patient};
 use crate::tls::Tls;
+use crate::whereabouts::Whereabouts;
 use axum::{
     Router,
     body::Body,
@@ -33,9 +34,9 @@ use tower::ServiceExt;
 pub struct Limits {
     /// Open connections; WebSockets of the tracker count with the tracker, not here.
     pub connections: usize,
-    /// Open connections from one neighbourhood: an IPv4 /24 or an IPv6 /48.
+    /// Open connections from one neighbourhood: an IPv4 /24 or an IPv6 /48. Those of proxies that are believed may be any number.
     pub per_neighbourhood: usize,
-    /// WebSockets of the tracker from one neighbourhood, beside the connections.
+    /// WebSockets of the tracker from one neighbourhood, beside the connections. Behind proxies that are believed it is the clients'.
     pub sockets_per_neighbourhood: usize,
     /// Whether loopback is no neighbourhood, for a proxy may be there.
     pub loopback_exempt: bool,
@@ -65,6 +66,8 @@ pub struct Door {
     pub tls: Option<Tls>,
     /// Called for each connection; what it gives is kept for as long as that is open.
     pub counted: Option<Arc<dyn Fn() -> Box<dyn Any + Send> + Send + Sync>>,
+    /// Which proxies are believed about whom they stand for.
+    pub whereabouts: Whereabouts,
 }
 
 /// Serves `router` on `listener` until `stop` resolves. Connections that are open then stay until they end.
@@ -100,13 +103,19 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(place) = neighbourhoods.enter(address.ip()) else { continue };
+        let place = if door.whereabouts.is_proxy(address.ip()) {
+            Place(None)
+        } else if let Some(place) = neighbourhoods.enter(address.ip()) {
+            place
+        } else {
+            continue;
+        };
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
         let counted = door.counted.as_ref().map(|counted| counted());
         let (router, tls) = (router.clone(), door.tls.clone());
-        let from = From { address, sockets: Arc::clone(&sockets) };
+        let from = From { address, sockets: Arc::clone(&sockets), whereabouts: door.whereabouts.clone() };
         tokio::spawn(async move {
             let _held = (permit, place, counted);
             let socket = Patient::new(socket, limits.write_grace);
@@ -127,17 +136,21 @@ pub async fn serve(
 struct From {
     address: SocketAddr,
     sockets: Arc<Neighbourhoods>,
+    whereabouts: Whereabouts,
 }
 
 /// Gives a request that becomes a WebSocket a place in its neighbourhood, which it keeps until the socket closes: the
 /// connection's own place ends with the upgrade. And tells the tracker where it comes from.
 pub async fn hold_place(mut request: Request<Body>, next: Next) -> Response<Body> {
-    if let Some(From { address, sockets }) = request.extensions().get() {
-        let Some(place) = sockets.enter(address.ip()) else {
+    if let Some(From { address, sockets, whereabouts }) = request.extensions().get() {
+        let locality = match whereabouts.of(address.ip(), request.headers()) {
+            Ok(locality) => locality,
+            Err(contradiction) => return contradiction.into_response(),
+        };
+        let Some(place) = sockets.enter(locality.address) else {
             let text = "Too many connections come from your network.\n";
             return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
         };
-        let locality = crate::Locality::from(address.ip());
         request.extensions_mut().insert(crate::Hold::new(place));
         request.extensions_mut().insert(locality);
     }

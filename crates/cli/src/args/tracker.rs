@@ -1,5 +1,6 @@
 //! What `braidcast tracker` can be told.
 
+use super::Meeting;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -31,11 +32,9 @@ pub struct Tracker {
     /// Most connections at a time [default: as many as the system lets it open].
     #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS")]
     pub connections: Option<usize>,
-    /// Most connections at a time from one IPv4 /24 or IPv6 /48 [default: 1024]. Raise it behind a proxy.
+    /// Most connections at a time from one IPv4 /24 or IPv6 /48 [default: 1024]; behind a trusted proxy it is the viewers'.
     #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
     pub connections_per_net: Option<usize>,
-    /// A TURN server through which viewers may be reached, by the address from which it relays, or a network of them
-    /// (203.0.113.0/28); several may be given [default: none: no relay's address is passed on].
-    #[arg(long, value_name = "ADDRESS", env = "BRAIDCAST_RELAY", value_delimiter = ',')]
-    pub relay: Vec<String>,
+    #[command(flatten)]
+    pub meeting: Meeting,
 }
