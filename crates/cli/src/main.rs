@@ -14,6 +14,7 @@ mod keys;
 mod links;
 mod live;
 mod meeting;
+mod operator;
 mod package;
 mod progress;
 mod reach;

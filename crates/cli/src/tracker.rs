@@ -4,13 +4,14 @@ use crate::args::Tracker as Args;
 use crate::config::File;
 use crate::progress::Screen;
 use crate::reload::Files;
-use crate::{Wrong, links, meeting, say, stop};
+use crate::{Wrong, links, meeting, operator, say, stop};
 use anyhow::{Context, Result, bail};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tracker::admin::Admin;
 use tracker::listener::{self, Door, Limits};
 use tracker::server::Server;
 use tracker::tls::Tls;
@@ -25,6 +26,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 
 pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     let tls = tls(&args, file).map_err(Wrong::wrap)?;
+    let key = operator::key(&args, file).map_err(Wrong::wrap)?;
     let (limits, mut config) = limits(&args, file, screen);
     meeting::set(&mut config, &args.meeting, file).map_err(Wrong::wrap)?;
     let address = args.listen.as_ref().or(file.listen.as_ref()).map_or(LISTEN, String::as_str);
@@ -44,6 +46,11 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     }
 
     let files = Files::of(&tracker, tls.clone());
+    let read_again = files.clone();
+    let reload = Arc::new(move || read_again.reload());
+    operator::open(Admin::new(server.clone(), limits, key, reload), &args, file)
+        .await
+        .map_err(Wrong::wrap)?;
     let counting = server.clone();
     let counted: Arc<dyn Fn() -> Box<dyn std::any::Any + Send> + Send + Sync> =
         Arc::new(move || Box::new(counting.connected()));

@@ -51,4 +51,4 @@ pub use locality::Locality;
 pub use outgoing::{Cause, ConnId, Outgoing, Verdict};
 pub use site::{Site, SiteMode};
 pub use swarm::Counts;
-pub use table::{Full, Stats, Table};
+pub use table::{Full, Overview, Seen, SiteCount, Stats, Table};

@@ -44,6 +44,8 @@ pub(crate) enum Refusal {
     SwarmFull { retry: Duration },
     #[error("{limit} members of the swarm come from this address already: try again in {} s", .retry.as_secs())]
     AddressFull { limit: usize, retry: Duration },
+    #[error("the swarm was closed: try again in {} s", .retry.as_secs())]
+    Closed { retry: Duration },
     #[error("peer_id belongs to another connection")]
     Taken,
     #[error("this connection is in the swarm under another peer_id")]
@@ -62,7 +64,9 @@ impl Refusal {
     /// When there may be room, if what is refused is for want of room.
     pub(crate) fn retry_in(&self) -> Option<Duration> {
         match self {
-            Self::SwarmFull { retry } | Self::AddressFull { retry, .. } => Some(*retry),
+            Self::SwarmFull { retry } | Self::Closed { retry } | Self::AddressFull { retry, .. } => {
+                Some(*retry)
+            }
             _ => None,
         }
     }

@@ -36,6 +36,12 @@ pub enum SiteMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SiteId(usize);
 
+impl SiteId {
+    pub(crate) fn place(self) -> usize {
+        self.0
+    }
+}
+
 /// What the operator's settings make of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {

@@ -1,5 +1,7 @@
 //! Connections, the swarms they are in, and what each message does to them.
 
+mod overview;
+
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     time::Duration,
@@ -19,6 +21,8 @@ use crate::{
     site::Standing,
     swarm::Swarm,
 };
+
+pub use overview::{Overview, Seen, SiteCount};
 
 /// The server has as many connections as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -45,6 +45,8 @@ enum End {
     /// The other side closes it.
     Left,
     GoingAway,
+    /// By the operator.
+    Closed,
     TooBig,
     Broken,
     Flood,
@@ -67,6 +69,7 @@ impl From<outbox::End> for End {
         match end {
             outbox::End::Overflown => Self::Slow,
             outbox::End::GoingAway => Self::GoingAway,
+            outbox::End::Closed => Self::Closed,
         }
     }
 }
@@ -316,6 +319,7 @@ fn push_end(last: &mut Vec<u8>, end: End) -> bool {
             return true;
         }
         End::GoingAway => (1001, "the tracker is going away"),
+        End::Closed => (1008, "closed by the tracker's operator"),
         End::TooBig => (1009, "message too long"),
         End::Broken => (1002, "not a WebSocket frame"),
         End::Flood => (1008, "too many messages"),

@@ -1,8 +1,10 @@
 //! The table and the connections' outboxes behind one lock, held for one message at a time and never across a wait.
 
+mod operator;
+
 use std::{
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -12,7 +14,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{Config, outbox::Outbox};
+use crate::{
+    Config,
+    outbox::{End, Outbox},
+};
 
 #[derive(Debug)]
 pub(crate) struct Hub {
@@ -20,6 +25,8 @@ pub(crate) struct Hub {
     /// Of each connection's task a receiver, for as long as it runs: so they are counted, and the end of the last is seen.
     places: watch::Sender<()>,
     state: Mutex<State>,
+    /// Newcomers are sent away.
+    draining: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -91,7 +98,12 @@ impl Hub {
             expired_at: Duration::ZERO,
             out: Vec::new(),
         };
-        Self { config, places: watch::Sender::new(()), state: Mutex::new(state) }
+        Self {
+            config,
+            places: watch::Sender::new(()),
+            state: Mutex::new(state),
+            draining: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -102,7 +114,10 @@ impl Hub {
     pub(crate) fn admit(self: &Arc<Self>, from: Locality) -> Option<Guest> {
         let mut state = self.lock();
         // One that takes its time to close has left the table, and is still there.
-        if state.closing || self.places.receiver_count() >= self.config.table.connections {
+        if state.closing
+            || self.is_draining()
+            || self.places.receiver_count() >= self.config.table.connections
+        {
             return None;
         }
         let outbox = Arc::new(Outbox::new(self.config.queue_bytes));
@@ -130,7 +145,7 @@ impl Hub {
         {
             let mut state = self.lock();
             state.closing = true;
-            state.outboxes.iter().for_each(Outbox::go_away);
+            state.outboxes.iter().for_each(|outbox| outbox.end(End::GoingAway));
         }
         let all = self.config.write_within + self.config.close_within;
         if timeout(all, self.places.closed()).await.is_err() {

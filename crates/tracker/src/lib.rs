@@ -19,6 +19,7 @@
 //! # }
 //! ```
 
+pub mod admin;
 mod asn;
 mod connection;
 mod files;
@@ -115,6 +116,16 @@ impl Tracker {
     /// Where its clients are, for the listener that it is behind.
     pub fn whereabouts(&self) -> &Whereabouts {
         &self.0.config().whereabouts
+    }
+
+    /// From now on newcomers are sent away, or let in again. Who is there stays.
+    pub fn drain(&self, draining: bool) {
+        self.0.drain(draining);
+    }
+
+    /// Whether newcomers are sent away.
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining()
     }
 
     /// Closes all connections (1001, going away), refuses new ones, and waits until the last is closed. That takes

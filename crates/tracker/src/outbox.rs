@@ -37,6 +37,8 @@ pub(crate) enum End {
     Overflown,
     /// The tracker shuts down.
     GoingAway,
+    /// Its operator closes the connection.
+    Closed,
 }
 
 impl Queue {
@@ -84,9 +86,9 @@ impl Outbox {
     }
 
     /// Ends the connection, with nothing more for it.
-    pub(crate) fn go_away(&self) {
+    pub(crate) fn end(&self, why: End) {
         let mut queue = self.lock();
-        queue.end.get_or_insert(End::GoingAway);
+        queue.end.get_or_insert(why);
         queue.texts = VecDeque::new();
         Self::wake(queue);
     }

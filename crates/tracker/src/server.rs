@@ -3,9 +3,9 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -35,7 +35,6 @@ struct Inner {
     begun: Instant,
     connections: AtomicI64,
     taken: AtomicU64,
-    draining: AtomicBool,
 }
 
 /// Counts an open connection until it is dropped.
@@ -52,13 +51,7 @@ impl Server {
     /// A server round `tracker`.
     pub fn new(tracker: Tracker) -> Self {
         let (connections, taken) = (AtomicI64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner {
-            tracker,
-            begun: Instant::now(),
-            connections,
-            taken,
-            draining: AtomicBool::new(false),
-        }))
+        Self(Arc::new(Inner { tracker, begun: Instant::now(), connections, taken }))
     }
 
     /// `/healthz`, `/metrics` and `/stats.json`; at every other path, WebSockets.
@@ -79,9 +72,22 @@ impl Server {
         Connected(self.clone())
     }
 
-    /// From now on `/healthz` answers 503: load balancers send nobody any more.
+    /// From now on `/healthz` answers 503, so that load balancers send nobody any more, and who comes all the same is sent away.
     pub fn drain(&self) {
-        self.0.draining.store(true, Ordering::Relaxed);
+        self.0.tracker.drain(true);
+    }
+
+    /// Newcomers are let in again.
+    pub fn undrain(&self) {
+        self.0.tracker.drain(false);
+    }
+
+    pub(crate) fn tracker(&self) -> &Tracker {
+        &self.0.tracker
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.0.begun.elapsed()
     }
 
     /// Everything as text in the OpenMetrics format.
@@ -97,7 +103,7 @@ impl Server {
         registry.register("connections", "Open WebSockets", level(stats.connections));
         registry.register("members", "Members of all swarms", level(stats.members));
         registry.register("swarms", "Swarms with members", level(stats.swarms));
-        let draining = i64::from(self.0.draining.load(Ordering::Relaxed));
+        let draining = i64::from(self.0.tracker.is_draining());
         registry.register("draining", "Whether it is about to stop", ConstGauge::new(draining));
         let sums = [
             ("taken", "Connections taken in", self.0.taken.load(Ordering::Relaxed)),
@@ -119,7 +125,7 @@ impl Server {
 }
 
 async fn healthz(State(server): State<Server>) -> Response {
-    match server.0.draining.load(Ordering::Relaxed) {
+    match server.0.tracker.is_draining() {
         false => "ok\n".into_response(),
         true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
     }
@@ -144,7 +150,7 @@ async fn stats(State(server): State<Server>) -> Response {
         "answers": stats.answers,
         "unexpectedAnswers": stats.unexpected_answers,
         "refused": stats.refused,
-        "draining": server.0.draining.load(Ordering::Relaxed),
+        "draining": server.0.tracker.is_draining(),
     });
     (headers, Json(figures)).into_response()
 }

@@ -51,6 +51,11 @@ impl Whereabouts {
         self.asns.as_ref()
     }
 
+    /// The proxies that are believed.
+    pub fn proxies(&self) -> &[IpNet] {
+        &self.proxies
+    }
+
     /// Whether a proxy is there that is believed.
     pub fn is_proxy(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

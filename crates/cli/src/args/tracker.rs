@@ -1,7 +1,8 @@
 //! What `braidcast tracker` can be told.
 
-use super::Meeting;
+use super::{Meeting, Secret};
 use clap::Args;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 const AFTER_TRACKER: &str = "\
@@ -37,4 +38,17 @@ pub struct Tracker {
     pub connections_per_net: Option<usize>,
     #[command(flatten)]
     pub meeting: Meeting,
+    /// Answer the operator here, as 127.0.0.1:7071: swarms, settings, drain, reload; /openapi.json says how. It needs a key [default:
+    /// nowhere].
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BRAIDCAST_ADMIN")]
+    pub admin: Option<SocketAddr>,
+    /// The same at a Unix socket, which only this user gets at; without a key whoever gets there is let in.
+    #[arg(long, value_name = "FILE", env = "BRAIDCAST_ADMIN_SOCKET")]
+    pub admin_socket: Option<PathBuf>,
+    /// File with the key that requests to the admin address must have: 16 letters or more.
+    #[arg(long, value_name = "FILE", env = "BRAIDCAST_ADMIN_KEY_FILE")]
+    pub admin_key_file: Option<PathBuf>,
+    /// The key itself; better set in the environment, where other users of this machine do not see it.
+    #[arg(long, value_name = "KEY", env = "BRAIDCAST_ADMIN_KEY", hide_env_values = true)]
+    pub admin_key: Option<Secret>,
 }
