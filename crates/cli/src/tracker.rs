@@ -1,16 +1,18 @@
 //! `braidcast tracker`: where viewers meet, as a server of its own.
 
 use crate::args::Tracker as Args;
-use crate::config::File;
+use crate::config::{DEFAULT_DATA, File, OneOrMany};
 use crate::progress::Screen;
 use crate::reload::Files;
 use crate::{Wrong, links, meeting, operator, say, stop};
 use anyhow::{Context, Result, bail};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tracker::acme::{self, Acme};
 use tracker::admin::Admin;
 use tracker::listener::{self, Door, Limits};
 use tracker::server::Server;
@@ -19,13 +21,17 @@ use tracker::{Config, RESERVED_FILES, Tracker, raise_file_limit};
 
 /// Where it listens until something else is said.
 const LISTEN: &str = ":7070";
+/// A client has so long for TLS, and so long again for its request.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// Longest request.
+const HANDSHAKE_BYTES: usize = 8 << 10;
 /// HTTP requests that may be answered beside the WebSockets.
 const ASKING: usize = 512;
 /// Members say goodbye within so long.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
-    let tls = tls(&args, file).map_err(Wrong::wrap)?;
+    let (tls, acme) = tls(&args, file).map_err(Wrong::wrap)?;
     let key = operator::key(&args, file).map_err(Wrong::wrap)?;
     let (limits, mut config) = limits(&args, file, screen);
     meeting::set(&mut config, &args.meeting, file).map_err(Wrong::wrap)?;
@@ -65,6 +71,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     });
     let code = tokio::select! {
         code = stop => code,
+        () = keep(acme) => ExitCode::SUCCESS,
         () = files.follow() => ExitCode::SUCCESS,
         () = screen.follow(async || line(&tracker)) => ExitCode::SUCCESS,
     };
@@ -88,13 +95,49 @@ async fn bind(address: &str) -> std::io::Result<TcpListener> {
     }
 }
 
-fn tls(args: &Args, file: &File) -> Result<Option<Tls>> {
+/// TLS as the settings say: by files, by an ACME server, or none.
+fn tls(args: &Args, file: &File) -> Result<(Option<Tls>, Option<Acme>)> {
     let certificate = args.tls_cert.as_ref().or(file.tls_cert.as_ref());
     let key = args.tls_key.as_ref().or(file.tls_key.as_ref());
+    let domains = OneOrMany::under(args.acme.clone(), file.acme.as_ref());
     match (certificate, key) {
-        (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => Ok(Some(Tls::open(certificate, key)?)),
+        (None, None) if domains.is_empty() => Ok((None, None)),
+        (None, None) => {
+            let config = acme::Config {
+                domains,
+                contact: OneOrMany::under(args.acme_contact.clone(), file.acme_contact.as_ref()),
+                cache: args
+                    .acme_cache
+                    .as_ref()
+                    .or(file.acme_cache.as_ref())
+                    .cloned()
+                    .unwrap_or_else(|| Path::new(DEFAULT_DATA).join("acme")),
+                directory: args
+                    .acme_directory
+                    .as_ref()
+                    .or(file.acme_directory.as_ref())
+                    .map_or(acme::LETS_ENCRYPT, String::as_str)
+                    .to_owned(),
+                ca: args.acme_ca.as_ref().or(file.acme_ca.as_ref()).cloned(),
+            };
+            let (tls, acme) = Acme::open(config)?;
+            Ok((Some(tls), Some(acme)))
+        }
+        (Some(_), Some(_)) if !domains.is_empty() => {
+            bail!(
+                "a certificate comes from files (--tls-cert) or from an ACME server (--acme), not from both"
+            )
+        }
+        (Some(certificate), Some(key)) => Ok((Some(Tls::open(certificate, key)?), None)),
         _ => bail!("--tls-cert and --tls-key belong together: a certificate, and the key that is its own"),
+    }
+}
+
+/// Keeps the certificate of an ACME server young, if there is one.
+async fn keep(acme: Option<Acme>) {
+    match acme {
+        Some(acme) => acme.keep().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -122,6 +165,8 @@ fn limits(args: &Args, file: &File, screen: &Screen) -> (Limits, Config) {
         connections: config.table.connections.saturating_add(ASKING),
         per_neighbourhood: per_net,
         sockets_per_neighbourhood: per_net,
+        header_time: HANDSHAKE_TIME,
+        header_bytes: HANDSHAKE_BYTES,
         ..Limits::default()
     };
     (limits, config)

@@ -34,6 +34,7 @@ mod id;
 mod locality;
 mod member;
 mod message;
+mod networks;
 mod outgoing;
 mod refusal;
 mod reply;

@@ -13,6 +13,7 @@ use crate::{
     groups::Key,
     member::Member,
     message::{self, About, Announce, Event, Request, Signal},
+    networks::Networks,
     outgoing::{Cause, ConnId, Outgoing, Verdict},
     refusal::Refusal,
     reply,
@@ -59,6 +60,7 @@ pub struct Table {
     rng: Rng,
     connections: BTreeMap<ConnId, Connection>,
     swarms: BTreeMap<InfoHash, Swarm>,
+    networks: Networks,
     members: usize,
     stats: Stats,
 }
@@ -71,6 +73,7 @@ impl Table {
             rng: Rng::new(seed),
             connections: BTreeMap::new(),
             swarms: BTreeMap::new(),
+            networks: Networks::default(),
             members: 0,
             stats: Stats::default(),
         }
@@ -108,6 +111,11 @@ impl Table {
             }
             return Verdict::Close;
         }
+        if !self.has_network_room(now, conn) {
+            let refusal = Refusal::BusyNetwork { retry: self.config.interval / 4 };
+            self.refuse(conn, About::default(), &refusal, out);
+            return Verdict::Stay;
+        }
         let (about, request) = message::parse(text, &self.config);
         let done = match request {
             Ok(Request::Announce(announce)) => self.announce(now, conn, announce, out),
@@ -123,6 +131,14 @@ impl Table {
             self.refuse(conn, about, &refusal, out);
         }
         Verdict::Stay
+    }
+
+    /// Takes one message's room of the sender's network, where that is limited.
+    fn has_network_room(&mut self, now: Duration, conn: ConnId) -> bool {
+        let Some(sender) = self.connections.get(&conn) else { return false };
+        let address = sender.from.address;
+        let is_exempt = sender.standing.site().is_some() || is_inside(address);
+        is_exempt || self.networks.take(now, address, &self.config)
     }
 
     /// Counts something else that a connection sent, such as a ping, against its allowance of messages.

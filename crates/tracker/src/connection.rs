@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     Hold,
+    budget::Holding,
     frame::{self, Broken, Event, Reader},
     hub::{Guest, Membership},
     outbox,
@@ -48,6 +49,9 @@ enum End {
     /// By the operator.
     Closed,
     TooBig,
+    Fragments,
+    /// It holds more than its share of too little.
+    Overload,
     Broken,
     Flood,
     Slow,
@@ -60,6 +64,7 @@ impl From<Broken> for End {
         match broken {
             Broken::Frame => Self::Broken,
             Broken::TooBig => Self::TooBig,
+            Broken::Fragments => Self::Fragments,
         }
     }
 }
@@ -85,7 +90,8 @@ where
     let config = membership.config();
     let mut connection = Connection {
         socket,
-        reader: Reader::new(config.table.message_bytes),
+        reader: Reader::new(config.table.message_bytes, config.fragments),
+        holding: membership.holding(),
         unsent: Unsent::default(),
         control: Vec::new(),
         heard: now,
@@ -106,6 +112,8 @@ where
 struct Connection<S> {
     socket: S,
     reader: Reader,
+    /// What the reader holds, as it is counted.
+    holding: Holding,
     unsent: Unsent,
     /// Of pings and pongs the frames that go out before the next texts.
     control: Vec<u8>,
@@ -185,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, membership: &Membership) -> Result<Poll<()>, End> {
         READ.with_borrow_mut(|buffer| {
             let Poll::Ready(read) = poll_read(&mut self.socket, cx, buffer) else { return Ok(Poll::Pending) };
-            let Self { reader, control, heard, spoken, .. } = self;
+            let Self { reader, holding, control, heard, spoken, .. } = self;
             *heard = Instant::now();
             reader.take(read.map_err(|_| End::Gone)?, |event| {
                 let verdict = match event {
@@ -204,6 +212,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 };
                 if verdict == Verdict::Close { Err(End::Flood) } else { Ok(()) }
             })?;
+            holding.set(reader.held());
+            if holding.is_too_much(READ_BYTES) {
+                return Err(End::Overload);
+            }
             Ok(Poll::Ready(()))
         })
     }
@@ -258,7 +270,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if push_end(&mut last, end) {
             let _ = timeout(close_within, self.close(&last, end)).await;
         }
-        if matches!(end, End::TooBig | End::Broken) {
+        if matches!(end, End::TooBig | End::Fragments | End::Broken | End::Overload) {
             // What was not read makes the system reset the connection, and the reset can overtake the reason.
             sleep(close_within).await;
         }
@@ -266,7 +278,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Says the last, then waits for the other side to close as well.
     async fn close(&mut self, last: &[u8], end: End) {
-        if self.socket.write_all(last).await.is_err() || matches!(end, End::Left | End::TooBig | End::Broken)
+        if self.socket.write_all(last).await.is_err()
+            || matches!(end, End::Left | End::TooBig | End::Fragments | End::Broken | End::Overload)
         {
             return;
         }
@@ -321,6 +334,8 @@ fn push_end(last: &mut Vec<u8>, end: End) -> bool {
         End::GoingAway => (1001, "the tracker is going away"),
         End::Closed => (1008, "closed by the tracker's operator"),
         End::TooBig => (1009, "message too long"),
+        End::Fragments => (1008, "message in too many frames"),
+        End::Overload => (1013, "too much to do: try again later"),
         End::Broken => (1002, "not a WebSocket frame"),
         End::Flood => (1008, "too many messages"),
         End::Slow => (1008, "reads too slowly"),

@@ -27,12 +27,16 @@ pub(crate) enum Broken {
     Frame,
     /// A message longer than may be, told as soon as it says so.
     TooBig,
+    /// A message in more frames than may be.
+    Fragments,
 }
 
 /// Finds the frames in what a client sends.
 #[derive(Debug)]
 pub(crate) struct Reader {
     message_bytes: usize,
+    /// Most frames of a message.
+    fragments: usize,
     /// A frame that is not whole, as it came.
     frame: Vec<u8>,
     /// The frames of a message that is not whole, with their masks taken off.
@@ -43,6 +47,8 @@ pub(crate) struct Reader {
 struct Message {
     text: bool,
     bytes: Vec<u8>,
+    /// In so many it came until now.
+    fragments: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +69,14 @@ struct Head {
 }
 
 impl Reader {
-    /// Takes messages of up to so many bytes.
-    pub(crate) fn new(message_bytes: usize) -> Self {
-        Self { message_bytes, frame: Vec::new(), message: None }
+    /// Takes messages of up to so many bytes, in up to so many frames.
+    pub(crate) fn new(message_bytes: usize, fragments: usize) -> Self {
+        Self { message_bytes, fragments, frame: Vec::new(), message: None }
+    }
+
+    /// How many bytes it holds.
+    pub(crate) fn held(&self) -> usize {
+        self.frame.capacity() + self.message.as_ref().map_or(0, |message| message.bytes.capacity())
     }
 
     /// Takes in what came and tells what it was, in order, for as long as `event` wants to go on. What it does with the
@@ -112,12 +123,13 @@ impl Reader {
                     event(whole(head.opcode == Opcode::Text, payload)?)?;
                 }
                 Opcode::Text | Opcode::Binary => {
-                    self.message =
-                        Some(Message { text: head.opcode == Opcode::Text, bytes: payload.to_vec() });
+                    let text = head.opcode == Opcode::Text;
+                    self.message = Some(Message { text, bytes: payload.to_vec(), fragments: 1 });
                 }
                 Opcode::Continuation => {
                     let mut message = self.message.take().ok_or(Broken::Frame)?;
                     message.bytes.extend_from_slice(payload);
+                    message.fragments += 1;
                     if head.last {
                         event(whole(message.text, &message.bytes)?)?;
                     } else {
@@ -162,6 +174,9 @@ impl Reader {
             }
             (Opcode::Continuation, None) | (Opcode::Text | Opcode::Binary, Some(_)) => {
                 return Err(Broken::Frame);
+            }
+            (Opcode::Continuation, Some(message)) if message.fragments >= self.fragments => {
+                return Err(Broken::Fragments);
             }
             (Opcode::Continuation, Some(message)) => self.message_bytes - message.bytes.len(),
             _ => self.message_bytes.max(CONTROL),
@@ -241,6 +256,7 @@ mod tests {
     use super::*;
 
     const LIMIT: usize = 70_000;
+    const FRAGMENTS: usize = 16;
 
     /// What a client of the field's library sends.
     fn frame(opcode: Data, last: bool, payload: &[u8]) -> Vec<u8> {
@@ -256,7 +272,7 @@ mod tests {
 
     /// What is told when these bytes come in pieces of so many.
     fn told(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), Broken>, Reader) {
-        let (mut reader, mut all) = (Reader::new(LIMIT), Vec::new());
+        let (mut reader, mut all) = (Reader::new(LIMIT, FRAGMENTS), Vec::new());
         let mut bytes = bytes.to_vec();
         let result = bytes.chunks_mut(piece).try_for_each(|piece| {
             reader.take(piece, |event| {
@@ -344,6 +360,19 @@ mod tests {
         assert_eq!(told(&pieces, 100).1, Ok(()));
         pieces.extend(&frame(Data::Continue, false, b"y")[..2]);
         assert_eq!(told(&pieces, 100).1, Err(Broken::TooBig));
+    }
+
+    #[test]
+    fn a_message_in_too_many_frames_is_told_at_the_first_that_is_too_many() {
+        let mut pieces = frame(Data::Text, false, b"");
+        for _ in 2..FRAGMENTS {
+            pieces.extend(frame(Data::Continue, false, b"x"));
+        }
+        let whole = [&pieces[..], &frame(Data::Continue, true, b"x")].concat();
+        assert_eq!(told(&whole, 3).1, Ok(()));
+        pieces.extend(frame(Data::Continue, false, b"x"));
+        pieces.extend(&frame(Data::Continue, true, b"x")[..2]);
+        assert_eq!(told(&pieces, 3).1, Err(Broken::Fragments));
     }
 
     #[test]

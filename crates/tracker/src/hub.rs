@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     Config,
+    budget::{Budget, Holding},
     outbox::{End, Outbox},
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct Hub {
     /// Of each connection's task a receiver, for as long as it runs: so they are counted, and the end of the last is seen.
     places: watch::Sender<()>,
     state: Mutex<State>,
+    budget: Arc<Budget>,
     /// Newcomers are sent away.
     draining: AtomicBool,
 }
@@ -98,8 +100,10 @@ impl Hub {
             expired_at: Duration::ZERO,
             out: Vec::new(),
         };
+        let budget = Budget::new(config.memory_bytes);
         Self {
             config,
+            budget,
             places: watch::Sender::new(()),
             state: Mutex::new(state),
             draining: AtomicBool::new(false),
@@ -116,11 +120,12 @@ impl Hub {
         // One that takes its time to close has left the table, and is still there.
         if state.closing
             || self.is_draining()
+            || self.budget.is_short()
             || self.places.receiver_count() >= self.config.table.connections
         {
             return None;
         }
-        let outbox = Arc::new(Outbox::new(self.config.queue_bytes));
+        let outbox = Arc::new(Outbox::new(self.config.queue_bytes, Arc::clone(&self.budget)));
         let id = state.outboxes.insert(outbox.clone());
         if state.table.connect(id, from).is_err() {
             state.outboxes.remove(id);
@@ -178,6 +183,11 @@ pub(crate) struct Membership {
 impl Membership {
     pub(crate) fn config(&self) -> &Config {
         &self.hub.config
+    }
+
+    /// For what it holds of the memory of all.
+    pub(crate) fn holding(&self) -> Holding {
+        Holding::new(Arc::clone(&self.hub.budget))
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {

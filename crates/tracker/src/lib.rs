@@ -19,13 +19,16 @@
 //! # }
 //! ```
 
+pub mod acme;
 pub mod admin;
 mod asn;
+mod budget;
 mod connection;
 mod files;
 mod frame;
 mod hub;
 pub mod listener;
+mod masked;
 mod outbox;
 mod patience;
 pub mod server;
@@ -45,6 +48,7 @@ use axum::{
 pub use files::{RESERVED_FILES, raise_file_limit};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+pub use masked::Masked;
 /// Where a client is, for the server to put into a request's extensions: behind a proxy only the server can know.
 pub use rendezvous::Locality;
 pub use rendezvous::{Counts, InfoHash, Rate, Site, SiteMode, Stats};
@@ -71,6 +75,14 @@ pub struct Config {
     /// Most that waits to be written to one connection, in bytes. Replies beyond it close the connection; what other
     /// peers send it is dropped from half of it on, so that nobody closes another's connection.
     pub queue_bytes: usize,
+    /// Most that waits for all connections together, or has not come whole from them, in bytes. From three quarters of it on newcomers are
+    /// sent away; beyond it who holds much gives way: readers with an eighth of `queue_bytes` waiting, and senders of messages of more
+    /// than 16 KiB. What else a connection takes is 2 to 12 KiB, with TLS.
+    pub memory_bytes: usize,
+    /// Most frames of one message.
+    pub fragments: usize,
+    /// Longest request for a WebSocket, its address and headers, in bytes.
+    pub handshake_bytes: usize,
 }
 
 impl Default for Config {
@@ -83,6 +95,9 @@ impl Default for Config {
             write_within: Duration::from_secs(10),
             close_within: Duration::from_secs(1),
             queue_bytes: 256 * 1024,
+            memory_bytes: 256 * 1024 * 1024,
+            fragments: 16,
+            handshake_bytes: 8 * 1024,
         }
     }
 }
@@ -159,6 +174,11 @@ async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response 
         let text = "This is a tracker for WebTorrent clients: connect with a WebSocket.\n";
         return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response();
     };
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if headers.sum::<usize>() + target > hub.config().handshake_bytes {
+        return (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request is too long.\n").into_response();
+    }
     let extensions = request.extensions();
     let from = match (extensions.get::<Locality>(), extensions.get::<ConnectInfo<SocketAddr>>()) {
         (Some(locality), _) => *locality,
@@ -171,6 +191,7 @@ async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response 
         (None, None) => Locality::default(),
     };
     let Some(guest) = hub.admit(from) else {
+        tracing::debug!(from = %Masked(from.address), "sent away");
         let text = "The tracker takes no more connections now.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
     };

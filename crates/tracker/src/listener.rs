@@ -1,6 +1,7 @@
 //! The listener: takes connections in, within limits, and gives them to a router. Its invariant: a connection that sends
 //! no request, or does not take its answer, ends by itself.
 
+use crate::Masked;
 use crate::patience::{GRACE, Patient};
 use crate::tls::Tls;
 use crate::whereabouts::Whereabouts;
@@ -42,6 +43,8 @@ pub struct Limits {
     pub loopback_exempt: bool,
     /// Within this time a request's headers must have come, from the moment the connection is free for one.
     pub header_time: Duration,
+    /// Longest head of a request, in bytes: 8 KiB at least.
+    pub header_bytes: usize,
     /// How long a write may stand still.
     pub write_grace: Duration,
 }
@@ -54,10 +57,14 @@ impl Default for Limits {
             sockets_per_neighbourhood: 1024,
             loopback_exempt: true,
             header_time: Duration::from_secs(15),
+            header_bytes: 64 << 10,
             write_grace: GRACE,
         }
     }
 }
+
+/// Less than this is not possible.
+const LEAST_HEADER_BYTES: usize = 8 << 10;
 
 /// What a server does with those who come, beside serving them.
 #[derive(Clone, Default)]
@@ -108,6 +115,7 @@ pub async fn serve(
         } else if let Some(place) = neighbourhoods.enter(address.ip()) {
             place
         } else {
+            tracing::debug!(from = %Masked(address.ip()), "its network has as many connections as it may");
             continue;
         };
         if let Err(error) = socket.set_nodelay(true) {
@@ -117,14 +125,16 @@ pub async fn serve(
         let (router, tls) = (router.clone(), door.tls.clone());
         let from = From { address, sockets: Arc::clone(&sockets), whereabouts: door.whereabouts.clone() };
         tokio::spawn(async move {
+            let masked = Masked(address.ip());
             let _held = (permit, place, counted);
             let socket = Patient::new(socket, limits.write_grace);
             match tls {
                 None => connection(socket, router, from, limits).await,
                 Some(tls) => match timeout(limits.header_time, tls.accept(socket)).await {
-                    Ok(Ok(socket)) => connection(socket, router, from, limits).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
-                    Err(_) => tracing::debug!("no TLS in time"),
+                    Ok(Ok(Some(socket))) => connection(socket, router, from, limits).await,
+                    Ok(Ok(None)) => tracing::debug!("an ACME server looked"),
+                    Ok(Err(error)) => tracing::debug!(%error, %masked, "no TLS"),
+                    Err(_) => tracing::debug!(%masked, "no TLS in time"),
                 },
             }
         });
@@ -148,6 +158,7 @@ pub async fn hold_place(mut request: Request<Body>, next: Next) -> Response<Body
             Err(contradiction) => return contradiction.into_response(),
         };
         let Some(place) = sockets.enter(locality.address) else {
+            tracing::debug!(from = %Masked(locality.address), "its network has as many WebSockets as it may");
             let text = "Too many connections come from your network.\n";
             return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
         };
@@ -170,7 +181,7 @@ async fn connection(
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
-        .max_buf_size(64 << 10)
+        .max_buf_size(limits.header_bytes.max(LEAST_HEADER_BYTES))
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades()
         .await;

@@ -6,15 +6,16 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 
-use crate::frame;
+use crate::{budget::Budget, frame};
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
     limit_bytes: usize,
+    budget: Arc<Budget>,
     queue: Mutex<Queue>,
 }
 
@@ -50,9 +51,15 @@ impl Queue {
     }
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.budget.remove(self.lock().bytes);
+    }
+}
+
 impl Outbox {
-    pub(crate) fn new(limit_bytes: usize) -> Self {
-        Self { limit_bytes, queue: Mutex::default() }
+    pub(crate) fn new(limit_bytes: usize, budget: Arc<Budget>) -> Self {
+        Self { limit_bytes, budget, queue: Mutex::default() }
     }
 
     /// Takes in a reply to the connection itself, whose task is at work and takes it out next.
@@ -62,7 +69,10 @@ impl Outbox {
             return;
         }
         queue.bytes += text.len();
-        if queue.bytes > self.limit_bytes {
+        self.budget.add(text.len());
+        // Where there is too little for all, who is slow gives way.
+        let limit_bytes = if self.budget.is_out() { self.limit_bytes / 8 } else { self.limit_bytes };
+        if queue.bytes > limit_bytes {
             queue.end = Some(End::Overflown);
             queue.texts = VecDeque::new();
         } else {
@@ -74,10 +84,12 @@ impl Outbox {
     pub(crate) fn push_foreign(&self, text: String) -> bool {
         let mut queue = self.lock();
         let bytes = queue.bytes + text.len();
-        if queue.end.is_some() || bytes > self.limit_bytes / 2 {
+        let has_room = bytes <= self.limit_bytes / 2 && (queue.bytes == 0 || !self.budget.is_out());
+        if queue.end.is_some() || !has_room {
             return false;
         }
         queue.bytes = bytes;
+        self.budget.add(text.len());
         queue.texts.push_back(text);
         if !queue.stuck {
             Self::wake(queue);
@@ -104,7 +116,9 @@ impl Outbox {
         out: &mut Vec<u8>,
     ) -> Poll<Result<usize, End>> {
         let mut queue = self.lock();
-        queue.bytes = queue.bytes.saturating_sub(written);
+        let written = written.min(queue.bytes);
+        queue.bytes -= written;
+        self.budget.remove(written);
         if let Some(end) = queue.end {
             return Poll::Ready(Err(end));
         }

@@ -101,6 +101,11 @@ impl Server {
             ConstGauge::new(self.0.connections.load(Ordering::Relaxed)),
         );
         registry.register("connections", "Open WebSockets", level(stats.connections));
+        registry.register(
+            "held_bytes",
+            "Bytes that wait, or have not come whole",
+            level(self.0.tracker.0.held()),
+        );
         registry.register("members", "Members of all swarms", level(stats.members));
         registry.register("swarms", "Swarms with members", level(stats.swarms));
         let draining = i64::from(self.0.tracker.is_draining());

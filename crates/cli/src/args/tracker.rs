@@ -27,6 +27,22 @@ pub struct Tracker {
     /// The key of the certificate, PEM.
     #[arg(long, value_name = "FILE", env = "BRAIDCAST_TLS_KEY")]
     pub tls_key: Option<PathBuf>,
+    /// Get the certificate from an ACME server such as Let's Encrypt, for this name; several may be given. The server looks at port 443 of the
+    /// name, which must lead here. By it you agree to the server's terms.
+    #[arg(long, value_name = "DOMAIN", env = "BRAIDCAST_ACME", value_delimiter = ',', conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub acme: Vec<String>,
+    /// Whom the ACME server writes to, as mailto:me@my.site; several may be given.
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_ACME_CONTACT", value_delimiter = ',')]
+    pub acme_contact: Vec<String>,
+    /// Folder for the account and the certificate [default: acme, in ./braidcast-data].
+    #[arg(long, value_name = "DIR", env = "BRAIDCAST_ACME_CACHE")]
+    pub acme_cache: Option<PathBuf>,
+    /// The ACME server's directory [default: Let's Encrypt's].
+    #[arg(long, value_name = "URL", env = "BRAIDCAST_ACME_DIRECTORY")]
+    pub acme_directory: Option<String>,
+    /// The authority by which a private ACME server itself is known, PEM [default: those of the system].
+    #[arg(long, value_name = "FILE", env = "BRAIDCAST_ACME_CA")]
+    pub acme_ca: Option<PathBuf>,
     /// Address under which it is reached, for what is printed (behind a proxy, for example).
     #[arg(long, value_name = "URL", env = "BRAIDCAST_PUBLIC_URL")]
     pub public_url: Option<String>,

@@ -48,6 +48,11 @@ impl Hub {
         true
     }
 
+    /// Bytes that all connections hold together.
+    pub(crate) fn held(&self) -> usize {
+        self.budget.held()
+    }
+
     /// Whether newcomers are sent away. Who is there stays.
     pub(crate) fn drain(&self, draining: bool) {
         self.draining.store(draining, Ordering::Relaxed);
