@@ -1,5 +1,6 @@
 //! Connections, the swarms they are in, and what each message does to them.
 
+mod allowance;
 mod overview;
 
 use std::{
@@ -133,25 +134,6 @@ impl Table {
         Verdict::Stay
     }
 
-    /// Takes one message's room of the sender's network, where that is limited.
-    fn has_network_room(&mut self, now: Duration, conn: ConnId) -> bool {
-        let Some(sender) = self.connections.get(&conn) else { return false };
-        let address = sender.from.address;
-        let is_exempt = sender.standing.site().is_some() || is_inside(address);
-        is_exempt || self.networks.take(now, address, &self.config)
-    }
-
-    /// Counts something else that a connection sent, such as a ping, against its allowance of messages.
-    pub fn charge(&mut self, now: Duration, conn: ConnId) -> Verdict {
-        let rate = self.config.messages;
-        let connection = self.connections.get_mut(&conn);
-        if connection.is_some_and(|connection| connection.messages.take(now, rate)) {
-            Verdict::Stay
-        } else {
-            Verdict::Close
-        }
-    }
-
     /// Removes the members that have been silent for too long and says how many. To be called a few times per
     /// interval.
     pub fn expire(&mut self, now: Duration) -> usize {
@@ -195,16 +177,6 @@ impl Table {
                 Err(Refusal::Taken)
             }
             None => Ok(false),
-        }
-    }
-
-    fn check_announce_rate(&mut self, now: Duration, conn: ConnId) -> Result<(), Refusal> {
-        let rate = self.config.announces;
-        let connection = self.connections.get_mut(&conn);
-        if connection.is_some_and(|connection| connection.announces.take(now, rate)) {
-            Ok(())
-        } else {
-            Err(Refusal::TooManyAnnounces { every: rate.every })
         }
     }
 

@@ -46,6 +46,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 pub use files::{RESERVED_FILES, raise_file_limit};
+/// Reads any bytes as a client's frames: an entry for fuzzers.
+pub use frame::fuzz as fuzz_frames;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 pub use masked::Masked;
