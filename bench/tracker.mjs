@@ -4,10 +4,10 @@
 import { idling } from "../e2e/lib/machine.mjs";
 import { options } from "../e2e/lib/options.mjs";
 import { Report } from "../e2e/lib/report.mjs";
-import { cost, crowd, flood, latency, memory, oneSwarm } from "../e2e/scenarios/tracker.mjs";
+import { attacks, cost, crowd, flood, latency, memory, oneSwarm } from "../e2e/scenarios/tracker.mjs";
 import { build } from "../e2e/tracker/servers.mjs";
 
-const CASES = { cost, "one-swarm": oneSwarm, latency, memory, crowd, flood };
+const CASES = { cost, "one-swarm": oneSwarm, latency, memory, crowd, flood, attacks };
 
 const how = options(
     "The tracker beside the field's: node bench/tracker.mjs [case]... [option value]...",
@@ -21,6 +21,10 @@ const how = options(
         rate: 500,
         hostile: 1000,
         floodRate: 50_000,
+        aloneSeconds: 30,
+        malformed: 1_000_000,
+        malformedRate: 10_000,
+        attackedMax: 2,
         aquaticMax: 0.333,
         flatMax: 1.15,
         p99Max: 1,

@@ -2,7 +2,7 @@
 # Installs what this machine lacks, and nothing it has. Run it as often as you like.
 #
 #   scripts/setup.sh demo    what `make demo` needs: ffmpeg, Chromium, a way to build WebAssembly, npm packages
-#   scripts/setup.sh test    that, and what `make test` needs besides: mpv, xmllint, coturn, nats-server, iproute2, Python's
+#   scripts/setup.sh test    that, and what `make test` needs besides: mpv, xmllint, coturn, nats-server, pebble, iproute2, Python's
 #                            cryptography, the test packages
 #
 # Rust (1.95 or newer) and Node (18 or newer, with npm) must be there. Debian and Ubuntu packages are installed with apt, as
@@ -35,6 +35,7 @@ if [ "$what" = test ]; then
     want xmllint libxml2-utils
     want turnserver coturn
     want nats-server nats-server
+    want pebble pebble
     want ip iproute2
     # The one in the path may be another than the system's; any that has the package will do.
     for python in python3 /usr/bin/python3 none; do

@@ -68,6 +68,39 @@ export async function flood(report, how) {
     await standing(report, "flood", how, attacks);
 }
 
+/**
+ * Clients alone, then the same clients while others do all that is known against WebSockets and HTTP, until a million malformed messages
+ * have come: how much slower the clients are, and what the server keeps of it.
+ */
+export async function attacks(report, how) {
+    const server = await start(LIMITED);
+    try {
+        const clients = { connections: 1000, rate: how.rate, "warm-up": 2 };
+        const alone = await load(server, { ...clients, seconds: how.aloneSeconds });
+        const seconds = Math.ceil(how.malformed / how.malformedRate);
+        const hostile = [
+            load(server, { attack: "junk", connections: 200, rate: how.malformedRate, seconds: seconds + 5 }),
+            load(server, { attack: "slow", connections: how.hostile, seconds: seconds + 5 }),
+        ];
+        const attacked = await load(server, { ...clients, seconds });
+        const attackers = await Promise.all(hostile);
+        const after = await load(server, { ...clients, seconds: how.aloneSeconds });
+        const p99 = (run) => median(run.samples.map((sample) => sample.relay_us.p99)) / 1000;
+        const mib = (run) => run.server.rss_kib.after / 1024;
+        report.figure("malformed messages", attackers[0].messages, { min: how.malformed, digits: 0 });
+        report.figure("relay of an offer, p99, alone", p99(alone), { unit: "ms" });
+        report.figure("relay of an offer, p99, under attack", p99(attacked), { unit: "ms" });
+        report.figure("p99 under attack beside alone", p99(attacked) / p99(alone), { max: how.attackedMax });
+        report.figure("memory before", mib(alone), { unit: "MiB", digits: 1 });
+        report.figure("memory after", mib(after), { unit: "MiB", digits: 1 });
+        report.figure("memory after beside before", mib(after) / mib(alone), { max: how.growthMax });
+        for (const [title, run] of Object.entries({ alone, "under attack": attacked, after })) nothingLost(report, title, [run]);
+        for (const [at, title] of ["malformed", "slow"].entries()) report.rows(title, ends(attackers[at]));
+    } finally {
+        await server.stop();
+    }
+}
+
 async function standing(report, title, how, attacks) {
     const server = await start(LIMITED);
     try {

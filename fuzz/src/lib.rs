@@ -43,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     ("swarm_operations", swarm_operations),
     ("swarm_trace", swarm_trace),
     ("session_calls", session_calls),
+    ("tracker_frames", tracker_frames),
     ("wire_frames", wire_frames),
 ];
 
@@ -84,6 +85,11 @@ pub fn wire_frames(bytes: &[u8]) {
     let again: Vec<_> =
         wire::Frames::new(&written).collect::<Result<_, _>>().expect("what was written can be read");
     assert_eq!(again, frames);
+}
+
+/// What a client sends over its WebSocket says the same however it is cut, and little of it is held.
+pub fn tracker_frames(bytes: &[u8]) {
+    tracker::fuzz_frames(bytes);
 }
 
 /// A film of any bytes is demuxed or refused.

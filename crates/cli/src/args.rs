@@ -4,12 +4,14 @@
 mod admission;
 mod edge;
 mod live;
+mod meeting;
 mod secret;
 mod tracker;
 
 pub use admission::{Admission, Mode, Pass, Revoke, Token, Why};
 pub use edge::Edge;
 pub use live::Live;
+pub use meeting::Meeting;
 pub use secret::Secret;
 pub use tracker::Tracker;
 
@@ -122,10 +124,8 @@ pub struct Serving {
     /// Most HTTP connections at a time from one IPv4 /24 or IPv6 /48 [default: 256]; the tracker takes four times as many. Raise it behind a CDN.
     #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
     pub connections_per_net: Option<usize>,
-    /// A TURN server through which viewers may be reached, by the address from which it relays, or a network of them
-    /// (203.0.113.0/28); several may be given [default: none: the tracker passes on no relay's address].
-    #[arg(long, value_name = "ADDRESS", env = "BRAIDCAST_RELAY", value_delimiter = ',')]
-    pub relay: Vec<String>,
+    #[command(flatten)]
+    pub meeting: Meeting,
     #[command(flatten)]
     pub admission: Admission,
 }

@@ -8,6 +8,7 @@ use self::doors::{Doors, WHIP_PORT};
 use crate::args::{Live as Args, Making, Secret};
 use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
+use crate::reload::Files;
 use crate::{Wrong, links, say, serve, stop};
 use anyhow::{Context, Result, bail};
 use jiff::SignedDuration;
@@ -111,8 +112,10 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
             }
         }
     };
+    let files = Files::of(origin.tracker(), None);
     let code = tokio::select! {
         code = stop => code,
+        () = files.follow() => ExitCode::SUCCESS,
         () = screen.follow(async || line(&origin)) => ExitCode::SUCCESS,
         () = work => ExitCode::SUCCESS,
     };

@@ -1,14 +1,19 @@
-//! Who meets whom at a tracker, by the config file: sites, VPNs, relays.
+//! Who meets whom at a tracker, by flags and config file: sites, VPNs, relays, proxies, autonomous systems.
 
+use crate::args::Meeting;
 use crate::config::{File, OneOrMany, SiteMode};
 use anyhow::{Context, Result};
 use ipnet::IpNet;
 use std::net::IpAddr;
-use tracker::{Config, Site};
+use tracker::{Asns, Config, Site, Whereabouts};
 
-/// Sets what `file` and the relays that were `given` say.
-pub fn set(config: &mut Config, given: Vec<String>, file: &File) -> Result<()> {
-    let relays = OneOrMany::under(given, file.relay.as_ref());
+/// Sets what the flags that were `given`, or else `file`, say.
+pub fn set(config: &mut Config, given: &Meeting, file: &File) -> Result<()> {
+    let proxies = OneOrMany::under(given.trusted_proxy.clone(), file.trusted_proxy.as_ref());
+    let asns =
+        given.asn.as_ref().or(file.asn.as_ref()).map(|file| Asns::open(file)).transpose().context("--asn")?;
+    config.whereabouts = Whereabouts::behind(networks(&proxies).context("--trusted-proxy")?).with_asns(asns);
+    let relays = OneOrMany::under(given.relay.clone(), file.relay.as_ref());
     config.table.relays = networks(&relays).context("--relay")?;
     config.table.vpn = networks(&OneOrMany::under(Vec::new(), file.vpn.as_ref())).context("vpn")?;
     let sites = file.sites.iter().map(|site| {

@@ -4,6 +4,7 @@ use crate::args::{Serve, Serving};
 use crate::config::File;
 use crate::films::{self, Film};
 use crate::progress::Screen;
+use crate::reload::Files;
 use crate::say;
 use crate::{Wrong, admission, links, meeting, stop};
 use anyhow::{Context, Result, anyhow};
@@ -59,8 +60,10 @@ pub async fn run(args: Serve, file: &File, screen: &Screen) -> Result<ExitCode> 
         }
         std::future::pending().await
     };
+    let files = Files::of(origin.tracker(), None);
     let code = tokio::select! {
         code = stop => Ok(code),
+        () = files.follow() => Ok(ExitCode::SUCCESS),
         inputs_at_fault = work => {
             let error = anyhow!("no film could be packaged, so there is nothing to serve");
             Err(if inputs_at_fault { Wrong::wrap(error) } else { error })
@@ -88,7 +91,7 @@ pub async fn origin(
     screen: &Screen,
 ) -> Result<(Origin, Limits)> {
     let (mut limits, mut tracker) = (Limits::default(), TrackerConfig::default());
-    meeting::set(&mut tracker, serving.relay.clone(), file).map_err(Wrong::wrap)?;
+    meeting::set(&mut tracker, &serving.meeting, file).map_err(Wrong::wrap)?;
     let sources = admission::set(&mut tracker, &serving.admission, file).await.map_err(Wrong::wrap)?;
     limits.connections =
         serving.connections.or(file.connections).unwrap_or(limits.connections).clamp(1, 1 << 20);

@@ -1,15 +1,19 @@
 //! `braidcast tracker`: where viewers meet, as a server of its own.
 
 use crate::args::Tracker as Args;
-use crate::config::{File, OneOrMany};
+use crate::config::{DEFAULT_DATA, File, OneOrMany};
 use crate::progress::Screen;
-use crate::{Wrong, admission, links, meeting, say, stop};
+use crate::reload::Files;
+use crate::{Wrong, admission, links, meeting, operator, say, stop};
 use anyhow::{Context, Result, bail};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tracker::acme::{self, Acme};
+use tracker::admin::Admin;
 use tracker::listener::{self, Door, Limits};
 use tracker::server::Server;
 use tracker::tls::Tls;
@@ -17,17 +21,20 @@ use tracker::{Config, RESERVED_FILES, Tracker, bus, cluster, node_id, raise_file
 
 /// Where it listens until something else is said.
 const LISTEN: &str = ":7070";
+/// A client has so long for TLS, and so long again for its request.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
+/// Longest request.
+const HANDSHAKE_BYTES: usize = 8 << 10;
 /// HTTP requests that may be answered beside the WebSockets.
 const ASKING: usize = 512;
-/// How often certificates are looked at.
-const CERTIFICATES: Duration = Duration::from_secs(3600);
 /// Members say goodbye within so long.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
-    let tls = tls(&args, file).map_err(Wrong::wrap)?;
+    let (tls, acme) = tls(&args, file).map_err(Wrong::wrap)?;
+    let key = operator::key(&args, file).map_err(Wrong::wrap)?;
     let (limits, mut config) = limits(&args, file, screen);
-    meeting::set(&mut config, args.relay.clone(), file).map_err(Wrong::wrap)?;
+    meeting::set(&mut config, &args.meeting, file).map_err(Wrong::wrap)?;
     let sources = admission::set(&mut config, &args.admission, file).await.map_err(Wrong::wrap)?;
     let address = args.listen.as_ref().or(file.listen.as_ref()).map_or(LISTEN, String::as_str);
     let listener = bind(address)
@@ -50,10 +57,16 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         say!("cluster    over {others} NATS server{}", if others == 1 { "" } else { "s" });
     }
 
+    let files = Files::of(&tracker, tls.clone());
+    let read_again = files.clone();
+    let reload = Arc::new(move || read_again.reload());
+    operator::open(Admin::new(server.clone(), limits, key, reload), &args, file)
+        .await
+        .map_err(Wrong::wrap)?;
     let counting = server.clone();
     let counted: Arc<dyn Fn() -> Box<dyn std::any::Any + Send> + Send + Sync> =
         Arc::new(move || Box::new(counting.connected()));
-    let door = Door { tls: tls.clone(), counted: Some(counted) };
+    let door = Door { tls, counted: Some(counted), whereabouts: tracker.whereabouts().clone() };
     let (stop_serving, stopped) = oneshot::channel::<()>();
     let router = server.router();
     let serving = tokio::spawn(async move {
@@ -64,7 +77,8 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     });
     let mut code = tokio::select! {
         code = stop => code,
-        () = renew(tls.as_ref()) => ExitCode::SUCCESS,
+        () = keep(acme) => ExitCode::SUCCESS,
+        () = files.follow() => ExitCode::SUCCESS,
         () = screen.follow(async || line(&tracker)) => ExitCode::SUCCESS,
     };
     // Whoever asks twice does not wait for the clients to be let go one after another.
@@ -93,7 +107,9 @@ async fn tracker(
         return Ok((Tracker::new(config), 0));
     }
     if config.admission.is_some() {
-        bail!("trackers of a cluster let everybody in as yet: leave out --cluster, or what says who may join and what is taken down");
+        bail!(
+            "trackers of a cluster let everybody in as yet: leave out --cluster, or what says who may join and what is taken down"
+        );
     }
     let servers: Vec<String> = servers.into_iter().map(|server| server.0).collect();
     let url = public_url.map(|url| url.replacen("http", "ws", 1));
@@ -112,38 +128,49 @@ async fn bind(address: &str) -> std::io::Result<TcpListener> {
     }
 }
 
-fn tls(args: &Args, file: &File) -> Result<Option<Tls>> {
+/// TLS as the settings say: by files, by an ACME server, or none.
+fn tls(args: &Args, file: &File) -> Result<(Option<Tls>, Option<Acme>)> {
     let certificate = args.tls_cert.as_ref().or(file.tls_cert.as_ref());
     let key = args.tls_key.as_ref().or(file.tls_key.as_ref());
+    let domains = OneOrMany::under(args.acme.clone(), file.acme.as_ref());
     match (certificate, key) {
-        (None, None) => Ok(None),
-        (Some(certificate), Some(key)) => Ok(Some(Tls::open(certificate, key)?)),
+        (None, None) if domains.is_empty() => Ok((None, None)),
+        (None, None) => {
+            let config = acme::Config {
+                domains,
+                contact: OneOrMany::under(args.acme_contact.clone(), file.acme_contact.as_ref()),
+                cache: args
+                    .acme_cache
+                    .as_ref()
+                    .or(file.acme_cache.as_ref())
+                    .cloned()
+                    .unwrap_or_else(|| Path::new(DEFAULT_DATA).join("acme")),
+                directory: args
+                    .acme_directory
+                    .as_ref()
+                    .or(file.acme_directory.as_ref())
+                    .map_or(acme::LETS_ENCRYPT, String::as_str)
+                    .to_owned(),
+                ca: args.acme_ca.as_ref().or(file.acme_ca.as_ref()).cloned(),
+            };
+            let (tls, acme) = Acme::open(config)?;
+            Ok((Some(tls), Some(acme)))
+        }
+        (Some(_), Some(_)) if !domains.is_empty() => {
+            bail!(
+                "a certificate comes from files (--tls-cert) or from an ACME server (--acme), not from both"
+            )
+        }
+        (Some(certificate), Some(key)) => Ok((Some(Tls::open(certificate, key)?), None)),
         _ => bail!("--tls-cert and --tls-key belong together: a certificate, and the key that is its own"),
     }
 }
 
-/// Reads the certificate again when it may have been renewed.
-async fn renew(tls: Option<&Tls>) {
-    let Some(tls) = tls else { return std::future::pending().await };
-    #[cfg(unix)]
-    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
-    loop {
-        #[cfg(unix)]
-        let told = async {
-            match &mut hangup {
-                Some(hangup) => drop(hangup.recv().await),
-                None => std::future::pending().await,
-            }
-        };
-        #[cfg(not(unix))]
-        let told = std::future::pending();
-        tokio::select! {
-            () = told => {}
-            () = tokio::time::sleep(CERTIFICATES) => {}
-        }
-        if let Err(why) = tls.reload() {
-            tracing::error!(%why, "the certificate is not read again; the old one stays");
-        }
+/// Keeps the certificate of an ACME server young, if there is one.
+async fn keep(acme: Option<Acme>) {
+    match acme {
+        Some(acme) => acme.keep().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -171,6 +198,8 @@ fn limits(args: &Args, file: &File, screen: &Screen) -> (Limits, Config) {
         connections: config.table.connections.saturating_add(ASKING),
         per_neighbourhood: per_net,
         sockets_per_neighbourhood: per_net,
+        header_time: HANDSHAKE_TIME,
+        header_bytes: HANDSHAKE_BYTES,
         ..Limits::default()
     };
     (limits, config)

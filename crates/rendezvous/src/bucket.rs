@@ -26,6 +26,11 @@ impl Bucket {
         }
         ok
     }
+
+    /// Whether it is as if nothing had ever been taken.
+    pub(crate) fn is_full(&self, now: Duration) -> bool {
+        self.full_at <= now
+    }
 }
 
 #[cfg(test)]

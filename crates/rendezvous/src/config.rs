@@ -42,6 +42,11 @@ pub struct Config {
     pub scrape_all: Option<usize>,
     /// Messages of any kind from one connection. A connection beyond it is to be closed.
     pub messages: Rate,
+    /// Messages of any kind from all connections of one network (IPv4 /24, IPv6 /48) together. Beyond it they are refused with an error, and
+    /// the connections stay. Sites, loopback and private addresses are exempt, as with [`Config::members_per_address`].
+    pub network_messages: Rate,
+    /// Most networks of which it is known what they sent; those beyond share one allowance.
+    pub networks: usize,
     /// Announces and scrapes from one connection. Beyond it they are refused with an error.
     pub announces: Rate,
     /// Directed offers from one connection. Beyond it they are refused with an error.
@@ -98,6 +103,8 @@ impl Default for Config {
             hashes_per_scrape: 64,
             scrape_all: None,
             messages: Rate { burst: 200, every: Duration::from_millis(50) },
+            network_messages: Rate { burst: 20_000, every: Duration::from_millis(2) },
+            networks: 65_536,
             announces: Rate { burst: 40, every: Duration::from_secs(2) },
             directed: Rate { burst: 20, every: Duration::from_millis(500) },
             asks: false,

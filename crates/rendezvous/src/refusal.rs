@@ -28,6 +28,8 @@ pub(crate) enum Refusal {
     Event,
     #[error("too many messages")]
     TooManyMessages,
+    #[error("too many messages from your network: try again in {} s", .retry.as_secs())]
+    BusyNetwork { retry: Duration },
     #[error("too many announces: on average one every {} s is taken", .every.as_secs_f64())]
     TooManyAnnounces { every: Duration },
     #[error("too many directed offers: on average one every {} s is taken", .every.as_secs_f64())]
@@ -44,6 +46,8 @@ pub(crate) enum Refusal {
     SwarmFull { retry: Duration },
     #[error("{limit} members of the swarm come from this address already: try again in {} s", .retry.as_secs())]
     AddressFull { limit: usize, retry: Duration },
+    #[error("the swarm was closed: try again in {} s", .retry.as_secs())]
+    Closed { retry: Duration },
     #[error("peer_id belongs to another connection")]
     Taken,
     #[error("this connection is in the swarm under another peer_id")]
@@ -66,7 +70,10 @@ impl Refusal {
     /// When there may be room, if what is refused is for want of room.
     pub(crate) fn retry_in(&self) -> Option<Duration> {
         match self {
-            Self::SwarmFull { retry } | Self::AddressFull { retry, .. } => Some(*retry),
+            Self::BusyNetwork { retry }
+            | Self::SwarmFull { retry }
+            | Self::Closed { retry }
+            | Self::AddressFull { retry, .. } => Some(*retry),
             Self::Denied(why) => why.retry,
             _ => None,
         }

@@ -37,8 +37,8 @@ pub enum SiteMode {
 pub(crate) struct SiteId(usize);
 
 impl SiteId {
-    pub(crate) fn number(self) -> u64 {
-        self.0 as u64
+    pub(crate) fn place(self) -> usize {
+        self.0
     }
 }
 

@@ -2,7 +2,11 @@
 //!
 //! The invariant: `place` maps every member's id to its position in `members`, and nothing else.
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::{Add, Bound, Range},
+    time::Duration,
+};
 
 use crate::{
     ConnId, Locality, PeerId,
@@ -22,6 +26,18 @@ pub struct Counts {
     pub incomplete: usize,
     /// Members that told of having become complete, since somebody was first here without a break.
     pub downloaded: u64,
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            complete: self.complete + other.complete,
+            incomplete: self.incomplete + other.incomplete,
+            downloaded: self.downloaded + other.downloaded,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +80,12 @@ impl Swarm {
 
     pub(crate) fn get_mut(&mut self, peer: PeerId) -> Option<&mut Member> {
         self.place(peer).map(|place| &mut self.members[place])
+    }
+
+    /// The members in the order of their names, those behind `after`.
+    pub(crate) fn after(&self, after: Option<PeerId>) -> impl Iterator<Item = &Member> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.place.range((from, Bound::Unbounded)).map(|(_, &place)| &self.members[place])
     }
 
     /// Adds a member that is not there yet.

@@ -1,7 +1,9 @@
 //! Connections, the swarms they are in, and what each message does to them.
 
+mod allowance;
 mod joining;
 mod looks;
+mod overview;
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -15,6 +17,7 @@ use crate::{
     connection::Connection,
     member::Member,
     message::{self, About, Announce, Event, Request, Signal},
+    networks::Networks,
     outgoing::{Cause, ConnId, Outgoing, Verdict},
     refusal::Refusal,
     reply,
@@ -22,6 +25,8 @@ use crate::{
     sdp::Relation,
     swarm::Swarm,
 };
+
+pub use overview::{Overview, Seen, SiteCount};
 
 /// The server has as many connections as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +67,7 @@ pub struct Table {
     swarms: BTreeMap<InfoHash, Swarm>,
     leases: Leases,
     questions: Questions,
+    networks: Networks,
     members: usize,
     stats: Stats,
 }
@@ -76,6 +82,7 @@ impl Table {
             swarms: BTreeMap::new(),
             leases: Leases::default(),
             questions: Questions::default(),
+            networks: Networks::default(),
             members: 0,
             stats: Stats::default(),
         }
@@ -115,6 +122,11 @@ impl Table {
             }
             return Verdict::Close;
         }
+        if !self.has_network_room(now, conn) {
+            let refusal = Refusal::BusyNetwork { retry: self.config.interval / 4 };
+            self.refuse(conn, About::default(), &refusal, out);
+            return Verdict::Stay;
+        }
         let (about, request) = message::parse(text, &self.config);
         let done = match request {
             Ok(Request::Announce(announce)) => self.announce(now, conn, announce, out),
@@ -130,17 +142,6 @@ impl Table {
             self.refuse(conn, about, &refusal, out);
             Verdict::Stay
         })
-    }
-
-    /// Counts something else that a connection sent, such as a ping, against its allowance of messages.
-    pub fn charge(&mut self, now: Duration, conn: ConnId) -> Verdict {
-        let rate = self.config.messages;
-        let connection = self.connections.get_mut(&conn);
-        if connection.is_some_and(|connection| connection.messages.take(now, rate)) {
-            Verdict::Stay
-        } else {
-            Verdict::Close
-        }
     }
 
     /// Removes the members that have been silent for too long and says how many. To be called a few times per
@@ -186,16 +187,6 @@ impl Table {
                 Err(Refusal::Taken)
             }
             None => Ok(false),
-        }
-    }
-
-    fn check_announce_rate(&mut self, now: Duration, conn: ConnId) -> Result<(), Refusal> {
-        let rate = self.config.announces;
-        let connection = self.connections.get_mut(&conn);
-        if connection.is_some_and(|connection| connection.announces.take(now, rate)) {
-            Ok(())
-        } else {
-            Err(Refusal::TooManyAnnounces { every: rate.every })
         }
     }
 

@@ -7,12 +7,15 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::serve::ListenerExt;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tracker::{Config, Rate, Tracker};
+use tracker::{
+    Config, Rate, Tracker,
+    listener::{self, Door, Limits},
+    server::Server,
+};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -25,21 +28,26 @@ async fn main() -> anyhow::Result<()> {
         let all = Rate { burst: u32::MAX, every: Duration::from_nanos(1) };
         (config.table.messages, config.table.announces, config.table.directed) = (all, all, all);
     }
+    // As `braidcast tracker` has them.
+    let limits = Limits {
+        connections: config.table.connections + 512,
+        header_time: Duration::from_secs(5),
+        header_bytes: 8 << 10,
+        ..Limits::default()
+    };
     let tracker = Tracker::new(config);
-    let app = axum::Router::new().nest_service("/tracker", tracker.router());
+    let router = Server::new(tracker.clone()).router();
     let listener =
         TcpListener::bind(&address).await.with_context(|| format!("cannot listen on {address}"))?;
     println!("ws://{}/tracker", listener.local_addr()?);
-    let listener = listener.tap_io(|socket| {
-        // Without it an offer may wait for 40 ms behind the one before.
-        let _ = socket.set_nodelay(true);
-    });
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        served = async { axum::serve(listener, app).await } => served?,
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
+    let stop = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    listener::serve(listener, router, limits, Door::default(), stop).await;
     tracker.shutdown().await;
     Ok(())
 }

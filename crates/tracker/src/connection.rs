@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     Hold,
+    budget::Holding,
     frame::{self, Broken, Event, Reader},
     hub::{Guest, Membership},
     outbox,
@@ -47,7 +48,12 @@ enum End {
     Left,
     GoingAway,
     Restarts(Duration),
+    /// By the operator.
+    Closed,
     TooBig,
+    Fragments,
+    /// It holds more than its share of too little.
+    Overload,
     Broken,
     Flood,
     Slow,
@@ -60,6 +66,7 @@ impl From<Broken> for End {
         match broken {
             Broken::Frame => Self::Broken,
             Broken::TooBig => Self::TooBig,
+            Broken::Fragments => Self::Fragments,
         }
     }
 }
@@ -70,6 +77,7 @@ impl From<outbox::End> for End {
             outbox::End::Overflown => Self::Slow,
             outbox::End::GoingAway => Self::GoingAway,
             outbox::End::Restarts(retry) => Self::Restarts(retry),
+            outbox::End::Closed => Self::Closed,
         }
     }
 }
@@ -85,7 +93,8 @@ where
     let config = membership.config();
     let mut connection = Connection {
         socket,
-        reader: Reader::new(config.table.message_bytes),
+        reader: Reader::new(config.table.message_bytes, config.fragments),
+        holding: membership.holding(),
         unsent: Unsent::default(),
         control: Vec::new(),
         heard: now,
@@ -106,6 +115,8 @@ where
 struct Connection<S> {
     socket: S,
     reader: Reader,
+    /// What the reader holds, as it is counted.
+    holding: Holding,
     unsent: Unsent,
     /// Of pings and pongs the frames that go out before the next texts.
     control: Vec<u8>,
@@ -185,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, membership: &Membership) -> Result<Poll<()>, End> {
         READ.with_borrow_mut(|buffer| {
             let Poll::Ready(read) = poll_read(&mut self.socket, cx, buffer) else { return Ok(Poll::Pending) };
-            let Self { reader, control, heard, spoken, .. } = self;
+            let Self { reader, holding, control, heard, spoken, .. } = self;
             *heard = Instant::now();
             reader.take(read.map_err(|_| End::Gone)?, |event| {
                 let verdict = match event {
@@ -204,6 +215,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 };
                 if verdict == Verdict::Close { Err(End::Flood) } else { Ok(()) }
             })?;
+            holding.set(reader.held());
+            if holding.is_too_much(READ_BYTES) {
+                return Err(End::Overload);
+            }
             Ok(Poll::Ready(()))
         })
     }
@@ -262,7 +277,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if push_end(&mut last, end, &farewell) {
             let _ = timeout(close_within, self.close(&last, end)).await;
         }
-        if matches!(end, End::TooBig | End::Broken) {
+        if matches!(end, End::TooBig | End::Fragments | End::Broken | End::Overload) {
             // What was not read makes the system reset the connection, and the reset can overtake the reason.
             sleep(close_within).await;
         }
@@ -270,7 +285,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Says the last, then waits for the other side to close as well.
     async fn close(&mut self, last: &[u8], end: End) {
-        if self.socket.write_all(last).await.is_err() || matches!(end, End::Left | End::TooBig | End::Broken)
+        if self.socket.write_all(last).await.is_err()
+            || matches!(end, End::Left | End::TooBig | End::Fragments | End::Broken | End::Overload)
         {
             return;
         }
@@ -325,7 +341,10 @@ fn push_end(last: &mut Vec<u8>, end: End, farewell: &str) -> bool {
         End::GoingAway => (1001, "the tracker is going away"),
         // "Service restart", in IANA's registry.
         End::Restarts(_) => (1012, farewell),
+        End::Closed => (1008, "closed by the tracker's operator"),
         End::TooBig => (1009, "message too long"),
+        End::Fragments => (1008, "message in too many frames"),
+        End::Overload => (1013, "too much to do: try again later"),
         End::Broken => (1002, "not a WebSocket frame"),
         End::Flood => (1008, "too many messages"),
         End::Slow => (1008, "reads too slowly"),

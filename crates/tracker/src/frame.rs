@@ -4,8 +4,15 @@
 //! The invariant: nothing is held but the beginning of one frame and of one message, and of these never more than the
 //! longest message and the head of a frame. Between messages nothing is held at all.
 
+mod fuzz;
+
+pub use fuzz::fuzz;
+
 /// Longest payload of a ping, a pong or a close (5.5).
 const CONTROL: usize = 125;
+
+/// Longest head of a frame, with its mask.
+const HEAD: usize = 14;
 
 /// Length of the mask.
 const MASK: usize = 4;
@@ -27,12 +34,16 @@ pub(crate) enum Broken {
     Frame,
     /// A message longer than may be, told as soon as it says so.
     TooBig,
+    /// A message in more frames than may be.
+    Fragments,
 }
 
 /// Finds the frames in what a client sends.
 #[derive(Debug)]
 pub(crate) struct Reader {
     message_bytes: usize,
+    /// Most frames of a message.
+    fragments: usize,
     /// A frame that is not whole, as it came.
     frame: Vec<u8>,
     /// The frames of a message that is not whole, with their masks taken off.
@@ -43,6 +54,8 @@ pub(crate) struct Reader {
 struct Message {
     text: bool,
     bytes: Vec<u8>,
+    /// In so many it came until now.
+    fragments: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,9 +76,14 @@ struct Head {
 }
 
 impl Reader {
-    /// Takes messages of up to so many bytes.
-    pub(crate) fn new(message_bytes: usize) -> Self {
-        Self { message_bytes, frame: Vec::new(), message: None }
+    /// Takes messages of up to so many bytes, in up to so many frames.
+    pub(crate) fn new(message_bytes: usize, fragments: usize) -> Self {
+        Self { message_bytes, fragments, frame: Vec::new(), message: None }
+    }
+
+    /// How many bytes it holds.
+    pub(crate) fn held(&self) -> usize {
+        self.frame.capacity() + self.message.as_ref().map_or(0, |message| message.bytes.capacity())
     }
 
     /// Takes in what came and tells what it was, in order, for as long as `event` wants to go on. What it does with the
@@ -112,12 +130,13 @@ impl Reader {
                     event(whole(head.opcode == Opcode::Text, payload)?)?;
                 }
                 Opcode::Text | Opcode::Binary => {
-                    self.message =
-                        Some(Message { text: head.opcode == Opcode::Text, bytes: payload.to_vec() });
+                    let text = head.opcode == Opcode::Text;
+                    self.message = Some(Message { text, bytes: payload.to_vec(), fragments: 1 });
                 }
                 Opcode::Continuation => {
                     let mut message = self.message.take().ok_or(Broken::Frame)?;
                     message.bytes.extend_from_slice(payload);
+                    message.fragments += 1;
                     if head.last {
                         event(whole(message.text, &message.bytes)?)?;
                     } else {
@@ -162,6 +181,9 @@ impl Reader {
             }
             (Opcode::Continuation, None) | (Opcode::Text | Opcode::Binary, Some(_)) => {
                 return Err(Broken::Frame);
+            }
+            (Opcode::Continuation, Some(message)) if message.fragments >= self.fragments => {
+                return Err(Broken::Fragments);
             }
             (Opcode::Continuation, Some(message)) => self.message_bytes - message.bytes.len(),
             _ => self.message_bytes.max(CONTROL),
@@ -231,138 +253,4 @@ pub(crate) fn push_close(out: &mut Vec<u8>, code: Option<(u16, &str)>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use tokio_tungstenite::tungstenite::protocol::frame::{
-        Frame,
-        coding::{Data, OpCode},
-    };
-
-    use super::*;
-
-    const LIMIT: usize = 70_000;
-
-    /// What a client of the field's library sends.
-    fn frame(opcode: Data, last: bool, payload: &[u8]) -> Vec<u8> {
-        masked(Frame::message(payload.to_vec(), OpCode::Data(opcode), last))
-    }
-
-    fn masked(mut frame: Frame) -> Vec<u8> {
-        frame.header_mut().mask = Some([1, 2, 3, 250]);
-        let mut bytes = Vec::new();
-        frame.format(&mut bytes).unwrap();
-        bytes
-    }
-
-    /// What is told when these bytes come in pieces of so many.
-    fn told(bytes: &[u8], piece: usize) -> (Vec<String>, Result<(), Broken>, Reader) {
-        let (mut reader, mut all) = (Reader::new(LIMIT), Vec::new());
-        let mut bytes = bytes.to_vec();
-        let result = bytes.chunks_mut(piece).try_for_each(|piece| {
-            reader.take(piece, |event| {
-                all.push(match event {
-                    Event::Message(bytes) => format!("message {}", bytes.escape_ascii()),
-                    Event::Ping(bytes) => format!("ping {}", bytes.escape_ascii()),
-                    other => format!("{other:?}"),
-                });
-                Ok::<_, Broken>(())
-            })
-        });
-        (all, result, reader)
-    }
-
-    proptest! {
-        #[test]
-        fn messages_come_out_as_they_went_in_however_they_are_cut(
-            messages in proptest::collection::vec((".{0,300}", 0..4usize, any::<bool>()), 1..6),
-            piece in 1..2000usize,
-        ) {
-            let (mut bytes, mut sent) = (Vec::new(), Vec::new());
-            for (text, cuts, ping) in &messages {
-                let pieces: Vec<&[u8]> = text.as_bytes().chunks((text.len() / (cuts + 1)).max(1)).collect();
-                let pieces = if pieces.is_empty() { vec![&[][..]] } else { pieces };
-                for (index, part) in pieces.iter().enumerate() {
-                    let opcode = if index == 0 { Data::Text } else { Data::Continue };
-                    bytes.extend(frame(opcode, index + 1 == pieces.len(), part));
-                    if *ping && index == 0 {
-                        bytes.extend(masked(Frame::ping(&b"here?"[..])));
-                        sent.push("ping here?".to_owned());
-                    }
-                }
-                sent.push(format!("message {}", text.as_bytes().escape_ascii()));
-                if *ping && pieces.len() == 1 {
-                    // It went out after the message.
-                    let last = sent.len() - 1;
-                    sent.swap(last, last - 1);
-                }
-            }
-            let (all, result, reader) = told(&bytes, piece);
-            prop_assert_eq!(result, Ok(()));
-            prop_assert_eq!(all, sent);
-            prop_assert!(reader.frame.capacity() == 0 && reader.message.is_none());
-        }
-
-        #[test]
-        fn any_bytes_are_taken_without_a_panic_and_never_more_is_held_than_a_message(
-            bytes in proptest::collection::vec(any::<u8>(), 0..4000),
-            piece in 1..500usize,
-        ) {
-            let (_, _, reader) = told(&bytes, piece);
-            prop_assert!(reader.frame.len() <= LIMIT + 14);
-            prop_assert!(reader.message.is_none_or(|message| message.bytes.len() <= LIMIT));
-        }
-    }
-
-    #[test]
-    fn what_no_client_sends_is_told_at_its_head() {
-        let broken: [&[u8]; 7] = [
-            b"\x81\x01",                 // not masked
-            b"\xc1\x80",                 // compressed
-            b"\x83\x80",                 // an opcode nobody knows
-            b"\x80\x80",                 // goes on with nothing
-            b"\x09\x80",                 // a ping in pieces
-            b"\x89\xfe\x00\x7e",         // a long ping
-            b"\x01\x80\0\0\0\0\x81\x80", // a message within another
-        ];
-        for bytes in broken {
-            assert_eq!(told(bytes, 1).1, Err(Broken::Frame), "{}", bytes.escape_ascii());
-        }
-        let text = frame(Data::Text, true, b"\xff");
-        assert_eq!(told(&text, 100).1, Err(Broken::Frame));
-        let bytes = frame(Data::Binary, true, b"\xff");
-        assert_eq!(told(&bytes, 100).0, ["message \\xff"]);
-    }
-
-    #[test]
-    fn a_message_beyond_the_limit_is_told_before_it_comes() {
-        let mut head = vec![0x81, 0xff];
-        head.extend((LIMIT as u64 + 1).to_be_bytes());
-        assert_eq!(told(&head, 100).1, Err(Broken::TooBig));
-        head.splice(2.., u64::MAX.to_be_bytes());
-        assert_eq!(told(&head, 100).1, Err(Broken::TooBig));
-        let mut pieces = frame(Data::Text, false, &[b'x'; LIMIT]);
-        assert_eq!(told(&pieces, 100).1, Ok(()));
-        pieces.extend(&frame(Data::Continue, false, b"y")[..2]);
-        assert_eq!(told(&pieces, 100).1, Err(Broken::TooBig));
-    }
-
-    #[test]
-    fn what_is_written_is_read_by_the_fields_library() {
-        for len in [0, 125, 126, 65_535, 65_536] {
-            let mut out = Vec::new();
-            let text = "x".repeat(len);
-            push_text(&mut out, &text);
-            let mut socket = tokio_tungstenite::tungstenite::WebSocket::from_raw_socket(
-                std::io::Cursor::new(out),
-                tokio_tungstenite::tungstenite::protocol::Role::Client,
-                None,
-            );
-            assert_eq!(socket.read().unwrap().into_text().unwrap().as_str(), text);
-        }
-        let mut out = Vec::new();
-        push_ping(&mut out);
-        push_pong(&mut out, b"abc");
-        push_close(&mut out, Some((1001, "bye")));
-        assert_eq!(out, b"\x89\x00\x8a\x03abc\x88\x05\x03\xe9bye");
-    }
-}
+mod tests;

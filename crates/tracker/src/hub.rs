@@ -1,12 +1,13 @@
 //! What keeps the memberships and the connections' outboxes behind one lock, held for one message at a time and never across a wait.
 
 mod door;
+mod operator;
 
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -23,10 +24,11 @@ use tokio::{
 use crate::{
     ClusterFigures, Config,
     admission::{Door, Visitor},
+    budget::{Budget, Holding},
     bus::Bus,
     drain::Plan,
     keeper::Keeper,
-    outbox::Outbox,
+    outbox::{End, Outbox},
 };
 
 #[derive(Debug)]
@@ -41,6 +43,9 @@ pub(crate) struct Hub {
     /// What the bus had no room for.
     unsent: AtomicU64,
     state: Mutex<State>,
+    budget: Arc<Budget>,
+    /// Newcomers are sent away.
+    draining: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -122,8 +127,20 @@ impl Hub {
             expired_at: Duration::ZERO,
             out: Out::default(),
         };
-        let unsent = AtomicU64::new(0);
-        Self { config, places: watch::Sender::new(()), door, bus, unsent, state: Mutex::new(state) }
+        Self {
+            budget: Budget::new(config.memory_bytes),
+            config,
+            places: watch::Sender::new(()),
+            door,
+            bus,
+            unsent: AtomicU64::new(0),
+            state: Mutex::new(state),
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Room for one connection from there, unless there is none. `origin` is the site that its browser names.
@@ -134,10 +151,14 @@ impl Hub {
         };
         let mut state = self.lock();
         // One that takes its time to close has left the table, and is still there.
-        if state.closing || self.places.receiver_count() >= self.config.table.connections {
+        if state.closing
+            || self.is_draining()
+            || self.budget.is_short()
+            || self.places.receiver_count() >= self.config.table.connections
+        {
             return None;
         }
-        let outbox = Arc::new(Outbox::new(self.config.queue_bytes));
+        let outbox = Arc::new(Outbox::new(self.config.queue_bytes, Arc::clone(&self.budget)));
         let id = state.outboxes.insert(outbox.clone());
         if !state.keeper.connect(id, from) {
             state.outboxes.remove(id);
@@ -166,7 +187,7 @@ impl Hub {
         {
             let mut state = self.lock();
             state.closing = true;
-            state.outboxes.iter().for_each(|outbox| outbox.go_away(None));
+            state.outboxes.iter().for_each(|outbox| outbox.end(End::GoingAway));
         }
         let all = self.config.write_within + self.config.close_within;
         if timeout(all, self.places.closed()).await.is_err() {
@@ -194,7 +215,7 @@ impl Hub {
             sleep_until(begun + plan.leaves_at(number)).await;
             // The upper half of what is as good as random, in 53 bits.
             let chance = (seed() >> 11) as f64 / (1u64 << 53) as f64;
-            outbox.go_away(Some(plan.waits(number, others > 0, chance)));
+            outbox.end(End::Restarts(plan.waits(number, others > 0, chance)));
         }
     }
 
@@ -319,6 +340,11 @@ impl Membership {
     /// What it is told when it is let go.
     pub(crate) fn farewell(&self, retry: Duration) -> String {
         self.hub.farewell(retry, self.id.0)
+    }
+
+    /// For what it holds of the memory of all.
+    pub(crate) fn holding(&self) -> Holding {
+        Holding::new(Arc::clone(&self.hub.budget))
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use rendezvous::{
-    ConnId, Counts, Denial, InfoHash, Lease, Locality, Question, Stats, Table, Verdict,
+    ConnId, Counts, Denial, InfoHash, Lease, Locality, Overview, PeerId, Question, Seen, Stats, Table,
+    Verdict,
     cluster::{Cluster, Out},
 };
 
@@ -94,6 +95,64 @@ impl Keeper {
         match self {
             Self::Alone(table) => table.swarms().collect(),
             Self::Node(_) => Vec::new(),
+        }
+    }
+
+    /// The tables of this process: the operator of a node sees what is kept here.
+    fn tables(&self) -> Vec<&Table> {
+        match self {
+            Self::Alone(table) => vec![table],
+            Self::Node(node) => node.tables().collect(),
+        }
+    }
+
+    pub(crate) fn swarms_after(&self, after: Option<InfoHash>, most: usize) -> Vec<(InfoHash, Counts)> {
+        let mut found: Vec<_> =
+            self.tables().into_iter().flat_map(|table| table.swarms_after(after, most)).collect();
+        found.sort_by_key(|one| one.0);
+        found.dedup_by(|cell, first| {
+            let is_same = cell.0 == first.0;
+            if is_same {
+                first.1 = first.1 + cell.1;
+            }
+            is_same
+        });
+        found.truncate(most);
+        found
+    }
+
+    pub(crate) fn overview(&self, info_hash: InfoHash) -> Option<Overview> {
+        self.tables().into_iter().filter_map(|table| table.overview(info_hash)).reduce(Overview::with)
+    }
+
+    pub(crate) fn members_after(
+        &self,
+        now: Duration,
+        swarm: InfoHash,
+        after: Option<PeerId>,
+        most: usize,
+    ) -> Vec<Seen> {
+        let tables = self.tables().into_iter();
+        let mut found: Vec<_> =
+            tables.flat_map(|table| table.members_after(now, swarm, after, most)).collect();
+        found.sort_by_key(|one| one.peer);
+        found.truncate(most);
+        found
+    }
+
+    /// A client of this tracker, by its name in a swarm.
+    pub(crate) fn connection_of(&self, info_hash: InfoHash, peer: PeerId) -> Option<ConnId> {
+        let conn = self.tables().into_iter().find_map(|table| table.connection_of(info_hash, peer))?;
+        match self {
+            Self::Node(node) if !node.is_client(conn) => None,
+            _ => Some(conn),
+        }
+    }
+
+    pub(crate) fn close_swarm(&mut self, info_hash: InfoHash, out: &mut Out) -> usize {
+        match self {
+            Self::Alone(table) => table.close_swarm(info_hash, &mut out.texts),
+            Self::Node(node) => node.close_swarm(info_hash, out),
         }
     }
 

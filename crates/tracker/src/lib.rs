@@ -1,8 +1,8 @@
 //! The WebSocket server round the [`rendezvous`] table: a router to put under a path of an HTTP server, and a handle.
 //!
 //! A [`Tracker`] opens no port and ends no TLS: [`listener`] does, and any other server may. It knows nothing of media. Where clients
-//! are it learns from a [`Locality`] in the request's extensions, or from axum's `ConnectInfo`; without either all count as being on the
-//! server's own host. Compression is not offered. What it sends and takes in is
+//! are it learns from a [`Locality`] in the request's extensions, or from axum's `ConnectInfo` and, where [`Whereabouts`] says so, from
+//! a proxy; without either all count as being on the server's own host. Compression is not offered. What it sends and takes in is
 //! written down in `docs/spec/tracker.md`.
 //!
 //! The invariant: everything kept for a connection is dropped with the task that serves it, and until then is bounded
@@ -19,7 +19,11 @@
 //! # }
 //! ```
 
+pub mod acme;
+pub mod admin;
 pub mod admission;
+mod asn;
+mod budget;
 pub mod bus;
 mod connection;
 mod drain;
@@ -30,10 +34,12 @@ mod hub;
 pub mod jwks;
 mod keeper;
 pub mod listener;
+mod masked;
 mod outbox;
 mod patience;
 pub mod server;
 pub mod tls;
+mod whereabouts;
 
 use std::{
     any::Any,
@@ -49,6 +55,7 @@ use access::{
     Policy,
     revocations::{ListError, Taken},
 };
+pub use asn::{AsnError, Asns};
 use axum::{
     Router,
     body::Body,
@@ -57,8 +64,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 pub use files::{RESERVED_FILES, raise_file_limit};
+/// Reads any bytes as a client's frames: an entry for fuzzers.
+pub use frame::fuzz as fuzz_frames;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+pub use masked::Masked;
 /// Where a client is, for the server to put into a request's extensions: behind a proxy only the server can know.
 pub use rendezvous::Locality;
 pub use rendezvous::{
@@ -67,6 +77,7 @@ pub use rendezvous::{
 };
 use tokio::{sync::mpsc, time::MissedTickBehavior};
 use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+pub use whereabouts::{Contradiction, Whereabouts};
 
 pub use crate::admission::Admission;
 use crate::{admission::NoName, bus::Link, hub::Hub};
@@ -81,6 +92,8 @@ pub struct Config {
     pub table: rendezvous::Config,
     /// Who may join; `None` for everybody.
     pub admission: Option<Admission>,
+    /// Which proxies are believed about where clients are, and which autonomous system an address is of.
+    pub whereabouts: Whereabouts,
     /// How often a connection is pinged.
     pub ping_every: Duration,
     /// A connection from which nothing came for so long, not even a pong, is closed.
@@ -98,6 +111,14 @@ pub struct Config {
     /// Most that waits to be written to one connection, in bytes. Replies beyond it close the connection; what other
     /// peers send it is dropped from half of it on, so that nobody closes another's connection.
     pub queue_bytes: usize,
+    /// Most that waits for all connections together, or has not come whole from them, in bytes. From three quarters of it on newcomers are
+    /// sent away; beyond it who holds much gives way: readers with an eighth of `queue_bytes` waiting, and senders of messages of more
+    /// than 16 KiB. What else a connection takes is 2 to 12 KiB, with TLS.
+    pub memory_bytes: usize,
+    /// Most frames of one message.
+    pub fragments: usize,
+    /// Longest request for a WebSocket, its address and headers, in bytes.
+    pub handshake_bytes: usize,
 }
 
 impl Default for Config {
@@ -105,6 +126,7 @@ impl Default for Config {
         Self {
             table: rendezvous::Config::default(),
             admission: None,
+            whereabouts: Whereabouts::default(),
             ping_every: Duration::from_secs(30),
             silent_after: Duration::from_secs(75),
             write_within: Duration::from_secs(10),
@@ -113,6 +135,9 @@ impl Default for Config {
             drain_within: Duration::from_secs(60),
             handover: Duration::from_secs(2),
             queue_bytes: 256 * 1024,
+            memory_bytes: 256 * 1024 * 1024,
+            fragments: 16,
+            handshake_bytes: 8 * 1024,
         }
     }
 }
@@ -193,6 +218,21 @@ impl Tracker {
         self.0.revoked(info_hash)
     }
 
+    /// Where its clients are, for the listener that it is behind.
+    pub fn whereabouts(&self) -> &Whereabouts {
+        &self.0.config().whereabouts
+    }
+
+    /// From now on newcomers are sent away, or let in again. Who is there stays.
+    pub fn turn_away(&self, draining: bool) {
+        self.0.turn_away(draining);
+    }
+
+    /// Whether newcomers are sent away.
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining()
+    }
+
     /// Closes all connections (1001, going away), refuses new ones, and waits until the last is closed. That takes
     /// no longer than `write_within` and `close_within` together.
     pub async fn shutdown(&self) {
@@ -255,14 +295,25 @@ async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response 
         let text = "This is a tracker for WebTorrent clients: connect with a WebSocket.\n";
         return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response();
     };
+    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if headers.sum::<usize>() + target > hub.config().handshake_bytes {
+        return (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request is too long.\n").into_response();
+    }
     let extensions = request.extensions();
     let from = match (extensions.get::<Locality>(), extensions.get::<ConnectInfo<SocketAddr>>()) {
         (Some(locality), _) => *locality,
-        (None, Some(ConnectInfo(address))) => address.ip().into(),
+        (None, Some(ConnectInfo(address))) => {
+            match hub.config().whereabouts.of(address.ip(), request.headers()) {
+                Ok(locality) => locality,
+                Err(contradiction) => return contradiction.into_response(),
+            }
+        }
         (None, None) => Locality::default(),
     };
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     let Some(guest) = hub.admit(from, origin) else {
+        tracing::debug!(from = %Masked(from.address), "sent away");
         let text = "The tracker takes no more connections now.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
     };

@@ -1,8 +1,10 @@
 //! The listener: takes connections in, within limits, and gives them to a router. Its invariant: a connection that sends
 //! no request, or does not take its answer, ends by itself.
 
+use crate::Masked;
 use crate::patience::{GRACE, Patient};
 use crate::tls::Tls;
+use crate::whereabouts::Whereabouts;
 use axum::{
     Router,
     body::Body,
@@ -33,14 +35,16 @@ use tower::ServiceExt;
 pub struct Limits {
     /// Open connections; WebSockets of the tracker count with the tracker, not here.
     pub connections: usize,
-    /// Open connections from one neighbourhood: an IPv4 /24 or an IPv6 /48.
+    /// Open connections from one neighbourhood: an IPv4 /24 or an IPv6 /48. Those of proxies that are believed may be any number.
     pub per_neighbourhood: usize,
-    /// WebSockets of the tracker from one neighbourhood, beside the connections.
+    /// WebSockets of the tracker from one neighbourhood, beside the connections. Behind proxies that are believed it is the clients'.
     pub sockets_per_neighbourhood: usize,
     /// Whether loopback is no neighbourhood, for a proxy may be there.
     pub loopback_exempt: bool,
     /// Within this time a request's headers must have come, from the moment the connection is free for one.
     pub header_time: Duration,
+    /// Longest head of a request, in bytes: 8 KiB at least.
+    pub header_bytes: usize,
     /// How long a write may stand still.
     pub write_grace: Duration,
 }
@@ -53,10 +57,14 @@ impl Default for Limits {
             sockets_per_neighbourhood: 1024,
             loopback_exempt: true,
             header_time: Duration::from_secs(15),
+            header_bytes: 64 << 10,
             write_grace: GRACE,
         }
     }
 }
+
+/// Less than this is not possible.
+const LEAST_HEADER_BYTES: usize = 8 << 10;
 
 /// What a server does with those who come, beside serving them.
 #[derive(Clone, Default)]
@@ -65,6 +73,8 @@ pub struct Door {
     pub tls: Option<Tls>,
     /// Called for each connection; what it gives is kept for as long as that is open.
     pub counted: Option<Arc<dyn Fn() -> Box<dyn Any + Send> + Send + Sync>>,
+    /// Which proxies are believed about whom they stand for.
+    pub whereabouts: Whereabouts,
 }
 
 /// Serves `router` on `listener` until `stop` resolves. Connections that are open then stay until they end.
@@ -100,22 +110,31 @@ pub async fn serve(
                 continue;
             }
         };
-        let Some(place) = neighbourhoods.enter(address.ip()) else { continue };
+        let place = if door.whereabouts.is_proxy(address.ip()) {
+            Place(None)
+        } else if let Some(place) = neighbourhoods.enter(address.ip()) {
+            place
+        } else {
+            tracing::debug!(from = %Masked(address.ip()), "its network has as many connections as it may");
+            continue;
+        };
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, "no TCP_NODELAY");
         }
         let counted = door.counted.as_ref().map(|counted| counted());
         let (router, tls) = (router.clone(), door.tls.clone());
-        let from = From { address, sockets: Arc::clone(&sockets) };
+        let from = From { address, sockets: Arc::clone(&sockets), whereabouts: door.whereabouts.clone() };
         tokio::spawn(async move {
+            let masked = Masked(address.ip());
             let _held = (permit, place, counted);
             let socket = Patient::new(socket, limits.write_grace);
             match tls {
                 None => connection(socket, router, from, limits).await,
                 Some(tls) => match timeout(limits.header_time, tls.accept(socket)).await {
-                    Ok(Ok(socket)) => connection(socket, router, from, limits).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
-                    Err(_) => tracing::debug!("no TLS in time"),
+                    Ok(Ok(Some(socket))) => connection(socket, router, from, limits).await,
+                    Ok(Ok(None)) => tracing::debug!("an ACME server looked"),
+                    Ok(Err(error)) => tracing::debug!(%error, %masked, "no TLS"),
+                    Err(_) => tracing::debug!(%masked, "no TLS in time"),
                 },
             }
         });
@@ -127,17 +146,22 @@ pub async fn serve(
 struct From {
     address: SocketAddr,
     sockets: Arc<Neighbourhoods>,
+    whereabouts: Whereabouts,
 }
 
 /// Gives a request that becomes a WebSocket a place in its neighbourhood, which it keeps until the socket closes: the
 /// connection's own place ends with the upgrade. And tells the tracker where it comes from.
 pub async fn hold_place(mut request: Request<Body>, next: Next) -> Response<Body> {
-    if let Some(From { address, sockets }) = request.extensions().get() {
-        let Some(place) = sockets.enter(address.ip()) else {
+    if let Some(From { address, sockets, whereabouts }) = request.extensions().get() {
+        let locality = match whereabouts.of(address.ip(), request.headers()) {
+            Ok(locality) => locality,
+            Err(contradiction) => return contradiction.into_response(),
+        };
+        let Some(place) = sockets.enter(locality.address) else {
+            tracing::debug!(from = %Masked(locality.address), "its network has as many WebSockets as it may");
             let text = "Too many connections come from your network.\n";
             return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
         };
-        let locality = crate::Locality::from(address.ip());
         request.extensions_mut().insert(crate::Hold::new(place));
         request.extensions_mut().insert(locality);
     }
@@ -157,7 +181,7 @@ async fn connection(
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_time)
-        .max_buf_size(64 << 10)
+        .max_buf_size(limits.header_bytes.max(LEAST_HEADER_BYTES))
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades()
         .await;

@@ -6,16 +6,17 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use crate::frame;
+use crate::{budget::Budget, frame};
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
     limit_bytes: usize,
+    budget: Arc<Budget>,
     queue: Mutex<Queue>,
 }
 
@@ -40,6 +41,8 @@ pub(crate) enum End {
     GoingAway,
     /// It does, and the client is to come back after so long, or to go to another one.
     Restarts(Duration),
+    /// Its operator closes the connection.
+    Closed,
 }
 
 impl Queue {
@@ -51,9 +54,15 @@ impl Queue {
     }
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.budget.remove(self.lock().bytes);
+    }
+}
+
 impl Outbox {
-    pub(crate) fn new(limit_bytes: usize) -> Self {
-        Self { limit_bytes, queue: Mutex::default() }
+    pub(crate) fn new(limit_bytes: usize, budget: Arc<Budget>) -> Self {
+        Self { limit_bytes, budget, queue: Mutex::default() }
     }
 
     /// Takes in a reply to the connection itself, whose task is at work and takes it out next.
@@ -63,7 +72,10 @@ impl Outbox {
             return;
         }
         queue.bytes += text.len();
-        if queue.bytes > self.limit_bytes {
+        self.budget.add(text.len());
+        // Where there is too little for all, who is slow gives way.
+        let limit_bytes = if self.budget.is_out() { self.limit_bytes / 8 } else { self.limit_bytes };
+        if queue.bytes > limit_bytes {
             queue.end = Some(End::Overflown);
             queue.texts = VecDeque::new();
         } else {
@@ -81,10 +93,12 @@ impl Outbox {
     pub(crate) fn push_foreign(&self, text: String) -> bool {
         let mut queue = self.lock();
         let bytes = queue.bytes + text.len();
-        if queue.end.is_some() || bytes > self.limit_bytes / 2 {
+        let has_room = bytes <= self.limit_bytes / 2 && (queue.bytes == 0 || !self.budget.is_out());
+        if queue.end.is_some() || !has_room {
             return false;
         }
         queue.bytes = bytes;
+        self.budget.add(text.len());
         queue.texts.push_back(text);
         if !queue.stuck {
             Self::wake(queue);
@@ -92,10 +106,10 @@ impl Outbox {
         true
     }
 
-    /// Ends the connection, with nothing more for it but after how long it is to come back, perhaps.
-    pub(crate) fn go_away(&self, retry: Option<Duration>) {
+    /// Ends the connection, with nothing more for it.
+    pub(crate) fn end(&self, why: End) {
         let mut queue = self.lock();
-        queue.end.get_or_insert(retry.map_or(End::GoingAway, End::Restarts));
+        queue.end.get_or_insert(why);
         queue.texts = VecDeque::new();
         Self::wake(queue);
     }
@@ -111,7 +125,9 @@ impl Outbox {
         out: &mut Vec<u8>,
     ) -> Poll<Result<usize, End>> {
         let mut queue = self.lock();
-        queue.bytes = queue.bytes.saturating_sub(written);
+        let written = written.min(queue.bytes);
+        queue.bytes -= written;
+        self.budget.remove(written);
         if let Some(end) = queue.end {
             return Poll::Ready(Err(end));
         }

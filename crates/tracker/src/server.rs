@@ -3,9 +3,9 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -35,7 +35,6 @@ struct Inner {
     begun: Instant,
     connections: AtomicI64,
     taken: AtomicU64,
-    draining: AtomicBool,
 }
 
 /// Counts an open connection until it is dropped.
@@ -52,13 +51,7 @@ impl Server {
     /// A server round `tracker`.
     pub fn new(tracker: Tracker) -> Self {
         let (connections, taken) = (AtomicI64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner {
-            tracker,
-            begun: Instant::now(),
-            connections,
-            taken,
-            draining: AtomicBool::new(false),
-        }))
+        Self(Arc::new(Inner { tracker, begun: Instant::now(), connections, taken }))
     }
 
     /// `/healthz`, `/metrics` and `/stats.json`; at every other path, WebSockets.
@@ -79,9 +72,22 @@ impl Server {
         Connected(self.clone())
     }
 
-    /// From now on `/healthz` answers 503: load balancers send nobody any more.
+    /// From now on `/healthz` answers 503, so that load balancers send nobody any more, and who comes all the same is sent away.
     pub fn drain(&self) {
-        self.0.draining.store(true, Ordering::Relaxed);
+        self.0.tracker.turn_away(true);
+    }
+
+    /// Newcomers are let in again.
+    pub fn undrain(&self) {
+        self.0.tracker.turn_away(false);
+    }
+
+    pub(crate) fn tracker(&self) -> &Tracker {
+        &self.0.tracker
+    }
+
+    pub(crate) fn uptime(&self) -> Duration {
+        self.0.begun.elapsed()
     }
 
     /// Everything as text in the OpenMetrics format.
@@ -95,9 +101,14 @@ impl Server {
             ConstGauge::new(self.0.connections.load(Ordering::Relaxed)),
         );
         registry.register("connections", "Open WebSockets", level(stats.connections));
+        registry.register(
+            "held_bytes",
+            "Bytes that wait, or have not come whole",
+            level(self.0.tracker.0.held()),
+        );
         registry.register("members", "Members of all swarms", level(stats.members));
         registry.register("swarms", "Swarms with members", level(stats.swarms));
-        let draining = i64::from(self.0.draining.load(Ordering::Relaxed));
+        let draining = i64::from(self.0.tracker.is_draining());
         registry.register("draining", "Whether it is about to stop", ConstGauge::new(draining));
         let sums = [
             ("taken", "Connections taken in", self.0.taken.load(Ordering::Relaxed)),
@@ -144,7 +155,7 @@ fn add_cluster(registry: &mut Registry, ClusterFigures { node, unsent }: &Cluste
 }
 
 async fn healthz(State(server): State<Server>) -> Response {
-    match server.0.draining.load(Ordering::Relaxed) {
+    match server.0.tracker.is_draining() {
         false => "ok\n".into_response(),
         true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response(),
     }
@@ -169,7 +180,7 @@ async fn stats(State(server): State<Server>) -> Response {
         "answers": stats.answers,
         "unexpectedAnswers": stats.unexpected_answers,
         "refused": stats.refused,
-        "draining": server.0.draining.load(Ordering::Relaxed),
+        "draining": server.0.tracker.is_draining(),
         "nodes": server.0.tracker.cluster().map(|cluster| cluster.node.nodes + 1),
     });
     (headers, Json(figures)).into_response()

@@ -1,9 +1,10 @@
-//! TLS from files, which are looked at again: certificates are renewed while a server runs.
+//! TLS, from files that are looked at again, or from an ACME server: certificates are renewed while a server runs.
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use rustls::{
@@ -15,6 +16,9 @@ use rustls::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// What an ACME server speaks when it looks whether a name is ours (RFC 8737).
+const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -36,60 +40,109 @@ pub enum TlsError {
 #[derive(Clone)]
 pub struct Tls {
     acceptor: TlsAcceptor,
-    files: Arc<Files>,
+    held: Arc<Held>,
+    /// Certificate and key, unless they come from elsewhere.
+    files: Option<Arc<(PathBuf, PathBuf)>>,
 }
 
-#[derive(Debug)]
-struct Files {
-    certificate: PathBuf,
-    key: PathBuf,
-    current: RwLock<Arc<CertifiedKey>>,
+/// What connections get.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// None until an ACME server has given one.
+    current: RwLock<Option<Arc<CertifiedKey>>>,
+    /// By name what an ACME server is to see, while it looks.
+    challenges: Mutex<BTreeMap<String, Arc<CertifiedKey>>>,
 }
 
 impl Tls {
     /// Reads a chain of certificates, the server's first, and its key, both PEM.
     pub fn open(certificate: &Path, key: &Path) -> Result<Self, TlsError> {
-        let current = RwLock::new(Arc::new(read(certificate, key)?));
-        let files = Files { certificate: certificate.to_owned(), key: key.to_owned(), current };
-        let files = Arc::new(files);
+        let held = Held::default();
+        held.set(read(certificate, key)?);
+        let files = Some(Arc::new((certificate.to_owned(), key.to_owned())));
+        Self::new(Arc::new(held), files, &[b"http/1.1"])
+    }
+
+    /// With certificates that somebody else puts into `held`, and the challenges for them.
+    pub(crate) fn of(held: Arc<Held>) -> Result<Self, TlsError> {
+        Self::new(held, None, &[b"http/1.1", ACME_TLS])
+    }
+
+    /// WebSockets upgrade from HTTP/1.1.
+    fn new(
+        held: Arc<Held>,
+        files: Option<Arc<(PathBuf, PathBuf)>>,
+        protocols: &[&[u8]],
+    ) -> Result<Self, TlsError> {
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Pair)?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::clone(&files) as Arc<dyn ResolvesServerCert>);
-        // WebSockets upgrade from HTTP/1.1.
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), files })
+            .with_cert_resolver(Arc::clone(&held) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), held, files })
     }
 
-    /// Reads the files again; new connections get what is there now. Where that does not do, all stays as it was.
+    /// Reads the files again; new connections get what is there now. Where that does not do, all stays as it was. Without files there is
+    /// nothing to do.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let read = Arc::new(read(&self.files.certificate, &self.files.key)?);
-        *self.files.current.write().unwrap_or_else(PoisonError::into_inner) = read;
+        if let Some(files) = &self.files {
+            self.held.set(read(&files.0, &files.1)?);
+        }
         Ok(())
     }
 
+    /// Ends TLS. `None` if it was an ACME server, which has seen what it wanted.
     pub(crate) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         socket: S,
-    ) -> io::Result<TlsStream<S>> {
-        self.acceptor.accept(socket).await
+    ) -> io::Result<Option<TlsStream<S>>> {
+        let stream = self.acceptor.accept(socket).await?;
+        let is_challenge = stream.get_ref().1.alpn_protocol() == Some(ACME_TLS);
+        Ok((!is_challenge).then_some(stream))
     }
 }
 
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("certificate", &self.files.certificate).finish_non_exhaustive()
+        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
     }
 }
 
-impl ResolvesServerCert for Files {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner)))
+impl Held {
+    /// From now on new connections get this.
+    pub(crate) fn set(&self, pair: CertifiedKey) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(pair));
+    }
+
+    /// What an ACME server that looks at `name` is to see; `None`: nothing any more.
+    pub(crate) fn challenge(&self, name: &str, pair: Option<CertifiedKey>) {
+        let mut challenges = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+        match pair {
+            Some(pair) => drop(challenges.insert(name.to_owned(), Arc::new(pair))),
+            None => drop(challenges.remove(name)),
+        }
+    }
+
+    /// The certificate that connections get, without its chain.
+    pub(crate) fn leaf(&self) -> Option<CertificateDer<'static>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.as_ref()?.cert.first().cloned()
     }
 }
 
-fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+impl ResolvesServerCert for Held {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if hello.alpn().is_some_and(|mut offered| offered.all(|protocol| protocol == ACME_TLS)) {
+            let challenges = self.challenges.lock().unwrap_or_else(PoisonError::into_inner);
+            return challenges.get(hello.server_name()?).cloned();
+        }
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Reads a pair; both may be in one file.
+pub(crate) fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let bad =
         |file: &Path, why: &dyn fmt::Display| TlsError::File { file: file.to_owned(), why: why.to_string() };
     let chain = CertificateDer::pem_file_iter(certificate)

@@ -64,8 +64,8 @@ async fn the_longest_message_passes_and_a_longer_one_ends_the_connection_with_th
 async fn a_long_message_in_small_frames_is_no_way_round() {
     let server = Server::start(Config::default()).await;
     let mut client = server.client().await;
-    let piece = vec![b' '; 1000];
-    for n in 0..66 {
+    let piece = vec![b' '; 5000];
+    for n in 0..14 {
         let opcode = if n == 0 { Data::Text } else { Data::Continue };
         let frame = Frame::message(piece.clone(), OpCode::Data(opcode), false);
         if client.0.send(Message::Frame(frame)).await.is_err() {
@@ -73,6 +73,64 @@ async fn a_long_message_in_small_frames_is_no_way_round() {
         }
     }
     assert_eq!(u16::from(client.closed().await.code), 1009);
+    still_serves(&server).await;
+}
+
+#[tokio::test]
+async fn a_message_in_more_frames_than_may_be_ends_the_connection() {
+    let server = Server::start(Config::default()).await;
+    let mut client = server.client().await;
+    for n in 0..17 {
+        let opcode = if n == 0 { Data::Text } else { Data::Continue };
+        let frame = Frame::message(&b" "[..], OpCode::Data(opcode), false);
+        client.0.send(Message::Frame(frame)).await.unwrap();
+    }
+    let frame = client.closed().await;
+    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1008, "message in too many frames"));
+    still_serves(&server).await;
+}
+
+#[tokio::test]
+async fn a_long_request_for_a_websocket_is_refused() {
+    let server = Server::start(Config::default()).await;
+    for (len, status) in [(7000, "101"), (8200, "431")] {
+        let mut socket = TcpStream::connect(&server.address).await.unwrap();
+        let request = format!(
+            "GET /tracker HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nX-Long: {}\r\n\r\n",
+            "x".repeat(len)
+        );
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut head = [0; 12];
+        socket.read_exact(&mut head).await.unwrap();
+        assert_eq!(std::str::from_utf8(&head[9..]).unwrap(), status);
+    }
+}
+
+#[tokio::test]
+async fn when_memory_is_short_newcomers_are_sent_away_and_who_holds_much_gives_way() {
+    let server = Server::start(Config { memory_bytes: 40_000, ..Config::default() }).await;
+    let (mut linked, mut first, mut second) =
+        (server.client().await, server.client().await, server.client().await);
+    linked.ask(announce(&name(1))).await;
+    // Long messages that do not end.
+    let part = |len| Message::Frame(Frame::message(vec![b' '; len], OpCode::Data(Data::Text), false));
+    first.0.send(part(36_000)).await.unwrap();
+    let refused = tokio::time::timeout(PATIENCE, async {
+        loop {
+            match tokio_tungstenite::connect_async(server.url()).await {
+                Ok(_) => sleep(Duration::from_millis(5)).await,
+                Err(error) => break error.to_string(),
+            }
+        }
+    });
+    assert!(refused.await.unwrap().contains("503"));
+    second.0.send(part(30_000)).await.unwrap();
+    let frame = second.closed().await;
+    assert_eq!(u16::from(frame.code), 1013, "{frame:?}");
+    assert_eq!(linked.ask(announce(&name(1))).await["incomplete"], 1, "who is linked is served");
+    drop((first, second));
+    server.until(|stats| stats.connections == 1).await;
     still_serves(&server).await;
 }
 

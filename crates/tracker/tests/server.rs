@@ -29,7 +29,8 @@ async fn open(tls: Option<Tls>) -> (String, Server) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let counting = server.clone();
-    let door = Door { tls, counted: Some(Arc::new(move || Box::new(counting.connected()))) };
+    let door =
+        Door { tls, counted: Some(Arc::new(move || Box::new(counting.connected()))), ..Door::default() };
     let router = server.router();
     tokio::spawn(listener::serve(listener, router, Limits::default(), door, std::future::pending()));
     (address, server)

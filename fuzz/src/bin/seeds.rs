@@ -38,12 +38,34 @@ fn main() {
     put("swarm_live", "story", &operations);
     put("swarm_trace", "live", &traced);
     table();
+    websocket();
     put("session_calls", "story", &session(&film));
     films();
     live_answers();
     for (name, bytes) in gate::seeds() {
         put("access_gate", name, &bytes);
     }
+}
+
+/// What clients of a tracker send: the first byte is the length of the pieces in which it comes.
+fn websocket() {
+    let frame = |first: u8, payload: &[u8]| {
+        let len = match u8::try_from(payload.len()) {
+            Ok(len) if len < 126 => vec![0x80 | len],
+            _ => [&[0xfe][..], &(payload.len() as u16).to_be_bytes()].concat(),
+        };
+        let mask = [1, 2, 3, 250];
+        let masked = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        [&[first][..], &len, &mask, &masked.collect::<Vec<u8>>()].concat()
+    };
+    let parts = [frame(0x01, b"{\"a\":"), frame(0x89, b"here?"), frame(0x00, b"1"), frame(0x80, b"}"), frame(0x88, &[3, 232])];
+    put("tracker_frames", "parts", &[&[5][..], &parts.concat()].concat());
+    put("tracker_frames", "long", &[&[200][..], &frame(0x82, &[7; 900]), &frame(0x8a, b"")].concat());
+    let many: Vec<u8> = (0..5).flat_map(|n| frame(u8::from(n == 0), b"x")).collect();
+    put("tracker_frames", "fragments", &[&[255][..], &many].concat());
+    put("tracker_frames", "claim", b"\x03\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0");
+    put("tracker_frames", "unmasked", b"\x03\x81\x02{}");
+    put("tracker_frames", "reserved", b"\x03\xf1\x80\0\0\0\0");
 }
 
 /// Three answers of a live stream, the second a delta update, the third of another rendition.

@@ -22,7 +22,11 @@ pub async fn serve_with(
 ) {
     let router = further.unwrap_or_default().merge(origin.router());
     let counting = origin.clone();
-    let door = Door { counted: Some(Arc::new(move || Box::new(counting.metrics().connected()))), tls: None };
+    let door = Door {
+        counted: Some(Arc::new(move || Box::new(counting.metrics().connected()))),
+        whereabouts: origin.tracker().whereabouts().clone(),
+        tls: None,
+    };
     listener::serve(listener, router, limits, door, stop).await;
     let goodbye = tokio::time::timeout(Duration::from_secs(2), origin.tracker().shutdown());
     if goodbye.await.is_err() {

@@ -52,7 +52,7 @@ impl Local {
     pub(crate) fn new(from: Locality, config: &Config) -> Self {
         let from = from.canonical();
         let near = match site::Standing::of(from.address, config) {
-            site::Standing::Site(id, _) => Some(hash(b"site", &id.number().to_be_bytes())),
+            site::Standing::Site(id, _) => Some(hash(b"site", &(id.place() as u64).to_be_bytes())),
             _ if is_inside(from.address) => None,
             _ => match network(from.address) {
                 core::net::IpAddr::V4(ip) => Some(hash(b"network", &ip.octets())),

@@ -22,6 +22,7 @@ mod upkeep;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Add,
     time::Duration,
 };
 
@@ -192,11 +193,7 @@ impl Cluster {
     /// What is known of a swarm, as far as it is kept here.
     pub fn counts(&self, info_hash: InfoHash) -> Counts {
         let all = self.tables.values().map(|table| table.counts(info_hash));
-        all.fold(Counts::default(), |sum, one| Counts {
-            complete: sum.complete + one.complete,
-            incomplete: sum.incomplete + one.incomplete,
-            downloaded: sum.downloaded + one.downloaded,
-        })
+        all.fold(Counts::default(), Counts::add)
     }
 
     /// What is kept here, and what was done here. The members are those kept here, the connections those of clients.

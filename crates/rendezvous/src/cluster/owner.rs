@@ -175,6 +175,28 @@ impl Cluster {
         }
     }
 
+    /// Ends all memberships of a swarm that are kept here and tells each of it; says how many.
+    pub fn close_swarm(&mut self, info_hash: InfoHash, out: &mut Out) -> usize {
+        let (mut told, mut closed) = (Vec::new(), 0);
+        for table in self.tables.values_mut() {
+            closed += table.close_swarm(info_hash, &mut told);
+        }
+        for one in told {
+            self.pass(one.to, one, out);
+        }
+        closed
+    }
+
+    /// What is kept here.
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.values()
+    }
+
+    /// Whether it is a connection of this node's own.
+    pub fn is_client(&self, conn: ConnId) -> bool {
+        self.locals.contains_key(&conn)
+    }
+
     /// The table of a cell's number, a new one if there was none.
     pub(super) fn table(&mut self, cell: Cell) -> &mut Table {
         self.tables.entry(cell).or_insert_with(|| {

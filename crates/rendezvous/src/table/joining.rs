@@ -70,10 +70,19 @@ impl Table {
 
     /// Ends all memberships of a swarm, tells those whose they were why, and says how many they were.
     pub fn empty(&mut self, info_hash: InfoHash, why: &Denial, out: &mut Vec<Outgoing>) -> usize {
+        self.dismiss_all(info_hash, &Refusal::Denied(Box::new(why.clone())), out)
+    }
+
+    /// The same for whatever reason.
+    pub(super) fn dismiss_all(
+        &mut self,
+        info_hash: InfoHash,
+        why: &Refusal,
+        out: &mut Vec<Outgoing>,
+    ) -> usize {
         let Some(swarm) = self.swarms.get(&info_hash) else { return 0 };
         let peers: Vec<PeerId> = swarm.members().iter().map(|member| member.peer).collect();
-        let refusal = Refusal::Denied(Box::new(why.clone()));
-        peers.iter().for_each(|&peer| self.dismiss(info_hash, peer, &refusal, out));
+        peers.iter().for_each(|&peer| self.dismiss(info_hash, peer, why, out));
         peers.len()
     }
 

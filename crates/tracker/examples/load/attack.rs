@@ -27,8 +27,16 @@ pub enum Kind {
 }
 
 /// The ways to be slow. Connections take them in turn.
-const SLOW: [&str; 5] =
-    ["half a handshake", "half a frame", "does not read", "a byte a second", "never speaks"];
+const SLOW: [&str; 8] = [
+    "half a handshake",
+    "half a frame",
+    "does not read",
+    "a byte a second",
+    "never speaks",
+    "slow headers",
+    "a long handshake",
+    "half open",
+];
 
 /// A swarm of their own: who joins the clients' and answers nothing makes them lose what no tracker could deliver.
 const SWARM: usize = 900_000_000_000;
@@ -111,7 +119,9 @@ impl Attack<'_> {
         for (place, attacker) in attackers.iter_mut().enumerate().filter(|(_, one)| one.is_none()).take(AGAIN)
         {
             let (window, greet) = match (*kind, SLOW[place % SLOW.len()]) {
-                (Kind::Slow, "half a handshake" | "never speaks") => (None, false),
+                (Kind::Slow, "half a handshake" | "never speaks" | "slow headers" | "a long handshake") => {
+                    (None, false)
+                }
                 (Kind::Slow, "does not read") => (Some(SMALL_WINDOW), true),
                 _ => (None, true),
             };
@@ -173,7 +183,9 @@ impl Attack<'_> {
                 if event.is_writable() {
                     attacker.socket.writable();
                 }
-                let deaf = self.kind == Kind::Slow && manner == "does not read" && attacker.sent > 0;
+                let deaf = self.kind == Kind::Slow
+                    && matches!(manner.as_str(), "does not read" | "half open")
+                    && attacker.sent > 0;
                 if !deaf || event.is_error() || event.is_read_closed() {
                     let heard = self.heard.entry(manner.clone()).or_default();
                     attacker.socket.readable(event.is_read_closed(), &mut scratch, |_| *heard += 1);
@@ -200,6 +212,22 @@ fn slow(attacker: &mut Attacker, place: usize, target: &Target) {
     match (SLOW[place % SLOW.len()], socket.stage()) {
         ("half a handshake", Stage::Opening) if first => {
             socket.send(&target.greeting()[..target.greeting().len() / 2]);
+            *sent += 1;
+        }
+        ("slow headers", Stage::Opening) if last.elapsed() > Duration::from_secs(1) => {
+            let greeting = target.greeting();
+            socket.send(&greeting[*sent as usize % (greeting.len() - 2)..][..1]);
+            (*sent, *last) = (*sent + 1, Instant::now());
+        }
+        ("a long handshake", Stage::Opening) if first => {
+            let (line, rest) = target.greeting().split_at(target.greeting().len() - 2);
+            let long = [b"X-Long: ", &[b'x'; 60_000][..], b"\r\n"].concat();
+            socket.send(&[line, &long, rest].concat());
+            *sent += 1;
+        }
+        // It joins, and then its line is dead: nothing is read, and no ping answered.
+        ("half open", Stage::Open) if first => {
+            text(socket);
             *sent += 1;
         }
         ("half a frame", Stage::Open) if first => {

@@ -16,12 +16,14 @@ pub enum Junk {
     Unmasked,
     HugeClaim,
     EndlessFragments,
+    TinyFragments,
+    DeflateBomb,
     StrayContinuation,
     LongPing,
 }
 
 /// All kinds.
-pub const ALL: [Junk; 13] = [
+pub const ALL: [Junk; 15] = [
     Junk::RandomBytes,
     Junk::CutJson,
     Junk::DeepNesting,
@@ -33,6 +35,8 @@ pub const ALL: [Junk; 13] = [
     Junk::Unmasked,
     Junk::HugeClaim,
     Junk::EndlessFragments,
+    Junk::TinyFragments,
+    Junk::DeflateBomb,
     Junk::StrayContinuation,
     Junk::LongPing,
 ];
@@ -84,6 +88,13 @@ impl Junk {
                 let next = altered(frame(Opcode::Continuation, &[b' '; 1000], MASK), 0x80);
                 [first, next.repeat(100)].concat()
             }
+            Self::TinyFragments => {
+                let first = altered(text(b" "), 0x80);
+                let next = altered(frame(Opcode::Continuation, b" ", MASK), 0x80);
+                [first, next.repeat(10_000)].concat()
+            }
+            // A block of DEFLATE that says "again" all the time, in a frame that says it is compressed (RFC 7692).
+            Self::DeflateBomb => altered(text(&[&[0xec, 0xc1][..], &[0; 4000]].concat()), 0x40),
             Self::StrayContinuation => frame(Opcode::Continuation, b"{}", MASK),
             Self::LongPing => frame(Opcode::Ping, &[0; 126], MASK),
         }

@@ -52,7 +52,7 @@ impl Target {
         let greeting = format!(
             "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
-             Origin: http://{host}\r\nUser-Agent: braidcast-load\r\n\r\n"
+             Sec-WebSocket-Extensions: permessage-deflate\r\nOrigin: http://{host}\r\nUser-Agent: braidcast-load\r\n\r\n"
         );
         Ok(Self { address: host.parse()?, greeting: greeting.into_bytes() })
     }
