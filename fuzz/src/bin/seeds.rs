@@ -58,7 +58,13 @@ fn websocket() {
         let masked = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
         [&[first][..], &len, &mask, &masked.collect::<Vec<u8>>()].concat()
     };
-    let parts = [frame(0x01, b"{\"a\":"), frame(0x89, b"here?"), frame(0x00, b"1"), frame(0x80, b"}"), frame(0x88, &[3, 232])];
+    let parts = [
+        frame(0x01, b"{\"a\":"),
+        frame(0x89, b"here?"),
+        frame(0x00, b"1"),
+        frame(0x80, b"}"),
+        frame(0x88, &[3, 232]),
+    ];
     put("tracker_frames", "parts", &[&[5][..], &parts.concat()].concat());
     put("tracker_frames", "long", &[&[200][..], &frame(0x82, &[7; 900]), &frame(0x8a, b"")].concat());
     let many: Vec<u8> = (0..5).flat_map(|n| frame(u8::from(n == 0), b"x")).collect();
