@@ -71,6 +71,8 @@ class Fetching {
 const MAX_SPARE_BYTES = 8 * 1024;
 /** A link may take this long to get rid of what is queued once sharing has ended. */
 const CLOG_MS = 700;
+/** Who is so near in the film has much the same, seconds. */
+const NEAR_S = 15;
 
 /** See the head of this file. */
 export class Swarm implements Carrier {
@@ -98,6 +100,8 @@ export class Swarm implements Carrier {
   query = "";
   /** Other viewers, as the tracker says. */
   audience: number | null = null;
+
+  readonly #said = { upload_kbps: 0, position_ms: 0 };
 
   private constructor(options: SwarmOptions, events: SwarmEvents) {
     this.#options = options;
@@ -130,7 +134,7 @@ export class Swarm implements Carrier {
       this.#options.iceServers,
     );
     this.#tracker = new Tracker(
-      { url: this.#options.tracker, infoHash: this.#options.infoHash ?? this.film.swarm, peerId: this.#me, socket: this.#options.socket },
+      { url: this.#options.tracker, infoHash: this.#options.infoHash ?? this.film.swarm, peerId: this.#me, socket: this.#options.socket, says: () => this.#said },
       {
         state: () => {},
         audience: (others) => {
@@ -177,6 +181,8 @@ export class Swarm implements Carrier {
   }
 
   player(position: number, buffered: number, playing: boolean, rate: number): void {
+    // No more than who is near in the film needs.
+    this.#said.position_ms = Math.floor(position / NEAR_S) * NEAR_S * 1000;
     this.#run((core) => core.player(position, buffered, playing, rate));
   }
 
@@ -195,6 +201,7 @@ export class Swarm implements Carrier {
 
   /** Bytes a second; 0 shares nothing, and stops what is on its way. */
   share(upload: number): void {
+    this.#said.upload_kbps = Math.round(upload / 125);
     this.#run((core) => core.sharing(upload));
     if (upload > 0) return;
     setTimeout(() => {

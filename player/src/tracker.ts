@@ -33,11 +33,21 @@ export interface TrackerEvents {
   undeliverable(offerId: string): void;
 }
 
+/** What a viewer says of itself. */
+export interface Said {
+  /** What it is ready to upload, kbit/s. */
+  upload_kbps: number;
+  /** Where in the film, or the stream, it is. */
+  position_ms: number;
+}
+
 /** How a tracker is reached. */
 export interface TrackerOptions {
   url: string;
   infoHash: Uint8Array;
   peerId: Uint8Array;
+  /** What the tracker is told of us, so that it names those whom we are of use to, and who are of use to us. */
+  says?: (() => Said) | undefined;
   /** What is used in place of the browser's WebSocket: see `tokens.ts`. */
   socket?: (new (url: string) => WebSocket) | undefined;
   /** For tests: first wait before a reconnect, milliseconds. */
@@ -123,7 +133,7 @@ export class Tracker {
 
   #base() {
     // What was moved is nobody's business but the viewers': the tracker is told nothing. `left` above 0: a viewer.
-    return { ...this.#own(), uploaded: 0, downloaded: 0, left: 1 };
+    return { ...this.#own(), uploaded: 0, downloaded: 0, left: 1, ...this.#options.says?.() };
   }
 
   #connect(): void {

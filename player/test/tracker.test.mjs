@@ -24,6 +24,21 @@ function client(url, name, options = {}) {
   return { tracker, seen, id: binaryString(peerId), of: (event) => seen.filter(([e]) => e === event).map(([, ...args]) => args) };
 }
 
+test("an announce says what is known of us at that moment", async () => {
+  const server = await startTracker();
+  const said = { upload_kbps: 5000, position_ms: 30_000 };
+  const { tracker } = client(server.url, "a", { says: () => said });
+  tracker.announce(1);
+  await eventually(() => server.log.length > 0, 15_000);
+  assert.equal(server.log.at(-1).upload_kbps, 5000);
+  assert.equal(server.log.at(-1).position_ms, 30_000);
+  said.position_ms = 45_000;
+  tracker.announce(1);
+  await eventually(() => server.log.at(-1).position_ms === 45_000, 15_000);
+  tracker.close();
+  await server.close();
+});
+
 test("peers hear of each other, and offers go to the one they are for", async () => {
   const server = await startTracker();
   const [a, b] = [client(server.url, "a"), client(server.url, "b")];

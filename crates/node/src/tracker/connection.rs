@@ -159,7 +159,7 @@ impl Connection {
         let connection = Self {
             index,
             address,
-            identity: Identity::new(&config.info_hash, config.peer_id),
+            identity: Identity::new(&config.info_hash, config.peer_id).with(config.role, config.upload_kbps),
             first_backoff: config.first_backoff,
             max_backoff: config.max_backoff,
             schedule: Schedule::new(Instant::now()),

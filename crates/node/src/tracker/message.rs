@@ -10,6 +10,8 @@ use rendezvous::{OfferId, PeerId as Name};
 use serde_json::{Value, json};
 use swarm::PeerId;
 
+use crate::tracker::Role;
+
 /// Longest message taken in, in bytes.
 pub(super) const MAX_MESSAGE_BYTES: usize = 64 * 1024;
 /// Most candidates taken from one reply.
@@ -104,11 +106,19 @@ pub(super) struct Identity {
     info_hash: String,
     peer_id: String,
     peer: PeerId,
+    role: Role,
+    upload_kbps: u32,
 }
 
 impl Identity {
     pub(super) fn new(info_hash: &[u8; 20], peer: PeerId) -> Self {
-        Self { info_hash: binary_string(info_hash), peer_id: binary_string(&peer.0), peer }
+        let (info_hash, peer_id) = (binary_string(info_hash), binary_string(&peer.0));
+        Self { info_hash, peer_id, peer, role: Role::default(), upload_kbps: 0 }
+    }
+
+    /// The same, with what it says of itself.
+    pub(super) fn with(self, role: Role, upload_kbps: u32) -> Self {
+        Self { role, upload_kbps, ..self }
     }
 
     /// An announce that asks for candidates; `is_first` since the connection is there.
@@ -119,6 +129,10 @@ impl Identity {
         }
         message["offers"] = json!([]);
         message["want"] = want.into();
+        message["role"] = self.role.name().into();
+        if self.upload_kbps > 0 {
+            message["upload_kbps"] = self.upload_kbps.into();
+        }
         if let Some(Ticket { token, proof }) = ticket {
             (message["token"], message["proof"]) = (token.into(), proof.into());
         }
@@ -261,6 +275,16 @@ mod tests {
             assert_eq!(read, Some(Message::Signal(Signal { peer: peer(1), ..signal(kind) })));
             assert_eq!(ours().read(&ours().signal(&signal(kind))), None, "never from ourselves");
         }
+    }
+
+    #[test]
+    fn an_announce_says_what_we_are_there_for_and_what_we_give_if_that_is_known() {
+        let said =
+            |identity: Identity| serde_json::from_str::<Value>(&identity.announce(true, 3, None)).unwrap();
+        let edge = said(ours().with(Role::Edge, 8000));
+        assert_eq!((&edge["role"], &edge["upload_kbps"]), (&json!("edge"), &json!(8000)));
+        let viewer = said(ours());
+        assert_eq!((&viewer["role"], &viewer["upload_kbps"]), (&json!("viewer"), &Value::Null));
     }
 
     #[test]

@@ -71,6 +71,10 @@ pub struct Config {
     pub info_hash: [u8; 20],
     /// Our own name in it.
     pub peer_id: PeerId,
+    /// What we are there for.
+    pub role: Role,
+    /// What we are ready to upload at the start, kbit/s; 0: it is not said.
+    pub upload_kbps: u32,
     /// What is shown to trackers that ask for tokens.
     pub pass: Option<Pass>,
     /// Longest wait before the first new attempt on a tracker that was lost or could not be reached. Each attempt in a
@@ -80,13 +84,37 @@ pub struct Config {
     pub max_backoff: Duration,
 }
 
+/// What a peer tells the tracker it is there for: seeds and edges are named to others first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// To watch.
+    #[default]
+    Viewer,
+    /// To give what it holds.
+    Seed,
+    /// To keep for those who are near.
+    Edge,
+}
+
+impl Role {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Seed => "seed",
+            Self::Edge => "edge",
+        }
+    }
+}
+
 impl Config {
-    /// The usual waits: 1 s, then up to 60 s.
+    /// A viewer with the usual waits: 1 s, then up to 60 s.
     pub fn new(urls: Vec<String>, info_hash: [u8; 20], peer_id: PeerId) -> Self {
         Self {
             urls,
             info_hash,
             peer_id,
+            role: Role::default(),
+            upload_kbps: 0,
             pass: None,
             first_backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(60),

@@ -13,7 +13,7 @@ use crate::pml::identity::{self, Family, Variant};
 use crate::pml::peer_id;
 use crate::pml::session::{Action, Config, Holdings, Input, Session};
 use crate::pml::wire::{SegmentId, is_framed};
-use crate::tracker::{self, Trackers};
+use crate::tracker::{self, Role, Trackers};
 use crate::uplink::{Cap, Stream};
 use bytes::Bytes;
 use manifest::Hash;
@@ -60,6 +60,7 @@ pub(super) async fn start(options: Options) -> Result<mpsc::Sender<Call>, Error>
         for (rendition, named) in identity::swarms(family, name, &variants).into_iter().enumerate() {
             tracing::info!(stream = named.stream_id, info_hash = %named.info_hash, "joining");
             let config = tracker::Config::new(options.trackers.clone(), *named.info_hash.as_bytes(), me);
+            let config = tracker::Config { role: Role::Seed, ..config };
             let (trackers, mut events) = Trackers::join(config);
             trackers.announce(0);
             let (at, said) = (swarms.len(), said.clone());

@@ -14,7 +14,7 @@ use crate::origin::Origin;
 use crate::playback::Playback;
 use crate::shelf::Found;
 use crate::store::Store;
-use crate::tracker::{self, Trackers};
+use crate::tracker::{self, Role, Trackers};
 use crate::uplink::{Cap, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use disk::Disk;
@@ -105,7 +105,9 @@ impl Driver {
             (None, None)
         } else {
             let config = tracker::Config::new(options.trackers, watched.swarm_id(), me);
-            let config = tracker::Config { pass: options.pass, ..config };
+            let role = if options.keeps.is_some() { Role::Edge } else { Role::Viewer };
+            let upload_kbps = options.uplink.caps().borrow().core() / 125;
+            let config = tracker::Config { role, upload_kbps, pass: options.pass, ..config };
             let (trackers, events) = Trackers::join(config);
             (Some(trackers), Some(events))
         };
