@@ -1,30 +1,81 @@
-// Our tracker, as a process of its own on a free port.
+// Our tracker, as processes of its own on free ports: alone, or several that are one through a NATS server.
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { braidcast } from "../lib/paths.mjs";
+import { freePort } from "../lib/serve.mjs";
 
-/** Starts a tracker: its announce URL, and a way to stop it. */
-export async function start() {
-    const server = spawn(braidcast(), ["tracker", "--listen", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "inherit"] });
-    const exited = new Promise((resolve) => server.once("exit", resolve));
-    const url = await Promise.race([
+/** Until trackers have heard of each other. */
+const PATIENCE_MS = 30_000;
+
+/** Starts a program, and waits for a line of its output that `found` makes something of. */
+async function started(program, args, output, found) {
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", output === "stderr" ? "pipe" : "inherit"] });
+    const exited = new Promise((resolve, reject) => {
+        child.once("exit", resolve);
+        child.once("error", reject);
+    });
+    const said = await Promise.race([
         new Promise((resolve) => {
-            createInterface({ input: server.stdout }).on("line", (line) => {
-                const [what, url] = line.split(/\s+/);
-                if (what === "tracker") resolve(`${url}/announce`);
+            createInterface({ input: child[output] }).on("line", (line) => {
+                const what = found(line);
+                if (what) resolve(what);
             });
         }),
         exited.then((code) => {
-            throw new Error(`the tracker ended with ${code}`);
+            throw new Error(`${program} ended with ${code}`);
         }),
     ]);
-    return {
-        url,
-        /** Asks it to stop and returns its exit code. */
-        stop() {
-            server.kill("SIGTERM");
-            return exited;
-        },
+    /** Asks it to stop and returns its exit code. */
+    const stop = () => {
+        child.kill("SIGTERM");
+        return exited;
     };
+    return { said, stop };
+}
+
+const node = (args) =>
+    started(braidcast(), ["tracker", "--listen", "127.0.0.1:0", ...args], "stdout", (line) => /^tracker\s+(\S+)/.exec(line)?.[1]);
+
+/** Starts a tracker, or the `nodes` of a cluster: an announce URL, each time of the next node, and a way to stop. */
+export async function start(nodes = Number(process.env.TRACKER_NODES ?? 1)) {
+    const trackers = [];
+    let nats;
+    /** Stops all and returns the exit code of the first tracker. */
+    const stop = async () => {
+        const [code] = await Promise.all(trackers.map((one) => one.stop()));
+        await nats?.stop();
+        return code;
+    };
+    try {
+        const args = [];
+        if (nodes > 1) {
+            const port = await freePort();
+            const ready = (line) => line.includes("Server is ready");
+            nats = await started("nats-server", ["-a", "127.0.0.1", "-p", `${port}`], "stderr", ready);
+            args.push("--cluster", `nats://127.0.0.1:${port}`);
+        }
+        trackers.push(...(await Promise.all(Array.from({ length: nodes }, () => node(args)))));
+        const urls = trackers.map(({ said }) => said);
+        if (nodes > 1) await linked(urls);
+        let next = 0;
+        return {
+            get url() {
+                return `${urls[next++ % nodes]}/announce`;
+            },
+            stop,
+        };
+    } catch (error) {
+        await stop();
+        throw error;
+    }
+}
+
+async function linked(urls) {
+    const heard = async (url) => (await (await fetch(`${url.replace("ws", "http")}/stats.json`)).json()).nodes;
+    for (const end = Date.now() + PATIENCE_MS; Date.now() < end; await sleep(100)) {
+        if ((await Promise.all(urls.map(heard))).every((nodes) => nodes === urls.length)) return;
+    }
+    throw new Error("the trackers do not hear of each other");
 }
