@@ -3,6 +3,7 @@
 
 use crate::args::{Admission as Args, Mode};
 use crate::config::{File, OneOrMany};
+use crate::stop::Hangup;
 use access::revocations::{ListError, MAX_LIST_BYTES};
 use access::{Authority, KeySet, MAX_KEY_SET_BYTES, Policy, Streams, SwarmId};
 use anyhow::{Context, Result, bail};
@@ -154,20 +155,10 @@ async fn follow_files(mut files: Vec<Watched>, tracker: &Tracker) {
     if files.is_empty() {
         return;
     }
-    #[cfg(unix)]
-    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
+    let mut hangup = Hangup::new();
     loop {
-        #[cfg(unix)]
-        let told = async {
-            match &mut hangup {
-                Some(hangup) => drop(hangup.recv().await),
-                None => future::pending().await,
-            }
-        };
-        #[cfg(not(unix))]
-        let told = future::pending();
         let all = tokio::select! {
-            () = told => true,
+            () = hangup.told() => true,
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
         for file in &mut files {

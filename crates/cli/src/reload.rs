@@ -1,5 +1,6 @@
 //! Files that change while a server runs: certificates are renewed, and networks change hands.
 
+use crate::stop::Hangup;
 use std::time::Duration;
 use tracker::tls::Tls;
 use tracker::{Asns, Tracker};
@@ -33,20 +34,10 @@ impl Files {
         if self.tls.is_none() && self.asns.is_none() {
             return std::future::pending().await;
         }
-        #[cfg(unix)]
-        let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok();
+        let mut hangup = Hangup::new();
         loop {
-            #[cfg(unix)]
-            let told = async {
-                match &mut hangup {
-                    Some(hangup) => drop(hangup.recv().await),
-                    None => std::future::pending().await,
-                }
-            };
-            #[cfg(not(unix))]
-            let told = std::future::pending();
             tokio::select! {
-                () = told => {}
+                () = hangup.told() => {}
                 () = tokio::time::sleep(OFTEN) => {}
             }
             if let Err(why) = self.reload() {

@@ -84,3 +84,27 @@ pub async fn drained(
         () = work => what,
     }
 }
+
+/// SIGHUP, by which a server is told to read its files again; where there is no such thing it never comes.
+pub struct Hangup(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Hangup {
+    /// From now on the signal does not end the program.
+    pub fn new() -> Self {
+        Self(
+            #[cfg(unix)]
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        )
+    }
+
+    /// Resolves at the next one.
+    pub async fn told(&mut self) {
+        #[cfg(unix)]
+        if let Some(hangup) = &mut self.0
+            && hangup.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
