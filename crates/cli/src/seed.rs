@@ -94,7 +94,7 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
     let mut is_full = false;
     let look = async || {
         let stats = seeder.stats().await;
-        if !is_full && stats.listed > 0 && stats.held >= stats.listed {
+        if !is_full && stats.knows_all && stats.listed > 0 && stats.held >= stats.listed {
             is_full = true;
             say!("full       {} segments, {:.1} MB", stats.held, stats.from_origin as f64 / 1e6);
         }

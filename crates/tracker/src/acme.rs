@@ -81,6 +81,7 @@ impl Acme {
     /// # Errors
     /// If the cache cannot be used.
     pub fn open(config: Config) -> Result<(Tls, Self), AcmeError> {
+        tls::choose_cryptography();
         fs::create_dir_all(&config.cache).map_err(|error| AcmeError::Cache(config.cache.clone(), error))?;
         let acme = Self { config, held: Arc::default() };
         let file = acme.certificate_file();

@@ -154,3 +154,9 @@ pub(crate) fn read(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsEr
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|why| bad(key, &why))?;
     CertifiedKey::from_der(chain, secret, &aws_lc_rs::default_provider()).map_err(TlsError::Pair)
 }
+
+/// For libraries that ask the process which cryptography to take, and end it where several are linked in and none was chosen.
+pub(crate) fn choose_cryptography() {
+    // One that was chosen before is as good.
+    aws_lc_rs::default_provider().install_default().ok();
+}

@@ -70,6 +70,8 @@ pub struct SeedStats {
     pub held: u64,
     /// See [`SeedStats::held`].
     pub listed: u64,
+    /// Whether all playlists have been read.
+    pub knows_all: bool,
     /// Bytes of them that came from the origin.
     pub from_origin: u64,
     /// Media bytes handed to viewers.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Limits and intervals of a [`Node`](super::Node) that has others.
+/// Limits and intervals of a [`Cluster`](super::Cluster) that has others.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where clients reach this node, `ws:` or `wss:`, for others to send them here.

@@ -46,6 +46,7 @@ impl Bus for Nats {
 /// # Errors
 /// [`NatsError`], for what does not mend by itself.
 pub async fn join(servers: &[String], id: NodeId) -> Result<Link, NatsError> {
+    crate::tls::choose_cryptography();
     let addresses = servers.iter().map(|server| {
         ServerAddr::from_str(server).map_err(|error| NatsError::Address(server.clone(), error))
     });

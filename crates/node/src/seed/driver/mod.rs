@@ -228,7 +228,8 @@ impl Driver {
 
     fn stats(&self) -> SeedStats {
         let listed = self.listings.iter().flatten().map(|(_, _, count)| count).sum();
-        SeedStats { listed, peers: self.peers.len(), swarms: self.swarms.len(), ..self.stats }
+        let knows_all = self.listings.iter().all(Option::is_some);
+        SeedStats { listed, knows_all, peers: self.peers.len(), swarms: self.swarms.len(), ..self.stats }
     }
 
     fn tracker(&mut self, swarm: usize, event: tracker::Event) {
