@@ -38,13 +38,13 @@ impl Peer {
             return false;
         }
         let caught_up = self.viewer.buffered() * 3 > self.to_edge() * 2;
-        let catches_up = !caught_up && self.others_have_what_is_missing();
-        if catches_up && now.since(self.live.settled) < CATCHES_UP {
+        let catches_up = || !caught_up && self.others_have_what_is_missing();
+        if now.since(self.live.settled) < CATCHES_UP && catches_up() {
             self.leave_trees(now, out);
             return true;
         }
         if let Some(until) = self.live.crowded.until {
-            if now < until || catches_up {
+            if now < until || catches_up() {
                 return true;
             }
             self.live.crowded.until = None;

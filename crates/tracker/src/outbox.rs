@@ -67,7 +67,17 @@ impl Outbox {
 
     /// Takes in a reply to the connection itself, whose task is at work and takes it out next.
     pub(crate) fn push(&self, text: String) {
+        self.take_in(&mut self.lock(), text);
+    }
+
+    /// Takes in a reply that comes late, when the connection's task is not at work.
+    pub(crate) fn push_late(&self, text: String) {
         let mut queue = self.lock();
+        self.take_in(&mut queue, text);
+        Self::wake(queue);
+    }
+
+    fn take_in(&self, queue: &mut Queue, text: String) {
         if queue.end.is_some() {
             return;
         }
@@ -81,12 +91,6 @@ impl Outbox {
         } else {
             queue.texts.push_back(text);
         }
-    }
-
-    /// Takes in a reply that comes late, when the connection's task is not at work.
-    pub(crate) fn push_late(&self, text: String) {
-        self.push(text);
-        Self::wake(self.lock());
     }
 
     /// Takes in what another peer sends, if there is room for it.

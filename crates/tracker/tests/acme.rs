@@ -8,20 +8,14 @@ use std::{
     net::UdpSocket,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
 };
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
-use support::PATIENCE;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use support::{PATIENCE, http};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     time::{sleep, timeout},
 };
-use tokio_rustls::TlsConnector;
 use tracker::{
     Config, Tracker,
     acme::{self, Acme},
@@ -99,21 +93,7 @@ async fn get(
     root: CertificateDer<'static>,
     path: &str,
 ) -> std::io::Result<String> {
-    let mut roots = RootCertStore::empty();
-    roots.add(root).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let socket = TcpStream::connect(address).await?;
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let mut socket = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    timeout(PATIENCE, socket.read_to_end(&mut answer)).await??;
-    Ok(String::from_utf8(answer).unwrap().split_once("\r\n\r\n").unwrap().1.to_owned())
+    Ok(http::get_trusting(address, name, root, path).await?.1)
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! The operator's address: nothing without the key, no client's address in anything, and all as its document says.
 
-#[path = "support/http.rs"]
-mod http;
 mod support;
 
 use std::sync::{

@@ -4,18 +4,10 @@ mod support;
 
 use std::{fs, path::Path, sync::Arc};
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName},
-};
+use rustls::pki_types::CertificateDer;
 use serde_json::Value;
-use support::{PATIENCE, name};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    time::timeout,
-};
-use tokio_rustls::TlsConnector;
+use support::{PATIENCE, http, name};
+use tokio::{net::TcpListener, time::timeout};
 use tracker::{
     Config, Tracker,
     listener::{self, Door, Limits},
@@ -36,22 +28,10 @@ async fn open(tls: Option<Tls>) -> (String, Server) {
     (address, server)
 }
 
-/// Asks for a path, and gives the status and the body.
-async fn get(socket: impl AsyncReadExt + AsyncWriteExt + Unpin, path: &str) -> (u16, String) {
-    let mut socket = socket;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: tracker\r\nconnection: close\r\n\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    timeout(PATIENCE, socket.read_to_end(&mut answer)).await.unwrap().unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
 #[tokio::test]
 async fn it_says_how_it_is_and_takes_websockets_at_every_path() {
     let (address, server) = open(None).await;
-    let ask = async |path: &str| get(TcpStream::connect(&address).await.unwrap(), path).await;
+    let ask = async |path: &str| http::request(&address, "GET", path, "").await;
     assert_eq!(ask("/healthz").await, (200, "ok\n".to_owned()));
     for path in ["", "announce", "some/longer/path?key=1"] {
         let (mut socket, _) =
@@ -94,17 +74,7 @@ fn certify(folder: &Path) -> CertificateDer<'static> {
 
 /// A client that believes this certificate only.
 async fn trusting(address: &str, root: CertificateDer<'static>) -> std::io::Result<(u16, String)> {
-    let mut roots = RootCertStore::empty();
-    roots.add(root).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let socket = TcpStream::connect(address).await?;
-    let name = ServerName::try_from("localhost").unwrap();
-    let socket = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
-    Ok(get(socket, "/healthz").await)
+    http::get_trusting(address, "localhost", root, "/healthz").await
 }
 
 #[tokio::test]

@@ -1,24 +1,60 @@
 //! HTTP in a few lines.
 
+use std::{io, sync::Arc};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, ServerName},
+};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     time::timeout,
 };
+use tokio_rustls::TlsConnector;
 
 use super::PATIENCE;
 
 /// Sends a request with these lines in its head, and gives the status and the body.
 pub async fn request(address: &str, method: &str, path: &str, lines: &str) -> (u16, String) {
-    let mut socket = TcpStream::connect(address).await.unwrap();
+    exchange(TcpStream::connect(address).await.unwrap(), method, path, lines).await.unwrap()
+}
+
+/// A GET from one who believes this authority and no other; an error if there is no TLS with it.
+pub async fn get_trusting(
+    address: &str,
+    name: &str,
+    authority: CertificateDer<'static>,
+    path: &str,
+) -> io::Result<(u16, String)> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let socket = TcpStream::connect(address).await?;
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let socket = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
+    exchange(socket, "GET", path, "").await
+}
+
+async fn exchange(
+    mut socket: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+    lines: &str,
+) -> io::Result<(u16, String)> {
     let request = format!("{method} {path} HTTP/1.1\r\nhost: tracker\r\nconnection: close\r\n{lines}\r\n");
-    socket.write_all(request.as_bytes()).await.unwrap();
+    socket.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    timeout(PATIENCE, socket.read_to_end(&mut answer)).await.unwrap().unwrap();
+    timeout(PATIENCE, socket.read_to_end(&mut answer)).await??;
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    Ok((head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned()))
 }
 
 /// Says where `value` is not what an OpenAPI document says in `schema`: as much of JSON Schema as the documents here have. Fields that are

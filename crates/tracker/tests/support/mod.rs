@@ -1,6 +1,7 @@
 //! A tracker on a port of this machine, and clients of it.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub mod http;
 pub mod tokens;
 
 use std::time::Duration;
