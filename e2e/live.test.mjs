@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Report } from "./lib/report.mjs";
 import { delaysS, recoveredS, skippedS } from "./lib/screens.mjs";
 import { verdict } from "./lib/verdict.mjs";
-import { players, together } from "./scenarios/live.mjs";
+import { clock, players, together } from "./scenarios/live.mjs";
 
 test("what screens showed is worked out from the times of capture", () => {
     const at = (shown, captured) => ({ shown, captured, delay: shown - captured });
@@ -26,5 +26,12 @@ test("everybody's players play a stream at low latency", { timeout: 180_000 }, a
 test("three viewers of a live stream give parts to each other and hardly ask for playlists", { timeout: 180_000 }, async () => {
     const report = new Report("live, short");
     await together(report, { viewers: 3, seconds: 15, gapMs: 1000 });
+    verdict(report);
+});
+
+test("viewers play on where the origin's clock leaps, ahead and then back behind where it was", { timeout: 240_000 }, async () => {
+    const report = new Report("live, clock, short");
+    const how = { viewers: 2, gapMs: 500, settleS: 5, afterS: 10, leastS: 1, aheadS: 20, behindS: 20, ladder: "144:150k,216:300k" };
+    assert.notEqual(await clock(report, how), null, "a clock of one's own needs libfaketime: scripts/setup.sh test");
     verdict(report);
 });

@@ -2,8 +2,8 @@
 # Installs what this machine lacks, and nothing it has. Run it as often as you like.
 #
 #   scripts/setup.sh demo    what `make demo` needs: ffmpeg, Chromium, a way to build WebAssembly, npm packages
-#   scripts/setup.sh test    that, and what `make test` needs besides: mpv, xmllint, coturn, nats-server, pebble, iproute2, Python's
-#                            cryptography, the test packages
+#   scripts/setup.sh test    that, and what `make test` needs besides: mpv, xmllint, coturn, nats-server, pebble, iproute2, libfaketime,
+#                            Python's cryptography, the test packages
 #
 # Rust (1.95 or newer) and Node (18 or newer, with npm) must be there. Debian and Ubuntu packages are installed with apt, as
 # root or through sudo. On another system it says what to install and stops.
@@ -37,6 +37,8 @@ if [ "$what" = test ]; then
     want nats-server nats-server
     want pebble pebble
     want ip iproute2
+    # Debian's folder for libraries has the machine's name in it.
+    ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || [ -n "${LIBFAKETIME:-}" ] || packages="$packages libfaketime"
     # The one in the path may be another than the system's; any that has the package will do.
     for python in python3 /usr/bin/python3 none; do
         "$python" -c 'import cryptography' 2>/dev/null && break

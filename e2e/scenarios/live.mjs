@@ -279,8 +279,8 @@ export async function crash(report, how) {
     });
 }
 
-/** Waits for all to show a picture that was taken after `since`, and to play on. */
-async function playOn(report, all, since, afterS) {
+/** Waits for all to show a picture that was taken after `since`, and to play on: more than `leastS` of the next five seconds. */
+async function playOn(report, all, since, afterS, leastS = 3) {
     await sleep(afterS * 1000);
     const played = async () => Promise.all(all.map(async (one) => (await one.probe()).playedMs / 1000));
     const then = await played();
@@ -292,7 +292,7 @@ async function playOn(report, all, since, afterS) {
     report.figure("until they do, median", median(took), { unit: "s", digits: 1 });
     report.figure("the slowest of them", took.includes(null) ? null : Math.max(...took), { unit: "s", digits: 1 });
     const wanting = now.map((seconds, at) => seconds - then[at]);
-    report.holds("all play on", wanting.every((seconds) => seconds > 3), wanting.map((seconds) => seconds.toFixed(1)).join(", "));
+    report.holds("all play on", wanting.every((seconds) => seconds > leastS), wanting.map((seconds) => seconds.toFixed(1)).join(", "));
 }
 
 /**
@@ -336,7 +336,7 @@ async function told(on) {
  * The origin's clock leaps ahead and then back behind where it was. Those of camera and viewers do not.
  *
  * @param {import("../lib/report.mjs").Report} report
- * @param {{ viewers: number, gapMs: number, settleS: number, afterS: number, aheadS: number, behindS: number }} how
+ * @param {{ viewers: number, gapMs: number, settleS: number, afterS: number, leastS?: number, aheadS: number, behindS: number }} how
  * @returns {Promise<unknown>} null where no clock can be set
  */
 export async function clock(report, how) {
@@ -351,7 +351,7 @@ export async function clock(report, how) {
             const since = Date.now();
             const says = (await told(on)) - since;
             report.figure(`the origin's clock, by its own word (set ${offS} s off)`, says / 1000, { unit: "s", min: offS - 3, max: offS + 3 });
-            await playOn(report, all, since, how.afterS);
+            await playOn(report, all, since, how.afterS, how.leastS);
             const worst = Math.max(...(await stalledMs(all)).map((ms, at) => ms - before[at])) / 1000;
             report.figure(`stalled by a clock that is ${offS} s off, worst viewer`, worst, { unit: "s" });
         }
