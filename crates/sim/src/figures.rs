@@ -46,6 +46,45 @@ pub struct Run {
     pub ceiling: f64,
     /// What the ceiling rests on, as a sentence.
     pub ceiling_why: String,
+    /// Where the scenario has sites: what went between them.
+    #[serde(default)]
+    pub sites: Option<Sites>,
+}
+
+/// What was sent from place to place. A place is a site, in the order of the scenario, or the last, where all are who are at none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sites {
+    /// The places.
+    pub places: Vec<Place>,
+    /// Bytes that viewers sent from each place to each, headers and messages among them.
+    pub sent: Vec<Vec<u64>>,
+    /// Those of them that went between viewers whom the operator keeps apart.
+    pub between_apart: u64,
+}
+
+impl Sites {
+    /// Bytes that came to a place from the origin and from other places.
+    pub fn came_in(&self, place: usize) -> u64 {
+        let others = self.sent.iter().enumerate().filter(|&(from, _)| from != place);
+        self.places[place].from_origin + others.map(|(_, to)| to[place]).sum::<u64>()
+    }
+}
+
+/// The viewers of a place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// What people call it.
+    pub name: String,
+    /// Whom they meet.
+    pub mode: String,
+    /// Whether they share a line, and meet each other behind it and nobody else.
+    pub is_closed: bool,
+    /// How many they are.
+    pub viewers: u32,
+    /// Bytes that the origin sent them.
+    pub from_origin: u64,
+    /// Bytes of all that anybody's player there was given, each segment once.
+    pub watched: u64,
 }
 
 /// From the birth of a piece to its arrival from a peer, at viewers who have been there for as long as they are behind the live

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sim::net::{Capacity, Config, Host, HostId, LinkSetup, Nat, Net, Place};
+use sim::net::{Capacity, Config, Host, HostId, Line, LinkSetup, Nat, Net, Place};
 use sim::rng::Rng;
 use swarm::Time;
 
@@ -44,6 +44,27 @@ fn those_who_send_to_one_at_once_wait_at_its_downlink() {
     // What is slower on its way than the downlink finds it free.
     let slow = net.join(host(8.0, 8.0, 10.0));
     assert_eq!(arrives(&mut net, Time::from_millis(1000), slow, to), Time::from_millis(1120));
+}
+
+#[test]
+fn hosts_behind_one_line_share_it_and_are_neighbours() {
+    let mut net = Net::new(Config::default(), 1);
+    let line = net.lay(Line { up: Capacity::mbps(8.0), down: Capacity::mbps(8.0) });
+    let closed = Host { nat: Nat::Symmetric, ..host(800.0, 800.0, 10.0) };
+    let [a, b, out] = [(); 3].map(|()| net.join(closed.clone()));
+    [a, b].into_iter().for_each(|host| net.put_behind(line, host));
+    assert!(net.can_connect(a, b) && !net.can_connect(a, out));
+    // Within, and then both at once outwards: the second waits for the first.
+    let at = |ms: u64, more: u64| Time(ms * 1000 + more);
+    assert_eq!(arrives(&mut net, Time(0), a, b), at(21, 0));
+    assert_eq!([a, b].map(|from| arrives(&mut net, Time(0), from, out)), [at(120, 0), at(220, 0)]);
+    // And inwards, from outside and from the origin.
+    assert_eq!([a, b].map(|to| arrives(&mut net, at(1000, 0), out, to)), [at(1120, 0), at(1220, 0)]);
+    let came = net.receive_from_origin(at(1300, 0), a, at(1200, 0), BLOCK);
+    assert_eq!(came, Some(at(1320, 0)));
+    let sent = |from, to| net.crossings().get(&(from, to)).copied().unwrap_or(0) / u64::from(BLOCK);
+    let line = Some(line);
+    assert_eq!([sent(line, line), sent(line, None), sent(None, line), sent(None, None)], [1, 2, 2, 0]);
 }
 
 #[test]

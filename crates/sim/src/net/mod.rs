@@ -2,8 +2,8 @@
 //!
 //! Invariant: no link carries more than its capacity, and every byte sent is received, on its way, or lost ([`Ledger`]).
 //!
-//! The narrow places are the access links, as they are in the world; between them there is only latency. A host's uplink
-//! sends one transfer after another, in the order of [`Net::send`], and never rests while something waits. A transfer
+//! The narrow places are the access links, as they are in the world, and the lines that the hosts of an office share ([`Line`]);
+//! between them there is only latency. A host's uplink sends one transfer after another, in the order of [`Net::send`], and never rests while something waits. A transfer
 //! reaches the other side a latency after it left, in the receiver's downlink it may wait once more. Each step is O(1),
 //! and none changes what another transfer was told before: nothing is recomputed when a transfer begins or ends, which
 //! is what lets 10^5 hosts run. The price is that transfers of one host do not share its uplink side by side.
@@ -13,17 +13,20 @@
 
 mod capacity;
 mod host;
+mod line;
 pub mod origin;
 mod setup;
 
 pub use capacity::{Capacity, Profile};
 pub use host::{Host, Nat, Place};
+pub use line::{Crossings, Line, LineId};
 pub use setup::LinkSetup;
 
 use core::time::Duration;
 use swarm::Time;
 
 use crate::rng::Rng;
+use line::Shared;
 
 /// What holds for all links.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,12 +109,15 @@ pub struct Net {
     config: Config,
     seed: u64,
     hosts: Vec<State>,
+    lines: Vec<Shared>,
+    crossings: Crossings,
     ledger: Ledger,
 }
 
 #[derive(Debug)]
 struct State {
     host: Host,
+    line: Option<LineId>,
     /// When the uplink has sent all that it was given, in nanoseconds.
     up_free: u64,
     /// When the downlink has passed on all that has reached it, in nanoseconds.
@@ -124,13 +130,21 @@ struct State {
 impl Net {
     /// A network without hosts. `seed` decides which packets are lost.
     pub fn new(config: Config, seed: u64) -> Self {
-        Self { config, seed, hosts: Vec::new(), ledger: Ledger::default() }
+        Self {
+            config,
+            seed,
+            hosts: Vec::new(),
+            lines: Vec::new(),
+            crossings: Crossings::new(),
+            ledger: Ledger::default(),
+        }
     }
 
     /// Connects a host.
     pub fn join(&mut self, host: Host) -> HostId {
         let id = HostId(self.hosts.len() as u32);
-        self.hosts.push(State { host, up_free: 0, down_free: 0, gone: None, traffic: Traffic::default() });
+        let traffic = Traffic::default();
+        self.hosts.push(State { host, line: None, up_free: 0, down_free: 0, gone: None, traffic });
         id
     }
 
@@ -141,9 +155,10 @@ impl Net {
 
     /// Gives bytes to a host's uplink, behind all that waits there.
     pub fn send(&mut self, now: Time, from: HostId, to: HostId, bytes: u32) -> Transfer {
-        let start = nanos(now).max(self.state(from).up_free);
-        let left = self.state(from).host.up.finish(start, bytes);
-        self.state_mut(from).up_free = left;
+        let (uplink, free) = self.queue(from, to);
+        let start = nanos(now).max(*free);
+        let left = uplink.finish(start, bytes);
+        *free = left;
         self.dispatch(start, left, from, to, bytes, false)
     }
 
@@ -151,9 +166,9 @@ impl Net {
     /// bulk are interleaved packet by packet on a real link. Its bytes take their time all the same, from the others.
     pub fn send_control(&mut self, now: Time, from: HostId, to: HostId, bytes: u32) -> Transfer {
         let start = nanos(now);
-        let state = self.state_mut(from);
-        let left = state.host.up.finish(start, bytes);
-        state.up_free = state.host.up.finish(start.max(state.up_free), bytes);
+        let (uplink, free) = self.queue(from, to);
+        let left = uplink.finish(start, bytes);
+        *free = uplink.finish(start.max(*free), bytes);
         self.dispatch(start, left, from, to, bytes, true)
     }
 
@@ -170,7 +185,9 @@ impl Net {
             return None;
         }
         receiver.traffic.received += bytes;
-        let through = receiver.pass_down(transfer.first_reaches, transfer.bytes);
+        let Transfer { from, to, first_reaches, bytes: size, .. } = transfer;
+        let inside = self.pass_line(Some(from), to, first_reaches, size);
+        let through = self.state_mut(to).pass_down(first_reaches, size).max(inside);
         self.ledger.received += bytes;
         Some(if transfer.control { time(now) } else { time(now.max(through)) })
     }
@@ -183,7 +200,9 @@ impl Net {
             return None;
         }
         receiver.traffic.from_origin += u64::from(bytes);
-        Some(time(receiver.pass_down(nanos(began), bytes).max(nanos(now))))
+        let through = receiver.pass_down(nanos(began), bytes);
+        let inside = self.pass_line(None, to, nanos(began), bytes);
+        Some(time(through.max(inside).max(nanos(now))))
     }
 
     /// One way from one host to another, without waiting and loss: the distance between their places and the height of both.
@@ -199,9 +218,9 @@ impl Net {
         sum / pairs.max(1)
     }
 
-    /// Whether two hosts can connect without a relay.
+    /// Whether two hosts can connect without a relay. Those behind one line have no translator between them.
     pub fn can_connect(&self, a: HostId, b: HostId) -> bool {
-        self.state(a).host.nat.can_connect(self.state(b).host.nat)
+        self.are_neighbours(a, b) || self.state(a).host.nat.can_connect(self.state(b).host.nat)
     }
 
     /// When a host's uplink has sent all that it was given; not before `now`.
@@ -241,6 +260,7 @@ impl Net {
         self.ledger.sent += u64::from(bytes);
         self.ledger.in_flight += u64::from(bytes);
         self.state_mut(from).traffic.sent += u64::from(bytes);
+        self.count_crossing(from, to, bytes);
         let latency = self.latency(from, to);
         let extra = self.loss_delay(start, from, to, bytes, latency);
         let way = latency.as_nanos() as u64;

@@ -39,6 +39,7 @@ pub fn page(summary: &Summary, runs: &[Run], classes: &[String]) -> String {
         section("Over time", "grid", &over_time),
         section("From viewer to viewer", "grid", &distributions),
         section("", "alone", &map),
+        places(summary),
         format!("<section><h2>All figures</h2>{}</section>\n", rows(summary)),
         format!("</main>\n<footer>{}</footer>\n", notes(summary)),
         format!("<script>\n{}</script>\n</body>\n</html>\n", include_str!("page.js")),
@@ -52,6 +53,23 @@ fn section(title: &str, class: &str, figures: &str) -> String {
         return String::new();
     }
     format!("<section>{heading}<div class=\"{class}\">\n{figures}</div></section>\n")
+}
+
+/// Who sent what to which place.
+fn places(summary: &Summary) -> String {
+    let Some(matrix) = &summary.matrix else { return String::new() };
+    let row = |(at, cells): (usize, Vec<String>)| {
+        let kind = if at == 0 { "col" } else { "row" };
+        let cells = cells.iter().enumerate().map(|(column, cell)| match (at, column) {
+            (0, _) | (_, 0) => format!("<th scope=\"{kind}\">{}</th>", escape(cell)),
+            _ => format!("<td>{}</td>", escape(cell)),
+        });
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
+    };
+    let rows: String = matrix.cells().into_iter().enumerate().map(row).collect();
+    format!(
+        "<section><h2>From place to place</h2><div class=\"scroll\"><table class=\"places\">{rows}</table></div></section>\n"
+    )
 }
 
 /// Whether the bounds hold, as a chip.

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::bounds::{Bound, Bounds};
 use super::measure::{Better, MEASURES, Measure};
+use super::places::Matrix;
 use super::stats::Figure;
 use crate::figures::Run;
 
@@ -27,6 +28,8 @@ pub struct Summary {
     pub ceiling_why: String,
     /// One for each of [`MEASURES`], in that order.
     pub rows: Vec<Row>,
+    /// Where the scenario has sites: what went between them.
+    pub matrix: Option<Matrix>,
 }
 
 /// One figure of a scenario.
@@ -73,6 +76,7 @@ impl Summary {
             question: question.to_owned(),
             traces: with().map(|run| run.map(|run| run.trace.clone()).unwrap_or_default()).collect(),
             ceiling_why: with().flatten().next().map(|run| run.ceiling_why.clone()).unwrap_or_default(),
+            matrix: Matrix::of(with().flatten()),
             rows: MEASURES.iter().map(|measure| Row::of(measure, &pairs)).collect(),
             seeds,
         }

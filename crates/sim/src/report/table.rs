@@ -28,7 +28,9 @@ pub fn table(summary: &Summary) -> String {
         (all, 0) => format!("{all} of {all} bounds hold"),
         (all, broken) => format!("{broken} of {all} bounds BROKEN"),
     };
-    format!("{}\n{}{closing}\n", heading(summary), text::aligned(&lines, &[0, 1, 3, 5, 7, 8, 9]))
+    let matrix = summary.matrix.as_ref().map(|matrix| text::aligned(&plain(matrix.cells()), &[0]));
+    let (heading, rows) = (heading(summary), text::aligned(&lines, &[0, 1, 3, 5, 7, 8, 9]));
+    format!("{heading}\n{rows}{}{closing}\n", matrix.unwrap_or_default())
 }
 
 /// Two versions of a scenario side by side, the older first. A star stands where the difference is more than chance: the
@@ -90,6 +92,11 @@ pub(super) fn verdict(row: &Row) -> &'static str {
         Some(false) if row.figure.is_none() => "BROKEN (not measured)",
         Some(false) => "BROKEN",
     }
+}
+
+/// Names of a scenario's places may hold anything.
+fn plain(lines: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    lines.iter().map(|line| line.iter().map(|cell| text::plain(cell)).collect()).collect()
 }
 
 fn heading(summary: &Summary) -> String {

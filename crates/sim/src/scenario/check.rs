@@ -1,6 +1,6 @@
 //! What of a scenario cannot be. Invariant: what passes can be run.
 
-use super::{Film, People, Scenario, at};
+use super::{Film, People, Scenario, Site, at};
 use crate::population::{AccessClass, Uplink};
 use crate::sessions::LiveStay;
 
@@ -92,6 +92,19 @@ impl Scenario {
         }
         if self.edge.is_some() && (self.live.is_some() || self.audience.catalogue.is_some()) {
             return wrong("edge", "keeps one film, which all watch to its end");
+        }
+        let is_site = |site: &Site| {
+            rate(site.down_mbps) && rate(site.up_mbps) && site.lan_mbps >= site.down_mbps.max(site.up_mbps)
+        };
+        let shares = || self.sites.iter().map(|site| site.share);
+        if !shares().all(share) || shares().sum::<f64>() > 1.0 + 1e-9 || !self.sites.iter().all(is_site) {
+            return wrong(
+                "sites",
+                "needs shares that add up to 1 at most, and lines no wider than what is within",
+            );
+        }
+        if self.edge.is_some() && !self.sites.is_empty() {
+            return wrong("edge", "stands in no site");
         }
         for (place, away) in [("origin.away_s", &origin.away_s), ("tracker.away_s", &self.tracker.away_s)] {
             let pairs = away.iter().all(|&(from, to)| time(from) && time(to) && at(from) < at(to));

@@ -8,9 +8,11 @@ use swarm::{Time, Topology};
 
 mod check;
 mod film;
+pub(crate) mod site;
 
 pub use check::Wrong;
 pub use film::Film;
+pub use site::{Mode, Site};
 
 use crate::population::Population;
 use crate::report::Bounds;
@@ -41,6 +43,9 @@ pub struct Scenario {
     /// How viewers' peers are set.
     #[serde(default)]
     pub peer: PeerSettings,
+    /// Places with many viewers behind one line. The rest of the audience is in none.
+    #[serde(default)]
+    pub sites: Vec<Site>,
     /// Set where one that keeps for others stands beside the viewers, from the start to the end.
     pub edge: Option<Edge>,
     /// What goes wrong.

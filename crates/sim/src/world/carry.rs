@@ -73,7 +73,8 @@ impl World<'_> {
         let other = self.number_of(&peer);
         let (mine, theirs) = (self.host(at), self.host(other));
         let between = |far: &Far| self.viewers[far.peer as usize].links.values().any(|f| f.peer == other);
-        if !self.tracker_is_up() && !self.viewers[at as usize].links.values().any(between) {
+        let by_tracker = self.tracker_is_up() && self.may_call(at, other);
+        if !by_tracker && !self.viewers[at as usize].links.values().any(between) {
             // The offer goes by the tracker, or by somebody who is linked to both.
             return self.after(Duration::ZERO, Event::DialFailed { at, peer });
         }

@@ -7,7 +7,7 @@ use manifest::SegmentId;
 use swarm::{Input, Link, PeerId, Source, Verdict};
 use wire::Message;
 
-use super::happen::peer_id;
+use super::come::peer_id;
 use super::viewer::Manner;
 use super::{Event, World};
 use crate::rng::mix;

@@ -2,22 +2,16 @@
 
 use core::time::Duration;
 
-use swarm::{Config, Input, PeerId, Source, Time, Topology, Verdict};
+use swarm::{Input, PeerId, Source, Time, Verdict};
 use wire::Bits;
 
 use super::carry::GIVES_UP;
-use super::player::{self, Shows};
-use super::viewer::{Manner, Viewer};
+use super::player::Shows;
 use super::{Carried, Event, World, live, tracker};
-use crate::figures::Seen;
-use crate::net::{Capacity, Host, Nat, Place};
 use crate::rng::Rng;
-use crate::scenario;
 
 /// The most others the tracker names at once.
 const MOST_CANDIDATES: u32 = 20;
-/// A viewer whose picture does not move meets others all the same after this.
-const MEETS_WITHIN: Duration = Duration::from_millis(300);
 /// How often a player looks round, as the browser's does.
 const LOOKS_EVERY: Duration = Duration::from_millis(250);
 
@@ -93,8 +87,8 @@ impl World<'_> {
                     return;
                 }
                 let (swarm, id) = (viewer.film.swarm, viewer.id);
-                let want = want.min(MOST_CANDIDATES);
-                if let Some(mut told) = self.tracker.announce(self.now, from, swarm, id, want) {
+                let (want, seen) = (want.min(MOST_CANDIDATES), self.seen_at(from));
+                if let Some(mut told) = self.tracker.announce(self.now, (from, seen), swarm, id, want) {
                     told.candidates = self.named_to(from, told.candidates);
                     self.after(self.to_tracker(), Event::Told { to: from, told });
                 }
@@ -148,126 +142,6 @@ impl World<'_> {
         }
     }
 
-    fn come(&mut self) {
-        self.await_next();
-        let at = self.viewers.len() as u32;
-        let mut rng = Rng::stream(self.seed, u64::from(at), "viewer");
-        let one = self.population.draw(&mut rng);
-        let manner = Manner::draw(&self.scenario.faults, &mut rng);
-        let mut host = self.population.host(&one, &self.wobbles, &mut rng);
-        let settings = &self.scenario.peer;
-        let lends = (one.uplink_mbps * settings.use_of_uplink).min(settings.most_upload_mbps) * 125_000.0;
-        // Those who mean harm always say that they share.
-        let shares = match manner {
-            Manner::Honest => one.may_upload,
-            Manner::FreeRider => false,
-            _ => true,
-        };
-        if manner == Manner::Drip {
-            host.up = Capacity::constant(u64::from(self.scenario.film.piece_kib) * 1024 * 8);
-        }
-        let mut visits = Rng::stream(self.seed, u64::from(at), "visit");
-        let length = self.scenario.film.length();
-        let visit = self.catalogue.as_ref().map(|catalogue| catalogue.draw(length, &mut visits));
-        let stay = self.scenario.live.as_ref().map(|live| live.stay.draw(&mut visits));
-        let film = self.film(visit.as_ref().map_or(0, |visit| visit.film));
-        let topology =
-            self.scenario.live.as_ref().map_or(Topology::default(), |live| live.topology.setting());
-        let upload = if shares { lends as u32 } else { 0 };
-        let mut config = Config { upload, topology, ..Config::default() };
-        if let Some(links) = settings.links {
-            config.links_wanted = links;
-            config.links_max = links * 2;
-        }
-        let eclipse = self.scenario.faults.eclipse.filter(|_| manner == Manner::Honest);
-        let victim = eclipse.filter(|e| Rng::stream(self.seed, u64::from(at), "eclipse").chance(e.share));
-        let mut player = player::Player::new(&self.film, self.scenario.audience.choose, self.now);
-        if let (Some(stream), Some(live)) = (&self.stream, &self.scenario.live) {
-            player.go_live(
-                stream.edge(Time::default()),
-                Duration::from_secs_f64(live.buffer_s),
-                live.parts(&self.film),
-            );
-        }
-        let mut viewer = Viewer::new(peer_id(at, 0), self.net.join(host), film, config, player);
-        viewer.manner = manner;
-        viewer.victim = victim.is_some();
-        viewer.abrupt =
-            visit.as_ref().is_some_and(|visit| visit.abrupt) || stay.is_some_and(|stay| stay.abrupt);
-        (viewer.came, viewer.went) = (self.now, self.end);
-        viewer.seen = Seen {
-            uplink_mbps: one.uplink_mbps,
-            class: one.class as u32,
-            honest: manner == Manner::Honest,
-            rides_free: manner == Manner::FreeRider,
-            victim: victim.is_some(),
-            ..Seen::default()
-        };
-        self.viewers.push(viewer);
-        if let Some(stay) = stay {
-            self.after(stay.stays, Event::Go(at));
-        }
-        if let Some(visit) = visit {
-            self.after(visit.stays, Event::Go(at));
-            for (after, to) in visit.seeks {
-                self.after(after, Event::Seek(at, to));
-            }
-        }
-        self.load(at);
-    }
-
-    /// A viewer's page is loaded, if it takes anything; then playlists and index: two round trips, with and without Braidcast.
-    pub(super) fn load(&mut self, at: u32) {
-        let settings = &self.scenario.origin;
-        let bytes = (settings.page_kb * 1000.0) as u32;
-        let page = if bytes > 0 { self.origin.request(self.now, vec![bytes]) } else { None };
-        match page {
-            Some(request) => {
-                self.pages.insert(request, at);
-                self.await_origin();
-            }
-            None => self.after(Duration::from_secs_f64(settings.rtt_ms / 500.0), Event::Begin(at)),
-        }
-    }
-
-    /// An edge is there before anybody comes. With the origin alone it has a number too, so that all others are the same.
-    pub(super) fn set_up(&mut self, edge: &scenario::Edge) {
-        let line = Capacity::mbps(edge.mbps);
-        let host = Host { up: line.clone(), down: line, place: Place::default(), nat: Nat::Open, loss: 0.0 };
-        let at = self.viewers.len() as u32;
-        let film = self.film(0);
-        let player = player::Player::new(&self.film, self.scenario.audience.choose, self.now);
-        let mut viewer = Viewer::new(peer_id(at, 0), self.net.join(host), film, Config::keeper(), player);
-        viewer.went = self.end;
-        self.viewers.push(viewer);
-        self.wheel.push(self.now, Event::Begin(at));
-    }
-
-    fn begin(&mut self, at: u32) {
-        let viewer = &mut self.viewers[at as usize];
-        if viewer.gone {
-            return;
-        }
-        let watches = !viewer.keeps();
-        if !self.alone {
-            viewer.core = Some(viewer.new_core(self.seed));
-            let (film, manner) = (viewer.film.clone(), viewer.manner);
-            if self.stream.is_some() {
-                self.begin_live(at);
-            } else {
-                self.feed(at, Input::Film(&film.index));
-            }
-            self.after(MEETS_WITHIN, Event::Meet(at));
-            self.after(tracker::INTERVAL, Event::Renew(at));
-            if manner == Manner::Whitewasher {
-                self.after(self.whitewashes_every(), Event::Rename(at));
-            }
-        }
-        if watches {
-            self.look(at);
-        }
-    }
-
     /// A viewer meets others once its picture moves, or after a while: see the browser's engine.
     fn meet(&mut self, at: u32) {
         let viewer = &mut self.viewers[at as usize];
@@ -279,7 +153,7 @@ impl World<'_> {
     }
 
     /// The player looks round: time passes for it, its peer is told where it is, and it asks for more.
-    fn look(&mut self, at: u32) {
+    pub(super) fn look(&mut self, at: u32) {
         let viewer = &mut self.viewers[at as usize];
         if viewer.gone {
             return;
@@ -388,19 +262,4 @@ impl World<'_> {
     fn number_on(&self, host: crate::net::HostId) -> u32 {
         host.0
     }
-}
-
-/// A viewer's peer is named by its number, and by how often it has changed its name.
-pub(super) fn peer_id(viewer: u32, life: u32) -> PeerId {
-    let mut id = *b"-BC0000-000000000000";
-    let mut write = |place: core::ops::Range<usize>, number: u32| {
-        let mut rest = number;
-        for digit in id[place].iter_mut().rev() {
-            *digit = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-    };
-    write(3..7, life + 1);
-    write(8..20, viewer);
-    PeerId(id)
 }

@@ -7,6 +7,7 @@
 //! After every step the [`oracle`] checks, from outside, what must always hold.
 
 mod carry;
+mod come;
 mod enemy;
 mod fetched;
 mod happen;
@@ -16,6 +17,7 @@ mod offer;
 mod oracle;
 mod player;
 mod record;
+mod sites;
 mod tracker;
 mod viewer;
 
@@ -259,7 +261,7 @@ impl<'a> World<'a> {
             requests: BTreeMap::new(),
             pages: BTreeMap::new(),
             pages_bytes: 0,
-            tracker: Tracker::new(seed),
+            tracker: Tracker::new(seed, scenario.sites.iter().map(scenario::Site::setting).collect()),
             population: scenario.population(),
             wobbles: Wobbles::synthetic(&traces::BELGIUM_4G, 64, 300, &mut Rng::stream(seed, 0, "wobbles")),
             catalogue: scenario.audience.catalogue.map(Catalogue::new),
@@ -283,6 +285,7 @@ impl<'a> World<'a> {
             events: 0,
             broken: None,
         };
+        world.lay_lines();
         if let Some(edge) = &scenario.edge {
             world.set_up(edge);
         }

@@ -113,6 +113,7 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
             }
         })
         .collect();
+    let sites = world.sites();
     let mut copies: BTreeMap<u32, u32> = BTreeMap::new();
     for ((number, segment), bytes) in &world.record.segments {
         let size = world.films[number].index.segment(*segment).map_or(1, |s| u64::from(s.size));
@@ -151,6 +152,7 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
         delay,
         ceiling,
         ceiling_why,
+        sites,
         viewers,
     }
 }

@@ -23,27 +23,29 @@ pub(super) struct Tracker {
 pub(super) const INTERVAL: Duration = Duration::from_secs(120);
 
 impl Tracker {
-    pub fn new(seed: u64) -> Self {
+    /// One whose operator names these sites.
+    pub fn new(seed: u64, sites: Vec<rendezvous::Site>) -> Self {
         let config = rendezvous::Config {
             interval: INTERVAL,
             connections: usize::MAX,
             members_per_swarm: usize::MAX,
+            sites,
             ..rendezvous::Config::default()
         };
         Self { table: Table::new(config, seed), out: Vec::new() }
     }
 
-    /// Viewer number `viewer` announces itself, and asks for `want` others.
+    /// Viewer number `viewer`, seen there, announces itself, and asks for `want` others.
     pub fn announce(
         &mut self,
         now: Time,
-        viewer: u32,
+        (viewer, seen): (u32, Locality),
         swarm: [u8; 20],
         me: PeerId,
         want: u32,
     ) -> Option<Told> {
         let connection = ConnId(u64::from(viewer));
-        let _ = self.table.connect(connection, Locality::default());
+        let _ = self.table.connect(connection, seen);
         let mut text = String::from(r#"{"action":"announce","left":1,"info_hash":"#);
         rendezvous::InfoHash(swarm).push_json(&mut text);
         text.push_str(r#","peer_id":"#);

@@ -77,6 +77,8 @@ pub(super) struct Viewer {
     pub manner: Manner,
     /// How often it has taken another name.
     pub life: u32,
+    /// The site it is at, by its place in the scenario's list.
+    pub site: Option<usize>,
     /// Whether the tracker names only enemies to it, and the one honest viewer that it is told of later.
     pub victim: bool,
     pub friend: Option<u32>,
@@ -148,6 +150,7 @@ impl Viewer {
             film,
             manner: Manner::Honest,
             life: 0,
+            site: None,
             victim: false,
             friend: None,
             core: None,

@@ -13,6 +13,7 @@ mod media;
 mod origin;
 mod run;
 mod seen;
+mod sites;
 
 use serde::Serialize;
 
@@ -95,6 +96,8 @@ pub const MEASURES: &[Measure] = &[
     origin::MEDIA,
     origin::PEAK,
     origin::COST,
+    sites::LINE_COPIES,
+    sites::BETWEEN_APART,
     media::RECEIVED,
     run::EVENTS,
 ];
