@@ -337,13 +337,20 @@ fn sdp(raw: RawDescription<'_>, kind: &'static str, config: &Config) -> Result<D
 
 fn binary(field: &'static str, raw: Option<&RawValue>) -> Result<[u8; 20], Refusal> {
     let raw = raw.ok_or(Refusal::Missing(field))?;
-    serde_json::from_str::<PeerId>(raw.get()).map(|id| id.0).map_err(|_| Refusal::NotBinary(field))
+    let id = text(Some(raw)).and_then(|text| PeerId::from_binary(&text).ok());
+    id.map(|id| id.0).ok_or(Refusal::NotBinary(field))
 }
 
+/// What a JSON string says, if it is one.
 fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     #[derive(serde::Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    raw.and_then(|raw| serde_json::from_str::<Text<'_>>(raw.get()).ok()).map(|text| text.0)
+    let json = raw?.get();
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    if !inside.contains('\\') {
+        return Some(Cow::Borrowed(inside));
+    }
+    serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0)
 }
 
 fn string(field: &'static str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
