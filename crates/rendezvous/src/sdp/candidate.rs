@@ -1,10 +1,10 @@
 //! One candidate: an address at which a peer may be reached (RFC 8839, 5.1).
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::{fmt::Write, iter::from_fn};
+use core::net::IpAddr;
+use std::fmt::Write;
 
 use super::{
-    read::{cut, ice_chars},
+    read::{fields, ice_chars},
     write::number,
 };
 
@@ -74,13 +74,7 @@ impl<'a> Candidate<'a> {
     /// Reads what follows `a=candidate:`. `None` for what cannot be read, and for what nobody shall be sent to: names that are
     /// not multicast DNS, components that data channels do not have, ports of the system.
     pub(super) fn parse(line: &'a str) -> Option<Self> {
-        let mut rest = line;
-        let mut fields = from_fn(|| {
-            let field;
-            (field, rest) = cut(rest, b' ').unwrap_or((rest, ""));
-            (!field.is_empty() || !rest.is_empty()).then_some(field)
-        })
-        .filter(|field| !field.is_empty());
+        let mut fields = fields(line).filter(|field| !field.is_empty());
         let foundation = ice_chars(fields.next()?, 1..=32)?;
         if fields.next()? != "1" {
             return None;
@@ -164,11 +158,8 @@ impl<'a> Candidate<'a> {
 
 impl<'a> Address<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        if text.ends_with(|last: char| last.is_ascii_digit()) && text.contains('.') && !text.contains(':') {
-            return text.parse::<Ipv4Addr>().ok().map(|ip| Self::Ip(ip.into()));
-        }
-        if text.contains(':') {
-            return text.parse::<Ipv6Addr>().ok().map(|ip| Self::Ip(ip.into()));
+        if let Ok(ip) = text.parse() {
+            return Some(Self::Ip(ip));
         }
         let (uuid, suffix) = text.split_at_checked(36)?;
         let fits = |(at, byte): (usize, u8)| match at {

@@ -1,6 +1,6 @@
 //! From the text of a description to what it says.
 
-use std::ops::RangeInclusive;
+use std::{iter::from_fn, ops::RangeInclusive};
 
 use memchr::memchr;
 
@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
     /// `<username> <session> <version> IN IP4 <address>`. Names and addresses are nobody's business, and one description of a
     /// session is all there is: who has no number gets one.
     fn origin(&mut self, origin: &str) {
-        let number = origin.split(' ').nth(1).and_then(|number| number.parse::<u64>().ok());
+        let number = fields(origin).nth(1).and_then(|number| number.parse::<u64>().ok());
         // JSEP (RFC 9429, 5.2.1) has 63 bits of it.
         self.session = number.unwrap_or(1) & (u64::MAX >> 1);
     }
@@ -94,7 +94,7 @@ impl<'a> Draft<'a> {
         if self.form.is_some() {
             return Err(Error::NotData);
         }
-        let mut fields = section.split(' ');
+        let mut fields = fields(section);
         let mut next = || fields.next().ok_or(Error::NotData);
         let (media, port, protocol, format) = (next()?, next()?, next()?, next()?);
         let port: u16 = port.parse().map_err(|_| Error::NotData)?;
@@ -199,10 +199,22 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What is before and behind the first of these bytes, which is one of ASCII.
-pub(super) fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
-    let place = memchr(at, text.as_bytes())?;
+/// What is before and behind the first of these bytes, which is one of ASCII. Names and values are short: looking at one byte after
+/// the other is the fastest.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let place = text.bytes().position(|byte| byte == at)?;
     Some((&text[..place], &text[place + 1..]))
+}
+
+/// What is between blanks.
+pub(super) fn fields(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    from_fn(move || {
+        let text = rest?;
+        let (field, behind) = cut(text, b' ').map_or((text, None), |(field, behind)| (field, Some(behind)));
+        rest = behind;
+        Some(field)
+    })
 }
 
 /// The text if it is of letters, digits, `+` and `/`, and so long (RFC 8839, 5.1).
