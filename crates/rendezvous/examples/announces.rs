@@ -67,7 +67,8 @@ fn main() {
                 let start = Instant::now();
                 let _ = table.handle(now, ConnId(asker), &text, &mut out);
                 announces += start.elapsed();
-                let texts: Vec<_> = out.drain(1..).map(|offer| (offer.to, answer(&offer, asker, sdp))).collect();
+                let texts: Vec<_> =
+                    out.drain(1..).map(|offer| (offer.to, answer(&offer, asker, sdp))).collect();
                 relayed += texts.len();
                 for (from, text) in &texts {
                     out.clear();

@@ -6,7 +6,8 @@ mod looks;
 mod overview;
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::{BTreeMap, HashMap, btree_map::Entry},
+    hash::{BuildHasherDefault, DefaultHasher},
     time::Duration,
 };
 
@@ -56,6 +57,10 @@ pub struct Stats {
     pub denied: u64,
 }
 
+/// Looked up for every message, and never gone through: with these keys of the hash, which are always the same, what a table does does
+/// not depend on them, and ids are the caller's, so that nobody can make them collide. Boxed, because such a map is half empty.
+type Connections = HashMap<ConnId, Box<Connection>, BuildHasherDefault<DefaultHasher>>;
+
 /// The tracker without its sockets: see the [crate] for an example.
 ///
 /// Times are durations since one fixed moment of the caller's choice and do not run backwards.
@@ -63,8 +68,7 @@ pub struct Stats {
 pub struct Table {
     config: Config,
     rng: Rng,
-    /// Boxed, because a tree that grows at its end is half empty.
-    connections: BTreeMap<ConnId, Box<Connection>>,
+    connections: Connections,
     swarms: BTreeMap<InfoHash, Swarm>,
     leases: Leases,
     questions: Questions,
@@ -79,7 +83,7 @@ impl Table {
         Self {
             config,
             rng: Rng::new(seed),
-            connections: BTreeMap::new(),
+            connections: Connections::default(),
             swarms: BTreeMap::new(),
             leases: Leases::default(),
             questions: Questions::default(),

@@ -4,7 +4,9 @@ use std::{iter::from_fn, ops::RangeInclusive};
 
 use memchr::memchr;
 
-use super::{CANDIDATES_READ, Candidate, Error, FINGERPRINTS, Fingerprint, Form, Hash, LINES, Parts, Setup, write::END};
+use super::{
+    CANDIDATES_READ, Candidate, Error, FINGERPRINTS, Fingerprint, Form, Hash, LINES, Parts, Setup, write::END,
+};
 
 /// Where SCTP is if nothing says otherwise.
 const SCTP_PORT: u16 = 5000;

@@ -34,9 +34,7 @@ impl Relation<'_> {
             Reach::Loopback => {
                 kind != Kind::Relay && self.sender.is_loopback() && self.receiver.is_loopback()
             }
-            _ if kind == Kind::Relay => {
-                self.config.relays.iter().any(|network| network.contains(&ip))
-            }
+            _ if kind == Kind::Relay => self.config.relays.iter().any(|network| network.contains(&ip)),
             Reach::Private => self.are_near() || is_inside(self.receiver) && is_same_host(self.sender, ip),
             Reach::Public if is_inside(self.sender) => self.config.trust_inside,
             Reach::Public => {
