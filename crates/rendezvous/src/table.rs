@@ -6,8 +6,7 @@ mod looks;
 mod overview;
 
 use std::{
-    collections::{BTreeMap, HashMap, btree_map::Entry},
-    hash::{BuildHasherDefault, DefaultHasher},
+    collections::{BTreeMap, btree_map::Entry},
     time::Duration,
 };
 
@@ -57,10 +56,6 @@ pub struct Stats {
     pub denied: u64,
 }
 
-/// Looked up for every message, and never gone through: with these keys of the hash, which are always the same, what a table does does
-/// not depend on them, and ids are the caller's, so that nobody can make them collide. Boxed, because such a map is half empty.
-type Connections = HashMap<ConnId, Box<Connection>, BuildHasherDefault<DefaultHasher>>;
-
 /// The tracker without its sockets: see the [crate] for an example.
 ///
 /// Times are durations since one fixed moment of the caller's choice and do not run backwards.
@@ -68,7 +63,8 @@ type Connections = HashMap<ConnId, Box<Connection>, BuildHasherDefault<DefaultHa
 pub struct Table {
     config: Config,
     rng: Rng,
-    connections: Connections,
+    /// Boxed, because a tree that grows at its end is half empty.
+    connections: BTreeMap<ConnId, Box<Connection>>,
     swarms: BTreeMap<InfoHash, Swarm>,
     leases: Leases,
     questions: Questions,
@@ -83,7 +79,7 @@ impl Table {
         Self {
             config,
             rng: Rng::new(seed),
-            connections: Connections::default(),
+            connections: BTreeMap::new(),
             swarms: BTreeMap::new(),
             leases: Leases::default(),
             questions: Questions::default(),
