@@ -1,4 +1,4 @@
-//! What an announce with five offers and their answers costs the table, by the size of the swarm and where its members are:
+//! What an announce with five offers, and then their answers, cost the table, by the size of the swarm and where its members are:
 //! `cargo run --release --package braidcast-rendezvous --example announces`.
 
 use std::{
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rendezvous::{Config, ConnId, Locality, Rate, Table};
+use rendezvous::{Config, ConnId, Locality, Outgoing, Rate, Table};
 use serde_json::{Value, json};
 
 const ROUNDS: u64 = 20_000;
@@ -23,6 +23,13 @@ fn announce(peer: u64, more: Value) -> Vec<u8> {
         message[field] = value.clone();
     }
     message.to_string().into_bytes()
+}
+
+/// What the receiver of an offer says to it.
+fn answer(offer: &Outgoing, asker: u64, sdp: &str) -> Vec<u8> {
+    let offer_id = &serde_json::from_str::<Value>(&offer.text).expect("JSON")["offer_id"];
+    let answer = json!({"type": "answer", "sdp": sdp});
+    announce(offer.to.0, json!({"to_peer_id": name(asker), "offer_id": offer_id, "answer": answer}))
 }
 
 /// Where the nth member is.
@@ -50,7 +57,7 @@ fn main() {
                 .map(|n| json!({"offer_id": name(n), "offer": {"type": "offer", "sdp": sdp}}))
                 .collect();
             let offers = json!({"numwant": OFFERS, "offers": offers});
-            let (mut spent, mut relayed) = (Duration::ZERO, 0);
+            let ([mut announces, mut answers], mut relayed) = ([Duration::ZERO; 2], 0);
             for round in 0..ROUNDS {
                 let asker = round * 7919 % size;
                 // As it would have just been read from a socket.
@@ -59,12 +66,24 @@ fn main() {
                 let now = Duration::from_secs(10) + Duration::from_millis(round);
                 let start = Instant::now();
                 let _ = table.handle(now, ConnId(asker), &text, &mut out);
-                spent += start.elapsed();
-                relayed += out.len() - 1;
+                announces += start.elapsed();
+                let texts: Vec<_> =
+                    out.drain(1..).map(|offer| (offer.to, answer(&offer, asker, sdp))).collect();
+                relayed += texts.len();
+                for (from, text) in &texts {
+                    out.clear();
+                    let start = Instant::now();
+                    let _ = table.handle(now, *from, text, &mut out);
+                    answers += start.elapsed();
+                    assert_eq!(out.len(), 1);
+                }
             }
-            let micros = spent.as_secs_f64() * 1e6 / ROUNDS as f64;
+            let micros = |spent: Duration| spent.as_secs_f64() * 1e6 / ROUNDS as f64;
+            let (announces, answers) = (micros(announces), micros(answers));
             let offers = relayed as f64 / ROUNDS as f64;
-            println!("{size:6} members, {what}: {micros:.1} us an announce, {offers:.2} offers relayed");
+            println!(
+                "{size:6} members, {what}: {announces:.1} us an announce, {answers:.1} us its answers, {offers:.2} offers relayed"
+            );
         }
     }
 }

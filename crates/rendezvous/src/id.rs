@@ -23,6 +23,15 @@ fn bytes_of(text: &str) -> Result<[u8; LEN], NotBinary> {
 
 fn push_json(bytes: &[u8; LEN], json: &mut String) {
     json.push('"');
+    // Most have nothing to escape.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if let Ok(text) = str::from_utf8(bytes)
+        && bytes.iter().all(is_plain)
+    {
+        json.push_str(text);
+        json.push('"');
+        return;
+    }
     for &byte in bytes {
         match byte {
             b'"' => json.push_str("\\\""),

@@ -13,7 +13,7 @@ use serde_json::{error::Category, value::RawValue};
 use self::offers::{Offers, RawDescription, RawOffer};
 use crate::{Config, InfoHash, OfferId, PeerId, member::Role, refusal::Refusal, sdp::Description};
 
-/// Longest raw JSON string echoed in an error: 20 escaped code points and the quotes fit.
+/// Longest raw JSON string taken for a name, or echoed in an error: 20 escaped code points and the quotes fit, 122 bytes.
 const ECHO_BYTES: usize = 128;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,11 +97,14 @@ pub(crate) fn parse<'a>(text: &'a [u8], config: &Config) -> (About<'a>, Result<R
     let Ok(text) = std::str::from_utf8(text) else { return (About::default(), Err(Refusal::NotUtf8)) };
     match serde_json::from_str::<Fields<'a>>(text) {
         Ok(fields) => (fields.about(), fields.request(config)),
-        // Only the list of offers is typed in the first pass: without it the rest can still be read.
+        // Only descriptions are typed in the first pass: without them the rest can still be read.
         Err(error) => match serde_json::from_str::<Heading<'a>>(text) {
             Ok(Heading(fields)) if error.classify() == Category::Data => {
-                let refusal = Refusal::Field { field: "offers", must: "an array of {offer, offer_id}" };
-                (fields.about(), Err(refusal))
+                let (field, must) = match fields.mistyped {
+                    Some(field) => (field, "an object {type, sdp}"),
+                    None => ("offers", "an array of {offer, offer_id}"),
+                };
+                (fields.about(), Err(Refusal::Field { field, must }))
             }
             _ => (About::default(), Err(Refusal::NotJson(error.to_string()))),
         },
@@ -122,14 +125,16 @@ struct Fields<'a> {
     role: Option<&'a RawValue>,
     upload_kbps: Option<&'a RawValue>,
     position_ms: Option<&'a RawValue>,
-    offer: Option<&'a RawValue>,
-    answer: Option<&'a RawValue>,
+    offer: Option<RawDescription<'a>>,
+    answer: Option<RawDescription<'a>>,
     token: Option<&'a RawValue>,
     proof: Option<&'a RawValue>,
     offers: Option<Offers<'a>>,
+    /// Of a heading alone: which of these two could not be read.
+    mistyped: Option<&'static str>,
 }
 
-/// The same fields without the offers.
+/// The same fields without the descriptions.
 struct Heading<'a>(Fields<'a>);
 
 #[derive(serde::Deserialize)]
@@ -157,7 +162,7 @@ enum Key {
 }
 
 struct FieldsVisitor {
-    offers: bool,
+    descriptions: bool,
 }
 
 impl<'de> Visitor<'de> for FieldsVisitor {
@@ -183,11 +188,17 @@ impl<'de> Visitor<'de> for FieldsVisitor {
                 Key::Role => fields.role = map.next_value()?,
                 Key::UploadKbps => fields.upload_kbps = map.next_value()?,
                 Key::PositionMs => fields.position_ms = map.next_value()?,
-                Key::Offer => fields.offer = map.next_value()?,
-                Key::Answer => fields.answer = map.next_value()?,
+                Key::Offer if self.descriptions => fields.offer = map.next_value()?,
+                Key::Answer if self.descriptions => fields.answer = map.next_value()?,
+                Key::Offer | Key::Answer => {
+                    let raw: &RawValue = map.next_value()?;
+                    if serde_json::from_str::<Option<RawDescription<'_>>>(raw.get()).is_err() {
+                        fields.mistyped = Some(if matches!(key, Key::Offer) { "offer" } else { "answer" });
+                    }
+                }
                 Key::Token => fields.token = map.next_value()?,
                 Key::Proof => fields.proof = map.next_value()?,
-                Key::Offers if self.offers => fields.offers = map.next_value()?,
+                Key::Offers if self.descriptions => fields.offers = map.next_value()?,
                 Key::Offers | Key::Unknown => {
                     map.next_value::<IgnoredAny>()?;
                 }
@@ -199,13 +210,13 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        source.deserialize_map(FieldsVisitor { offers: true })
+        source.deserialize_map(FieldsVisitor { descriptions: true })
     }
 }
 
 impl<'de> Deserialize<'de> for Heading<'de> {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
-        source.deserialize_map(FieldsVisitor { offers: false }).map(Heading)
+        source.deserialize_map(FieldsVisitor { descriptions: false }).map(Heading)
     }
 }
 
@@ -292,7 +303,7 @@ impl<'a> Fields<'a> {
 
     fn signal(
         &self,
-        raw: Option<&'a RawValue>,
+        raw: Option<RawDescription<'_>>,
         field: &'static str,
         config: &Config,
     ) -> Result<Signal, Refusal> {
@@ -300,9 +311,7 @@ impl<'a> Fields<'a> {
         let from = PeerId(binary("peer_id", self.peer_id)?);
         let to = PeerId(binary("to_peer_id", self.to_peer_id)?);
         let id = OfferId(binary("offer_id", self.offer_id)?);
-        let must = "an object {type, sdp}";
         let raw = raw.ok_or(Refusal::Missing(field))?;
-        let raw = serde_json::from_str(raw.get()).map_err(|_| Refusal::Field { field, must })?;
         Ok(Signal { info_hash, from, to, offer: Offer { id, sdp: sdp(raw, field, config)? } })
     }
 
@@ -337,13 +346,22 @@ fn sdp(raw: RawDescription<'_>, kind: &'static str, config: &Config) -> Result<D
 
 fn binary(field: &'static str, raw: Option<&RawValue>) -> Result<[u8; 20], Refusal> {
     let raw = raw.ok_or(Refusal::Missing(field))?;
-    serde_json::from_str::<PeerId>(raw.get()).map(|id| id.0).map_err(|_| Refusal::NotBinary(field))
+    // A long one is none, and unescaping it would be work.
+    let short = Some(raw).filter(|raw| raw.get().len() <= ECHO_BYTES);
+    let id = text(short).and_then(|text| PeerId::from_binary(&text).ok());
+    id.map(|id| id.0).ok_or(Refusal::NotBinary(field))
 }
 
+/// What a JSON string says, if it is one.
 fn text(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     #[derive(serde::Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    raw.and_then(|raw| serde_json::from_str::<Text<'_>>(raw.get()).ok()).map(|text| text.0)
+    let json = raw?.get();
+    let inside = json.strip_prefix('"')?.strip_suffix('"')?;
+    if !inside.contains('\\') {
+        return Some(Cow::Borrowed(inside));
+    }
+    serde_json::from_str::<Text<'_>>(json).ok().map(|text| text.0)
 }
 
 fn string(field: &'static str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {

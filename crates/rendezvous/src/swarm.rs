@@ -66,6 +66,11 @@ impl Swarm {
         &self.members
     }
 
+    /// The member at this place.
+    pub(crate) fn at_mut(&mut self, place: usize) -> &mut Member {
+        &mut self.members[place]
+    }
+
     pub(crate) fn groups(&self) -> &Groups {
         &self.groups
     }
@@ -76,10 +81,6 @@ impl Swarm {
 
     pub(crate) fn get(&self, peer: PeerId) -> Option<&Member> {
         self.place(peer).map(|place| &self.members[place])
-    }
-
-    pub(crate) fn get_mut(&mut self, peer: PeerId) -> Option<&mut Member> {
-        self.place(peer).map(|place| &mut self.members[place])
     }
 
     /// The members in the order of their names, those behind `after`.
@@ -115,8 +116,7 @@ impl Swarm {
     }
 
     /// Notes what a member says of itself. `event` is true if it says that it just became complete.
-    pub(crate) fn set_claims(&mut self, peer: PeerId, claims: Claims, event: bool) {
-        let Some(place) = self.place(peer) else { return };
+    pub(crate) fn set_claims(&mut self, place: usize, claims: Claims, event: bool) {
         let before = self.members[place].claims;
         match (before.complete, claims.complete) {
             (false, true) => {

@@ -63,7 +63,8 @@ pub struct Stats {
 pub struct Table {
     config: Config,
     rng: Rng,
-    connections: BTreeMap<ConnId, Connection>,
+    /// Boxed, because a tree that grows at its end is half empty.
+    connections: BTreeMap<ConnId, Box<Connection>>,
     swarms: BTreeMap<InfoHash, Swarm>,
     leases: Leases,
     questions: Questions,
@@ -101,7 +102,7 @@ impl Table {
         if self.connections.len() >= self.config.connections {
             return Err(Full);
         }
-        self.connections.entry(conn).or_insert_with(|| Connection::new(from, &self.config));
+        self.connections.entry(conn).or_insert_with(|| Box::new(Connection::new(from, &self.config)));
         Ok(())
     }
 
@@ -234,7 +235,7 @@ impl Table {
         let completed = event == Event::Completed;
         let mut claims = swarm.members()[place].claims.updated(now, said);
         claims.complete |= completed;
-        swarm.set_claims(peer_id, claims, completed);
+        swarm.set_claims(place, claims, completed);
         let wanted = offers.len() + want;
         let drawn = candidates::draw(swarm, place, wanted, now, rng);
         let (offered, candidates) = drawn.split_at(offers.len().min(drawn.len()));
@@ -252,13 +253,10 @@ impl Table {
             let text = reply::relayed("offer", info_hash, peer_id, offer, &relation);
             out.push(Outgoing { to, text, cause: Cause::Other(None) });
             stats.offers += 1;
-            if let Some(member) = swarm.get_mut(peer_id) {
-                member.expected.add(now, offer.id, to, config.answer_within, config.outstanding_offers);
-            }
+            let expected = &mut swarm.at_mut(place).expected;
+            expected.add(now, offer.id, to, config.answer_within, config.outstanding_offers);
         }
-        if let Some(member) = swarm.get_mut(peer_id) {
-            member.last_seen = now;
-        }
+        swarm.at_mut(place).last_seen = now;
     }
 
     fn directed(
@@ -279,16 +277,16 @@ impl Table {
         }
         let Self { config, swarms, stats, .. } = self;
         let swarm = swarms.get_mut(&info_hash).ok_or(Refusal::NotMember)?;
-        let sender = swarm.get(from).ok_or(Refusal::NotMember)?;
+        let place = swarm.place(from).ok_or(Refusal::NotMember)?;
+        let sender = &swarm.members()[place];
         // Whom one may not meet is not there for him.
         let may = |to: &&Member| to.conn != conn && sender.standing.may_be_given(to.standing);
         let receiver = swarm.get(to).filter(may).ok_or(Refusal::NoSuchPeer)?;
         let text = reply::relayed("offer", info_hash, from, &offer, &relation(config, sender, receiver));
         let receiver = receiver.conn;
-        if let Some(sender) = swarm.get_mut(from) {
-            sender.last_seen = now;
-            sender.expected.add(now, offer.id, receiver, config.answer_within, config.outstanding_offers);
-        }
+        let sender = swarm.at_mut(place);
+        sender.last_seen = now;
+        sender.expected.add(now, offer.id, receiver, config.answer_within, config.outstanding_offers);
         stats.offers += 1;
         let undelivered = reply::refused(about, &Refusal::Busy);
         out.push(Outgoing { to: receiver, text, cause: Cause::Other(Some(undelivered)) });
@@ -301,11 +299,13 @@ impl Table {
         let member = self.check_name(conn, info_hash, from) == Ok(true);
         let Self { config, swarms, stats, .. } = self;
         let relayed = swarms.get_mut(&info_hash).filter(|_| member).and_then(|swarm| {
-            swarm.get_mut(from)?.last_seen = now;
-            if !swarm.get_mut(to)?.expected.take(now, offer.id, conn) {
+            let sender = swarm.place(from)?;
+            swarm.at_mut(sender).last_seen = now;
+            let receiver = swarm.place(to)?;
+            if !swarm.at_mut(receiver).expected.take(now, offer.id, conn) {
                 return None;
             }
-            let (sender, receiver) = (swarm.get(from)?, swarm.get(to)?);
+            let [sender, receiver] = [sender, receiver].map(|place| &swarm.members()[place]);
             let relation = relation(config, sender, receiver);
             Some((receiver.conn, reply::relayed("answer", info_hash, from, &offer, &relation)))
         });

@@ -253,6 +253,23 @@ fn what_is_not_one_data_channel_is_refused() {
     }
 }
 
+#[test]
+fn however_the_string_is_escaped_it_says_the_same() {
+    for sdp in [
+        include_str!("descriptions/simple-peer.sdp"),
+        include_str!("descriptions/firefox.sdp"),
+        include_str!("descriptions/str0m.sdp"),
+    ] {
+        let sdp = sdp.replace("\r\n", "\n").replace('\n', "\r\n");
+        let all: String = sdp.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+        let some = json(&sdp).replace('/', "\\/");
+        for text in [format!("\"{all}\""), some, json(&sdp.replace("\r\n", "\n"))] {
+            assert_eq!(Description::parse(&text).unwrap(), parse(&sdp).unwrap(), "{text}");
+        }
+        assert!(parse(&sdp.replace("v=0\r\n", "v=0\r")).is_err());
+    }
+}
+
 fn address() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<[u8; 4]>().prop_map(|ip| IpAddr::from(ip).to_string()),

@@ -143,6 +143,19 @@ fn bad_offers_are_named_by_their_place() {
 }
 
 #[test]
+fn what_is_no_description_is_named() {
+    let mut rig = Rig::new(1);
+    for field in ["offer", "answer"] {
+        for wrong in [json!(5), json!("v=0"), json!(true)] {
+            let mut text = announce(FILM, &name(0));
+            text[field] = wrong;
+            let out = rig.say(0, text);
+            assert_eq!(failure(&out, 0, FILM), format!("{field} must be an object {{type, sdp}}"));
+        }
+    }
+}
+
+#[test]
 fn deep_nesting_costs_neither_the_stack_nor_a_receiver() {
     let mut rig = Rig::new(2);
     rig.join(1, FILM, &name(1));

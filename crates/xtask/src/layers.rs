@@ -46,7 +46,7 @@ const LAYERS: &[Layer] = &[
         name: "rendezvous",
         purity: SansIo,
         may_use: &[],
-        outside: Some(&["ipnet", "serde", "serde_json", "thiserror"]),
+        outside: Some(&["ipnet", "itoa", "memchr", "serde", "serde_json", "thiserror"]),
     },
     Layer {
         name: "cmaf",

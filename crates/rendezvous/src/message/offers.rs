@@ -17,7 +17,7 @@ pub(super) struct RawOffer<'a> {
 }
 
 /// `{type, sdp}`: what a browser calls a session description. Other fields are not passed on.
-#[derive(serde::Deserialize)]
+#[derive(Clone, Copy, serde::Deserialize)]
 pub(super) struct RawDescription<'a> {
     #[serde(borrow, default, rename = "type")]
     pub(super) kind: Option<&'a RawValue>,

@@ -1,9 +1,12 @@
 //! One candidate: an address at which a peer may be reached (RFC 8839, 5.1).
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 use std::fmt::Write;
 
-use super::read::ice_chars;
+use super::{
+    read::{fields, ice_chars},
+    write::number,
+};
 
 /// Ports below are those of the system's services: nobody shall be made to knock there.
 const LOWEST_PORT: u16 = 1024;
@@ -13,22 +16,32 @@ const HTTPS_PORT: u16 = 443;
 const DISCARD_PORT: u16 = 9;
 const MDNS_SUFFIX: &str = ".local";
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Candidate {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Candidate<'a> {
     /// Equal for candidates of one kind from one base: ice-chars only.
-    foundation: Box<str>,
+    foundation: &'a str,
     transport: Transport,
     pub(super) priority: u32,
-    pub(super) address: Address,
+    pub(super) address: Address<'a>,
     port: u16,
     pub(super) kind: Kind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Address {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Address<'a> {
     Ip(IpAddr),
-    /// A name that only multicast DNS in the peer's own network resolves: a UUID before `.local`.
-    Mdns(u128),
+    /// A name that only multicast DNS in the peer's own network resolves: this before `.local`.
+    Mdns(Uuid<'a>),
+}
+
+/// A UUID of either case.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Uuid<'a>(&'a str);
+
+impl PartialEq for Uuid<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(other.0)
+    }
 }
 
 /// How a peer came to know the address (RFC 8445, 5.1.1).
@@ -57,12 +70,12 @@ enum TcpType {
     SimultaneousOpen,
 }
 
-impl Candidate {
+impl<'a> Candidate<'a> {
     /// Reads what follows `a=candidate:`. `None` for what cannot be read, and for what nobody shall be sent to: names that are
     /// not multicast DNS, components that data channels do not have, ports of the system.
-    pub(super) fn parse(line: &str) -> Option<Self> {
-        let mut fields = line.split(' ').filter(|field| !field.is_empty());
-        let foundation = ice_chars(fields.next()?, 1..=32)?.into();
+    pub(super) fn parse(line: &'a str) -> Option<Self> {
+        let mut fields = fields(line).filter(|field| !field.is_empty());
+        let foundation = ice_chars(fields.next()?, 1..=32)?;
         if fields.next()? != "1" {
             return None;
         }
@@ -112,15 +125,17 @@ impl Candidate {
 
     /// Adds the line, without its end. A related address only shows more of the sender's network, so where one has to be it is
     /// the unspecified one (RFC 8839, 5.1).
-    pub(super) fn write(&self, json: &mut String) {
-        json.push_str("a=candidate:");
-        json.push_str(&self.foundation);
-        json.push_str(if self.transport == Transport::Udp { " 1 udp " } else { " 1 tcp " });
-        // Writing to a string cannot fail, here and below.
-        let _ = write!(json, "{} ", self.priority);
-        self.address.write(json);
-        let _ = write!(json, " {} typ ", self.port);
-        json.push_str(match self.kind {
+    pub(super) fn write(&self, text: &mut String) {
+        text.push_str("a=candidate:");
+        text.push_str(self.foundation);
+        text.push_str(if self.transport == Transport::Udp { " 1 udp " } else { " 1 tcp " });
+        number(text, self.priority);
+        text.push(' ');
+        self.address.write(text);
+        text.push(' ');
+        number(text, self.port);
+        text.push_str(" typ ");
+        text.push_str(match self.kind {
             Kind::Host => "host",
             Kind::ServerReflexive => "srflx",
             Kind::PeerReflexive => "prflx",
@@ -128,11 +143,11 @@ impl Candidate {
         });
         match self.address {
             _ if self.kind == Kind::Host => {}
-            Address::Ip(IpAddr::V6(_)) => json.push_str(" raddr :: rport 0"),
-            _ => json.push_str(" raddr 0.0.0.0 rport 0"),
+            Address::Ip(IpAddr::V6(_)) => text.push_str(" raddr :: rport 0"),
+            _ => text.push_str(" raddr 0.0.0.0 rport 0"),
         }
         if let Transport::Tcp(end) = self.transport {
-            json.push_str(match end {
+            text.push_str(match end {
                 TcpType::Active => " tcptype active",
                 TcpType::Passive => " tcptype passive",
                 TcpType::SimultaneousOpen => " tcptype so",
@@ -141,34 +156,40 @@ impl Candidate {
     }
 }
 
-impl Address {
-    fn parse(text: &str) -> Option<Self> {
-        if text.ends_with(|last: char| last.is_ascii_digit()) && text.contains('.') && !text.contains(':') {
-            return text.parse::<Ipv4Addr>().ok().map(|ip| Self::Ip(ip.into()));
-        }
-        if text.contains(':') {
-            return text.parse::<Ipv6Addr>().ok().map(|ip| Self::Ip(ip.into()));
+impl<'a> Address<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        if let Ok(ip) = text.parse() {
+            return Some(Self::Ip(ip));
         }
         let (uuid, suffix) = text.split_at_checked(36)?;
-        let mut value: u128 = 0;
-        for (at, byte) in uuid.bytes().enumerate() {
-            match (at, byte) {
-                (8 | 13 | 18 | 23, b'-') => {}
-                (8 | 13 | 18 | 23, _) => return None,
-                _ => value = value << 4 | u128::from(char::from(byte).to_digit(16)?),
-            }
-        }
-        suffix.eq_ignore_ascii_case(MDNS_SUFFIX).then_some(Self::Mdns(value))
+        let fits = |(at, byte): (usize, u8)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        };
+        let is_mdns = suffix.eq_ignore_ascii_case(MDNS_SUFFIX) && uuid.bytes().enumerate().all(fits);
+        is_mdns.then_some(Self::Mdns(Uuid(uuid)))
     }
 
-    fn write(self, json: &mut String) {
-        let _ = match self {
-            Self::Ip(ip) => write!(json, "{ip}"),
-            Self::Mdns(uuid) => {
-                let part = |from: u32, digits: u32| (uuid >> from) as u64 & ((1 << (digits * 4)) - 1);
-                let [a, b, c, d, e] = [part(96, 8), part(80, 4), part(64, 4), part(48, 4), part(0, 12)];
-                write!(json, "{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}{MDNS_SUFFIX}")
+    pub(super) fn ip(self) -> Option<IpAddr> {
+        if let Self::Ip(ip) = self { Some(ip) } else { None }
+    }
+
+    fn write(self, text: &mut String) {
+        match self {
+            Self::Ip(IpAddr::V4(ip)) => {
+                for (at, octet) in ip.octets().into_iter().enumerate() {
+                    text.push_str(if at == 0 { "" } else { "." });
+                    number(text, octet);
+                }
             }
-        };
+            // Writing to a string cannot fail.
+            Self::Ip(IpAddr::V6(ip)) => _ = write!(text, "{ip}"),
+            Self::Mdns(Uuid(uuid)) => {
+                let begin = text.len();
+                text.push_str(uuid);
+                text[begin..].make_ascii_lowercase();
+                text.push_str(MDNS_SUFFIX);
+            }
+        }
     }
 }

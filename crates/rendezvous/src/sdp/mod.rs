@@ -6,17 +6,18 @@
 //! written in one canonical way, and of the candidates each receiver gets those that [`Relation`] lets pass.
 //!
 //! Understood is what peers with nothing but data channels write: Chromium, Firefox, Safari, simple-peer, libdatachannel and
-//! str0m, with one section `m=application`. The invariant: every text in a [`Description`] consists of characters that mean
-//! nothing in SDP nor in JSON, so that writing it needs no escapes.
+//! str0m, with one section `m=application`. The invariant: every text that is kept of one consists of characters that mean nothing
+//! in SDP nor in JSON, so that writing it needs no escapes.
 
 mod candidate;
 mod read;
 mod relation;
 mod write;
 
+use core::net::IpAddr;
 use std::borrow::Cow;
 
-use candidate::Candidate;
+use candidate::{Candidate, Kind};
 pub use relation::Relation;
 pub(crate) use relation::{host, is_inside, is_same_host};
 
@@ -53,9 +54,31 @@ pub enum Error {
     Bad(&'static str),
 }
 
-/// What a description says, as far as it is needed to open a data channel.
+/// A description as it goes out, but for the choice of candidates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
+    /// Its text as it is within a JSON string: what comes before the candidates, what comes behind them, and their lines.
+    text: String,
+    /// Where the first and the second of these end.
+    head: usize,
+    tail: usize,
+    /// The highest priority first.
+    candidates: Vec<Line>,
+    end_of_candidates: bool,
+}
+
+/// A candidate that is written already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Line {
+    kind: Kind,
+    /// `None` is a name of multicast DNS.
+    ip: Option<IpAddr>,
+    /// Where in the text its line ends; it begins where the one before ends.
+    end: usize,
+}
+
+/// What a description says, as far as it is needed to open a data channel.
+struct Parts<'a> {
     /// The number of the session in `o=` (RFC 8866, 5.2).
     session: u64,
     /// Whether the section is in a BUNDLE group (RFC 9143): an answer may have one only if its offer has.
@@ -64,20 +87,20 @@ pub struct Description {
     lite: bool,
     form: Form,
     /// Names and password for the checks (RFC 8839, 5.4): ice-chars only.
-    ufrag: Box<str>,
-    pwd: Box<str>,
+    ufrag: &'a str,
+    pwd: &'a str,
     /// Whether more candidates may come by other ways (RFC 8840).
     trickle: bool,
     /// Of the peer's certificate: one at least.
-    fingerprints: Vec<Fingerprint>,
+    fingerprints: Vec<Fingerprint<'a>>,
     setup: Setup,
     /// Name of the section (RFC 5888): a token.
-    mid: Box<str>,
+    mid: &'a str,
     sctp_port: u16,
     /// Longest message the peer takes in, in bytes; 0 is any (RFC 8841, 6).
     max_message_bytes: Option<u64>,
     /// The highest priority first.
-    candidates: Vec<Candidate>,
+    candidates: Vec<Candidate<'a>>,
     end_of_candidates: bool,
     /// Whether the peer also speaks QUIC on the path that ICE finds (`docs/spec/quic.md`).
     quic: bool,
@@ -101,10 +124,17 @@ enum Setup {
 }
 
 /// Hash of a certificate (RFC 8122). Of hashes that are broken nothing is passed on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Fingerprint {
+#[derive(Clone, Copy, Debug)]
+struct Fingerprint<'a> {
     hash: Hash,
-    digest: Box<[u8]>,
+    /// Hexadecimal digits of either case, in pairs with colons between them.
+    digest: &'a str,
+}
+
+impl PartialEq for Fingerprint<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.digest.eq_ignore_ascii_case(other.digest)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,14 +173,32 @@ impl Description {
     pub fn parse(json: &str) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+        if let Some(lines) = read::plain_lines(json) {
+            return Ok(write::description(&read::parts(lines)?, json.len()));
+        }
         let Text(text) = serde_json::from_str(json).map_err(|_| Error::NotText)?;
-        read::description(&text)
+        Ok(write::description(&read::parts(read::lines(&text)?)?, json.len()))
     }
 
     /// Adds the description to `json` as a JSON string, with the candidates that the receiver may have: 8 at most. It may be
     /// none: a peer that is reached at no address it knows can still make the first check.
     pub fn write_for(&self, json: &mut String, relation: &Relation<'_>) {
-        let passing = self.candidates.iter().filter(|candidate| relation.passes(candidate));
-        write::description(self, passing.take(CANDIDATES_WRITTEN), json);
+        let Self { text, head, tail, candidates, end_of_candidates } = self;
+        json.push('"');
+        json.push_str(&text[..*head]);
+        let (mut begin, mut written) = (*tail, 0);
+        for &Line { kind, ip, end } in candidates {
+            if written < CANDIDATES_WRITTEN && relation.passes(kind, ip) {
+                json.push_str(&text[begin..end]);
+                written += 1;
+            }
+            begin = end;
+        }
+        // Without a candidate the end would have some peers give up at once, though the other side may make the first check.
+        if *end_of_candidates && written > 0 {
+            json.push_str(write::END_OF_CANDIDATES);
+        }
+        json.push_str(&text[*head..*tail]);
+        json.push('"');
     }
 }

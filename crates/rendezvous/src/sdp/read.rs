@@ -1,9 +1,11 @@
 //! From the text of a description to what it says.
 
-use std::ops::RangeInclusive;
+use std::{iter::from_fn, ops::RangeInclusive};
+
+use memchr::memchr;
 
 use super::{
-    CANDIDATES_READ, Candidate, Description, Error, FINGERPRINTS, Fingerprint, Form, Hash, LINES, Setup,
+    CANDIDATES_READ, Candidate, Error, FINGERPRINTS, Fingerprint, Form, Hash, LINES, Parts, Setup, write::END,
 };
 
 /// Where SCTP is if nothing says otherwise.
@@ -20,21 +22,51 @@ struct Draft<'a> {
     ufrag: Option<&'a str>,
     pwd: Option<&'a str>,
     trickle: bool,
-    fingerprints: Vec<Fingerprint>,
+    fingerprints: Vec<Fingerprint<'a>>,
     setup: Option<Setup>,
     mid: Option<&'a str>,
     sctp_port: Option<u16>,
     max_message_bytes: Option<u64>,
-    candidates: Vec<Candidate>,
+    candidates: Vec<Candidate<'a>>,
     end_of_candidates: bool,
     quic: bool,
 }
 
-pub(super) fn description(text: &str) -> Result<Description, Error> {
-    let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
-    if lines.next() != Some("v=0") {
-        return Err(Error::NotSdp);
+/// What a description begins with.
+const FIRST: &str = "v=0";
+
+/// Lines that end as lines do in the JSON of any honest description, up to the first that does not.
+struct PlainLines<'a>(&'a str);
+
+impl<'a> Iterator for PlainLines<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (line, rest) = self.0.split_at(memchr(b'\\', self.0.as_bytes())?);
+        self.0 = rest.strip_prefix(END)?;
+        Some(line)
     }
+}
+
+/// The lines behind the first of a description that is a JSON string, quotes included, with no escapes but those of line ends. `None`
+/// for all others.
+pub(super) fn plain_lines(json: &str) -> Option<impl Iterator<Item = &str>> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?.strip_prefix(FIRST)?.strip_prefix(END)?;
+    // All of it, so that it can be done for many bytes at a time.
+    let is_string = text.bytes().fold(true, |is_string, byte| is_string & (byte >= b' ') & (byte != b'"'));
+    let mut lines = PlainLines(text);
+    lines.by_ref().for_each(drop);
+    (is_string && lines.0.is_empty()).then_some(PlainLines(text))
+}
+
+/// The lines behind the first of any description.
+pub(super) fn lines(text: &str) -> Result<impl Iterator<Item = &str>, Error> {
+    let mut lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    if lines.next() == Some(FIRST) { Ok(lines) } else { Err(Error::NotSdp) }
+}
+
+/// What the lines behind the first say.
+pub(super) fn parts<'a>(lines: impl Iterator<Item = &'a str>) -> Result<Parts<'a>, Error> {
     let mut draft = Draft::default();
     for (count, line) in lines.enumerate() {
         if count >= LINES {
@@ -54,7 +86,7 @@ impl<'a> Draft<'a> {
     /// `<username> <session> <version> IN IP4 <address>`. Names and addresses are nobody's business, and one description of a
     /// session is all there is: who has no number gets one.
     fn origin(&mut self, origin: &str) {
-        let number = origin.split(' ').nth(1).and_then(|number| number.parse::<u64>().ok());
+        let number = fields(origin).nth(1).and_then(|number| number.parse::<u64>().ok());
         // JSEP (RFC 9429, 5.2.1) has 63 bits of it.
         self.session = number.unwrap_or(1) & (u64::MAX >> 1);
     }
@@ -64,7 +96,7 @@ impl<'a> Draft<'a> {
         if self.form.is_some() {
             return Err(Error::NotData);
         }
-        let mut fields = section.split(' ');
+        let mut fields = fields(section);
         let mut next = || fields.next().ok_or(Error::NotData);
         let (media, port, protocol, format) = (next()?, next()?, next()?, next()?);
         let port: u16 = port.parse().map_err(|_| Error::NotData)?;
@@ -84,7 +116,7 @@ impl<'a> Draft<'a> {
     }
 
     fn attribute(&mut self, attribute: &'a str) -> Result<(), Error> {
-        let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
+        let (name, value) = cut(attribute, b':').unwrap_or((attribute, ""));
         match name {
             "candidate" => self.candidate(value),
             "end-of-candidates" => self.end_of_candidates = true,
@@ -114,7 +146,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Keeps it among those of the highest priority. What cannot be read is passed over, as RFC 8839 has it.
-    fn candidate(&mut self, value: &str) {
+    fn candidate(&mut self, value: &'a str) {
         let Some(candidate) = Candidate::parse(value).filter(|one| !self.candidates.contains(one)) else {
             return;
         };
@@ -125,39 +157,41 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn fingerprint(&mut self, value: &str) -> Result<(), Error> {
-        let bad = Error::Bad("fingerprint");
-        let (name, digest) = value.split_once(' ').ok_or(bad.clone())?;
+    fn fingerprint(&mut self, value: &'a str) -> Result<(), Error> {
+        const BAD: Error = Error::Bad("fingerprint");
+        let (name, digest) = cut(value, b' ').ok_or(BAD)?;
         let Some(hash) = Hash::ALL.into_iter().find(|hash| hash.name().eq_ignore_ascii_case(name)) else {
             return Ok(());
         };
-        let digest = digest_of(digest, hash.digest_bytes()).ok_or(bad.clone())?;
+        if !is_digest(digest, hash.digest_bytes()) {
+            return Err(BAD);
+        }
         let fingerprint = Fingerprint { hash, digest };
         if !self.fingerprints.contains(&fingerprint) {
             if self.fingerprints.len() >= FINGERPRINTS {
-                return Err(bad);
+                return Err(BAD);
             }
             self.fingerprints.push(fingerprint);
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Description, Error> {
+    fn finish(self) -> Result<Parts<'a>, Error> {
         let form = self.form.ok_or(Error::NotData)?;
         if self.fingerprints.is_empty() {
             return Err(Error::Missing("a fingerprint by sha-256, sha-384 or sha-512"));
         }
-        Ok(Description {
+        Ok(Parts {
             session: self.session,
             bundle: self.bundle,
             lite: self.lite,
             form,
-            ufrag: self.ufrag.ok_or(Error::Missing("ice-ufrag"))?.into(),
-            pwd: self.pwd.ok_or(Error::Missing("ice-pwd"))?.into(),
+            ufrag: self.ufrag.ok_or(Error::Missing("ice-ufrag"))?,
+            pwd: self.pwd.ok_or(Error::Missing("ice-pwd"))?,
             trickle: self.trickle,
             fingerprints: self.fingerprints,
             setup: self.setup.ok_or(Error::Missing("setup"))?,
-            mid: self.mid.ok_or(Error::Missing("mid"))?.into(),
+            mid: self.mid.ok_or(Error::Missing("mid"))?,
             sctp_port: self.sctp_port.unwrap_or(SCTP_PORT),
             max_message_bytes: self.max_message_bytes,
             candidates: self.candidates,
@@ -165,6 +199,24 @@ impl<'a> Draft<'a> {
             quic: self.quic,
         })
     }
+}
+
+/// What is before and behind the first of these bytes, which is one of ASCII. Names and values are short: looking at one byte after
+/// the other is the fastest.
+fn cut(text: &str, at: u8) -> Option<(&str, &str)> {
+    let place = text.bytes().position(|byte| byte == at)?;
+    Some((&text[..place], &text[place + 1..]))
+}
+
+/// What is between blanks.
+pub(super) fn fields(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    from_fn(move || {
+        let text = rest?;
+        let (field, behind) = cut(text, b' ').map_or((text, None), |(field, behind)| (field, Some(behind)));
+        rest = behind;
+        Some(field)
+    })
 }
 
 /// The text if it is of letters, digits, `+` and `/`, and so long (RFC 8839, 5.1).
@@ -183,15 +235,11 @@ fn number(text: &str, what: &'static str) -> Result<u16, Error> {
     text.parse().ok().filter(|&number| number > 0).ok_or(Error::Bad(what))
 }
 
-/// Two hexadecimal digits for each byte, with colons between them.
-fn digest_of(text: &str, bytes: usize) -> Option<Box<[u8]>> {
-    if text.len() != bytes * 3 - 1 {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let each = text.as_bytes().chunks(3).map(|chunk| match *chunk {
-        [high, low] | [high, low, b':'] => Some(digit(high)? << 4 | digit(low)?),
-        _ => None,
-    });
-    each.collect()
+/// Whether it is two hexadecimal digits for each byte, with colons between them.
+fn is_digest(text: &str, bytes: usize) -> bool {
+    let is_pair = |chunk: &[u8]| match chunk {
+        [high, low] | [high, low, b':'] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
+        _ => false,
+    };
+    text.len() == bytes * 3 - 1 && text.as_bytes().chunks(3).all(is_pair)
 }

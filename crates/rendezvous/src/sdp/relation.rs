@@ -9,7 +9,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::candidate::{Address, Candidate, Kind};
+use super::candidate::Kind;
 use crate::Config;
 
 /// Where sender and receiver of a description are, as the tracker sees them. IPv4 addresses are not in IPv6 form.
@@ -26,19 +26,15 @@ pub struct Relation<'a> {
 }
 
 impl Relation<'_> {
-    pub(super) fn passes(&self, candidate: &Candidate) -> bool {
-        let ip = match candidate.address {
-            Address::Ip(ip) => ip,
-            Address::Mdns(_) => return self.are_near(),
-        };
+    /// Whether a candidate of this kind and address may be told, one without an address by its multicast DNS name.
+    pub(super) fn passes(&self, kind: Kind, ip: Option<IpAddr>) -> bool {
+        let Some(ip) = ip else { return self.are_near() };
         match Reach::of(ip) {
             Reach::Nowhere => false,
             Reach::Loopback => {
-                candidate.kind != Kind::Relay && self.sender.is_loopback() && self.receiver.is_loopback()
+                kind != Kind::Relay && self.sender.is_loopback() && self.receiver.is_loopback()
             }
-            _ if candidate.kind == Kind::Relay => {
-                self.config.relays.iter().any(|network| network.contains(&ip))
-            }
+            _ if kind == Kind::Relay => self.config.relays.iter().any(|network| network.contains(&ip)),
             Reach::Private => self.are_near() || is_inside(self.receiver) && is_same_host(self.sender, ip),
             Reach::Public if is_inside(self.sender) => self.config.trust_inside,
             Reach::Public => {

@@ -1,82 +1,89 @@
 //! From what a description says to its one canonical text.
 
-use std::fmt::Write;
+use itoa::Integer;
 
-use super::{Candidate, Description, Fingerprint, Form, Setup};
+use super::{Description, Fingerprint, Form, Line, Parts, Setup};
 
 /// The end of a line, as it is in a JSON string.
-const END: &str = r"\r\n";
+pub(super) const END: &str = r"\r\n";
+/// The line that stands behind the candidates, if there will be no more.
+pub(super) const END_OF_CANDIDATES: &str = r"a=end-of-candidates\r\n";
 
-pub(super) fn description<'a>(
-    of: &Description,
-    candidates: impl Iterator<Item = &'a Candidate>,
-    json: &mut String,
-) {
-    // Writing to a string cannot fail, here and below.
-    let _ = write!(json, r#""v=0\r\no=- {} 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"#, of.session);
+/// `room` is about as long as the text may become, in bytes.
+pub(super) fn description(of: &Parts<'_>, room: usize) -> Description {
+    let mut text = String::with_capacity(room);
+    text.push_str(r"v=0\r\no=- ");
+    number(&mut text, of.session);
+    text.push_str(r" 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
     if of.bundle {
-        line(json, "a=group:BUNDLE ", &of.mid);
+        line(&mut text, "a=group:BUNDLE ", of.mid);
     }
     if of.lite {
-        line(json, "a=ice-lite", "");
+        line(&mut text, "a=ice-lite", "");
     }
-    let _ = match of.form {
-        Form::Current => write!(json, "m=application 9 UDP/DTLS/SCTP webrtc-datachannel{END}"),
-        Form::Sctpmap => write!(json, "m=application 9 DTLS/SCTP {}{END}", of.sctp_port),
-    };
-    line(json, "c=IN IP4 0.0.0.0", "");
-    let mut any = false;
-    for candidate in candidates {
-        candidate.write(json);
-        json.push_str(END);
-        any = true;
+    match of.form {
+        Form::Current => line(&mut text, "m=application 9 UDP/DTLS/SCTP webrtc-datachannel", ""),
+        Form::Sctpmap => numbered(&mut text, "m=application 9 DTLS/SCTP ", of.sctp_port, ""),
     }
-    // Without a candidate the end would have some peers give up at once, though the other side may make the first check.
-    if of.end_of_candidates && any {
-        line(json, "a=end-of-candidates", "");
+    line(&mut text, "c=IN IP4 0.0.0.0", "");
+    let head = text.len();
+    behind_candidates(of, &mut text);
+    let tail = text.len();
+    let mut candidates = Vec::with_capacity(of.candidates.len());
+    for candidate in &of.candidates {
+        candidate.write(&mut text);
+        text.push_str(END);
+        candidates.push(Line { kind: candidate.kind, ip: candidate.address.ip(), end: text.len() });
     }
-    line(json, "a=ice-ufrag:", &of.ufrag);
-    line(json, "a=ice-pwd:", &of.pwd);
+    Description { text, head, tail, candidates, end_of_candidates: of.end_of_candidates }
+}
+
+fn behind_candidates(of: &Parts<'_>, text: &mut String) {
+    line(text, "a=ice-ufrag:", of.ufrag);
+    line(text, "a=ice-pwd:", of.pwd);
     if of.trickle {
-        line(json, "a=ice-options:trickle", "");
+        line(text, "a=ice-options:trickle", "");
     }
-    for fingerprint in &of.fingerprints {
-        write_fingerprint(fingerprint, json);
+    for Fingerprint { hash, digest } in &of.fingerprints {
+        text.push_str("a=fingerprint:");
+        text.push_str(hash.name());
+        text.push(' ');
+        let begin = text.len();
+        text.push_str(digest);
+        text[begin..].make_ascii_uppercase();
+        text.push_str(END);
     }
     let setup = match of.setup {
         Setup::Actpass => "actpass",
         Setup::Active => "active",
         Setup::Passive => "passive",
     };
-    line(json, "a=setup:", setup);
-    line(json, "a=mid:", &of.mid);
-    let _ = match of.form {
-        Form::Current => write!(json, "a=sctp-port:{}{END}", of.sctp_port),
-        Form::Sctpmap => write!(json, "a=sctpmap:{} webrtc-datachannel 1024{END}", of.sctp_port),
-    };
+    line(text, "a=setup:", setup);
+    line(text, "a=mid:", of.mid);
+    match of.form {
+        Form::Current => numbered(text, "a=sctp-port:", of.sctp_port, ""),
+        Form::Sctpmap => numbered(text, "a=sctpmap:", of.sctp_port, " webrtc-datachannel 1024"),
+    }
     if let Some(bytes) = of.max_message_bytes {
-        let _ = write!(json, "a=max-message-size:{bytes}{END}");
+        numbered(text, "a=max-message-size:", bytes, "");
     }
     if of.quic {
-        line(json, "a=braidcast-quic:1", "");
+        line(text, "a=braidcast-quic:1", "");
     }
-    json.push('"');
 }
 
-fn line(json: &mut String, name: &str, value: &str) {
-    json.push_str(name);
-    json.push_str(value);
-    json.push_str(END);
+fn line(text: &mut String, name: &str, value: &str) {
+    text.push_str(name);
+    text.push_str(value);
+    text.push_str(END);
 }
 
-fn write_fingerprint(Fingerprint { hash, digest }: &Fingerprint, json: &mut String) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    json.push_str("a=fingerprint:");
-    json.push_str(hash.name());
-    for (at, byte) in digest.iter().enumerate() {
-        json.push(if at == 0 { ' ' } else { ':' });
-        json.push(char::from(HEX[usize::from(byte >> 4)]));
-        json.push(char::from(HEX[usize::from(byte & 15)]));
-    }
-    json.push_str(END);
+fn numbered(text: &mut String, name: &str, value: impl Integer, rest: &str) {
+    text.push_str(name);
+    number(text, value);
+    line(text, rest, "");
+}
+
+pub(super) fn number(text: &mut String, number: impl Integer) {
+    text.push_str(itoa::Buffer::new().format(number));
 }

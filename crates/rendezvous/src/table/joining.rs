@@ -133,6 +133,8 @@ impl Table {
     /// Begins a membership for which there is room.
     pub(super) fn join(&mut self, now: Duration, conn: ConnId, info_hash: InfoHash, peer: PeerId) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
+        // Nearly all are in one swarm.
+        connection.memberships.reserve_exact(1);
         connection.memberships.push((info_hash, peer));
         let (from, standing) = (connection.from, connection.standing);
         self.swarms.entry(info_hash).or_default().insert(now, peer, conn, from, standing);
