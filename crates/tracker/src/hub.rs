@@ -106,16 +106,22 @@ impl State {
 
 impl Hub {
     pub(crate) fn new(mut config: Config) -> Self {
-        let door = config.admission.take().map(Door::new);
-        config.table.asks = door.is_some();
+        let door = door(&mut config);
         let table = Table::new(config.table.clone(), seed());
         Self::with(config, Keeper::Alone(Box::new(table)), door, None)
     }
 
-    /// A node of a cluster; everybody may join there.
-    pub(crate) fn linked(config: Config, cluster: cluster::Config, id: NodeId, bus: Arc<dyn Bus>) -> Self {
-        let node = Cluster::new(config.table.clone(), cluster, seed(), id);
-        Self::with(config, Keeper::Node(Box::new(node)), None, Some(bus))
+    /// A node of a cluster.
+    pub(crate) fn linked(
+        mut config: Config,
+        cluster: cluster::Config,
+        id: NodeId,
+        bus: Arc<dyn Bus>,
+    ) -> Self {
+        let door = door(&mut config);
+        let mut node = Cluster::new(config.table.clone(), cluster, seed(), id);
+        door.iter().flat_map(|door| &door.authorities).for_each(|&key| node.follow(key));
+        Self::with(config, Keeper::Node(Box::new(node)), door, Some(bus))
     }
 
     fn with(config: Config, keeper: Keeper, door: Option<Door>, bus: Option<Arc<dyn Bus>>) -> Self {
@@ -228,7 +234,11 @@ impl Hub {
 
     /// What came from other nodes.
     pub(crate) fn receive(&self, bytes: &[u8]) {
-        self.with_node(|node, now, out| node.receive(now, bytes, out));
+        let news = self.with_node(|node, now, out| {
+            node.receive(now, bytes, out);
+            std::mem::take(&mut out.news)
+        });
+        news.into_iter().flatten().for_each(|one| self.learn(one));
     }
 
     fn expire(&self) {
@@ -249,7 +259,7 @@ impl Hub {
     /// To be called some times a second, if there is a bus.
     pub(crate) fn tick(&self) {
         self.expire();
-        self.with_node(|node, now, out| node.tick(now, out));
+        self.with_node(|node, now, out| node.tick(now, out)); // `None` is a tracker alone
     }
 
     pub(crate) fn figures(&self) -> Option<ClusterFigures> {
@@ -257,13 +267,13 @@ impl Hub {
         self.lock().keeper.node().map(|node| ClusterFigures { node: node.figures(), unsent })
     }
 
-    fn with_node(&self, work: impl FnOnce(&mut Cluster, Duration, &mut Out)) {
+    fn with_node<Done>(&self, work: impl FnOnce(&mut Cluster, Duration, &mut Out) -> Done) -> Option<Done> {
         let mut state = self.lock();
         let now = state.now();
         let State { keeper, outboxes, out, .. } = &mut *state;
-        let Some(node) = keeper.node() else { return };
-        work(node, now, out);
+        let done = work(keeper.node()?, now, out);
         self.carry_out(outboxes, None, out);
+        Some(done)
     }
 
     /// Puts texts into the outboxes, and the rest onto the bus. `speaker` is who caused it, if a client of this tracker did.
@@ -299,6 +309,13 @@ impl Hub {
         // The table is usable after every step it takes; a panic in one message must not end the others.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whom the settings let in; who may join is asked where that is not everybody.
+fn door(config: &mut Config) -> Option<Door> {
+    let door = config.admission.take().map(Door::new);
+    config.table.asks = door.is_some();
+    door
 }
 
 /// The standard library's only door to the system's entropy.
