@@ -1,6 +1,7 @@
 //! What keeps the memberships and the connections' outboxes behind one lock, held for one message at a time and never across a wait.
 
 mod door;
+mod linked;
 mod operator;
 
 use std::{
@@ -12,17 +13,14 @@ use std::{
     time::Duration,
 };
 
-use rendezvous::{
-    Cause, ConnId, Counts, InfoHash, Locality, Outgoing, Stats, Table, Verdict,
-    cluster::{self, Cluster, NodeId, Out},
-};
+use rendezvous::{Cause, ConnId, Counts, InfoHash, Locality, Outgoing, Stats, Table, Verdict, cluster::Out};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
-    ClusterFigures, Config,
+    Config,
     admission::{Door, Visitor},
     budget::{Budget, Holding},
     bus::Bus,
@@ -109,19 +107,6 @@ impl Hub {
         let door = door(&mut config);
         let table = Table::new(config.table.clone(), seed());
         Self::with(config, Keeper::Alone(Box::new(table)), door, None)
-    }
-
-    /// A node of a cluster.
-    pub(crate) fn linked(
-        mut config: Config,
-        cluster: cluster::Config,
-        id: NodeId,
-        bus: Arc<dyn Bus>,
-    ) -> Self {
-        let door = door(&mut config);
-        let mut node = Cluster::new(config.table.clone(), cluster, seed(), id);
-        door.iter().flat_map(|door| &door.authorities).for_each(|&key| node.follow(key));
-        Self::with(config, Keeper::Node(Box::new(node)), door, Some(bus))
     }
 
     fn with(config: Config, keeper: Keeper, door: Option<Door>, bus: Option<Arc<dyn Bus>>) -> Self {
@@ -232,15 +217,6 @@ impl Hub {
         crate::drain::farewell(retry, elsewhere)
     }
 
-    /// What came from other nodes.
-    pub(crate) fn receive(&self, bytes: &[u8]) {
-        let news = self.with_node(|node, now, out| {
-            node.receive(now, bytes, out);
-            std::mem::take(&mut out.news)
-        });
-        news.into_iter().flatten().for_each(|one| self.learn(one));
-    }
-
     fn expire(&self) {
         let mut state = self.lock();
         let now = state.now();
@@ -254,26 +230,6 @@ impl Hub {
                 tracing::debug!(gone, "let silent members go");
             }
         }
-    }
-
-    /// To be called some times a second, if there is a bus.
-    pub(crate) fn tick(&self) {
-        self.expire();
-        self.with_node(|node, now, out| node.tick(now, out)); // `None` is a tracker alone
-    }
-
-    pub(crate) fn figures(&self) -> Option<ClusterFigures> {
-        let unsent = self.unsent.load(Ordering::Relaxed);
-        self.lock().keeper.node().map(|node| ClusterFigures { node: node.figures(), unsent })
-    }
-
-    fn with_node<Done>(&self, work: impl FnOnce(&mut Cluster, Duration, &mut Out) -> Done) -> Option<Done> {
-        let mut state = self.lock();
-        let now = state.now();
-        let State { keeper, outboxes, out, .. } = &mut *state;
-        let done = work(keeper.node()?, now, out);
-        self.carry_out(outboxes, None, out);
-        Some(done)
     }
 
     /// Puts texts into the outboxes, and the rest onto the bus. `speaker` is who caused it, if a client of this tracker did.
