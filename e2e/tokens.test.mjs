@@ -45,6 +45,7 @@ before(async () => {
         </script>`;
     const pages = {
         "/tokens": page('useTokens(player, "/token");'),
+        "/attribute": page('player.setAttribute("token-url", "/token");'),
         "/none": page(""),
         "/foreign": page('useTokens(player, "/foreign-token");'),
     };
@@ -75,7 +76,7 @@ test("viewers whom their site's server gives tokens meet; all others play from t
     const outside = [await open("none", "/none"), await open("foreign", "/foreign")];
     const giver = await open("giver", "/tokens");
     await giver.until(playing, "playing");
-    const taker = await open("taker", "/tokens");
+    const taker = await open("taker", "/attribute");
     await taker.until(() => window.player.engine.stats().bytesFromPeers > 0, "given anything by a peer");
     for (const one of outside) {
         await one.until(playing, "playing all the same");

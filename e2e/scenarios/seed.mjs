@@ -4,22 +4,25 @@ import { sum } from "../lib/report.mjs";
 import { seed } from "../lib/natives.mjs";
 import { sleep } from "../lib/serve.mjs";
 import { LADDER, showing, stage } from "../lib/stage.mjs";
+import { start } from "../tracker/tracker.mjs";
 
 /**
  * @param {import("../lib/report.mjs").Report} report
- * @param {{ release: string, viewers: number, seconds: number, gapMs: number, shareMin: number, cutAfterMs?: number, preset?: string }} how
- *   with `cutAfterMs` the origin is gone so long after the last viewer has come
+ * @param {{ release: string, viewers: number, seconds: number, gapMs: number, shareMin: number, cutAfterMs?: number, preset?: string, nodes?: number }} how
+ *   with `cutAfterMs` the origin is gone so long after the last viewer has come; with `nodes` all meet at so many trackers that are one,
+ *   each at the next of them
  */
 export async function seeding(report, how) {
-    const { release, viewers, seconds, gapMs, shareMin, cutAfterMs, preset } = how;
+    const { release, viewers, seconds, gapMs, shareMin, cutAfterMs, preset, nodes } = how;
     const on = await stage({ seconds, ladder: LADDER, preset });
-    let seeder = null;
+    let [seeder, cluster] = [null, null];
     try {
         const src = on.at(`/s/${on.card.slug}/master.m3u8`);
-        const tracker = on.at("/tracker").replace("http", "ws");
-        seeder = await seed({ hls: src, tracker });
+        cluster = nodes ? await start(nodes) : null;
+        const tracker = () => cluster?.url ?? on.at("/tracker").replace("http", "ws");
+        seeder = await seed({ hls: src, tracker: tracker() });
         await seeder.full;
-        on.page = () => on.at(`/bench/pml.html?${new URLSearchParams({ release, src, tracker })}`);
+        on.page = () => on.at(`/bench/pml.html?${new URLSearchParams({ release, src, tracker: tracker() })}`);
         const told = [];
         const seen = await showing(on, {
             mode: "pml",
@@ -59,6 +62,7 @@ export async function seeding(report, how) {
         return { seen, told, moved };
     } finally {
         await seeder?.stop();
+        await cluster?.stop();
         await on.close();
     }
 }

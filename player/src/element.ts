@@ -1,19 +1,19 @@
 /**
- * `<braidcast-player src live latency tracker key swarm p2p stun upload-kbps autoplay muted controls poster>`: a player in one tag.
+ * `<braidcast-player src live latency tracker token-url key swarm p2p stun upload-kbps autoplay muted controls poster>`: a player in one tag.
  *
  * All that a start needs is loaded side by side, and hls.js is compiled first: the first segments wait for hls.js and the playlists
  * only, as with hls.js alone.
  */
 import type Hls from "hls.js";
 import type { HlsConfig } from "hls.js";
-import { assetUrl, liveModule } from "./assets.js";
+import { assetUrl, liveModule, tokensModule } from "./assets.js";
 import type { LiveBar } from "./live/index.js";
 import { Engine, isMetered, type EngineOptions } from "./hlsjs.js";
 
 /** Video attributes handed on as they are. */
 const PASSED_ON = ["autoplay", "muted", "controls", "poster", "loop", "playsinline", "preload", "crossorigin"];
 /** Attributes with which everything starts anew. */
-const SOURCE = ["src", "live", "latency", "tracker", "key", "swarm", "p2p", "stun"];
+const SOURCE = ["src", "live", "latency", "tracker", "token-url", "key", "swarm", "p2p", "stun"];
 const SHARING_KEY = "braidcast.sharing";
 const UPLOAD_KEY = "braidcast.uploadKbps";
 
@@ -109,7 +109,15 @@ export class BraidcastPlayer extends HTMLElement {
     const begun = ++this.#begun;
     const url = new URL(src, document.baseURI);
     const hlsModule = import(assetUrl("hls.js").href) as Promise<{ default: typeof Hls }>;
-    const engine = (this.engine = new Engine({ ...this.#options(url), after: hlsModule }));
+    const options = this.#options(url);
+    const tokenUrl = this.getAttribute("token-url");
+    if (tokenUrl !== null && !options.socket) {
+      // Without it the tracker lets nobody in, and the film plays from the origin.
+      const tokens = await tokensModule().catch(() => null);
+      if (begun !== this.#begun) return;
+      options.socket = tokens?.tokenSocket(new URL(tokenUrl, document.baseURI).href);
+    }
+    const engine = (this.engine = new Engine({ ...options, after: hlsModule }));
     for (const name of ["ready", "stats", "peer", "fallback", "error"] as const) {
       engine.on(name, (detail) => this.dispatchEvent(new CustomEvent(name, { detail })));
     }

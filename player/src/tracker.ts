@@ -62,6 +62,10 @@ const BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 60_000;
 /** Announces closer together than this become one. */
 const MIN_GAP_MS = 2000;
+/** Longest time that a tracker can have us stay away, beside our own. */
+const MAX_AWAY_MS = 150_000;
+/** Sent elsewhere once, we stay for so long, unless we are let go. */
+const DETOUR_GAP_MS = 60_000;
 
 /** One swarm on one tracker. */
 export class Tracker {
@@ -80,6 +84,13 @@ export class Tracker {
   /** What was last asked for; `null`: this viewer has not been announced. */
   #asked: number | null = null;
   #closed = false;
+  /** Where the next attempt goes in place of our own tracker, because that one said so. */
+  #detour: string | null = null;
+  #detouredAt = -Infinity;
+  /** We are where we were sent to, and no tracker has answered yet. */
+  #isUnproven = false;
+  /** There was none: we are sent nowhere any more, or a tracker could have all its viewers call at others' doors. */
+  #stays = false;
   /** Whether the tracker hands out offers instead of naming candidates; `null` until it has answered. */
   isClassic: boolean | null = null;
 
@@ -138,8 +149,11 @@ export class Tracker {
 
   #connect(): void {
     let socket: WebSocket;
+    const url = this.#detour ?? this.#options.url;
+    this.#isUnproven = this.#detour !== null;
+    this.#detour = null;
     try {
-      socket = new (this.#options.socket ?? WebSocket)(this.#options.url);
+      socket = new (this.#options.socket ?? WebSocket)(url);
     } catch {
       return this.#lost(); // not an address, or not allowed by the page's policy
     }
@@ -155,13 +169,23 @@ export class Tracker {
     socket.onmessage = (event: MessageEvent) => {
       if (mine() && typeof event.data === "string" && event.data.length <= MAX_MESSAGE_CHARS) this.#message(event.data);
     };
-    socket.onclose = () => {
-      if (mine()) this.#lost();
+    socket.onclose = ({ reason }) => {
+      if (mine()) this.#lost(reason);
     };
     socket.onerror = () => {};
   }
 
-  #lost(): void {
+  /** `reason`: what a tracker that stops says in JSON, when and where to go. */
+  #lost(reason = ""): void {
+    this.#stays ||= this.#isUnproven;
+    let said: Record<string, unknown> | null = null;
+    try {
+      said = JSON.parse(reason) as typeof said;
+    } catch {
+      // most trackers say nothing
+    }
+    this.#takeDetour(said?.["go to"]);
+    const away = said?.["retry ms"];
     const had = this.#socket !== null && this.#started;
     this.#socket = null;
     clearTimeout(this.#next);
@@ -170,8 +194,20 @@ export class Tracker {
     const wait = Math.min(first * 2 ** this.#failures, MAX_BACKOFF_MS);
     this.#failures += 1;
     // Half of it is chance, so that the viewers of a tracker that comes back do not all come at once.
-    this.#retry = setTimeout(() => this.#connect(), wait / 2 + (Math.random() * wait) / 2);
+    const longer = typeof away === "number" && away > 0 ? Math.min(away, MAX_AWAY_MS) : 0;
+    this.#retry = setTimeout(() => this.#connect(), longer + wait / 2 + (Math.random() * wait) / 2);
     this.#events.state(false);
+  }
+
+  /** Whether we go where the tracker sends us: another one, and never from a safe line to one that anybody reads. */
+  #takeDetour(to: unknown): boolean {
+    const { url } = this.#options;
+    const goes = typeof to === "string" && to !== url && !this.#stays && /^wss?:/.test(to) && !(/^wss:/.test(url) && /^ws:/.test(to));
+    if (goes) {
+      this.#detour = to;
+      this.#detouredAt = performance.now();
+    }
+    return goes;
   }
 
   #schedule(ms: number): void {
@@ -227,6 +263,16 @@ export class Tracker {
 
   #reply(message: Record<string, unknown>): void {
     this.#failures = 0;
+    this.#isUnproven = false;
+    if (performance.now() - this.#detouredAt > DETOUR_GAP_MS && this.#takeDetour(message["go to"])) {
+      // Those who are named are named again there.
+      const socket = this.#socket;
+      this.#send({ ...this.#base(), event: "stopped", numwant: 0 });
+      clearTimeout(this.#next);
+      this.#connect();
+      socket?.close();
+      return;
+    }
     const { interval, complete, incomplete, candidates } = message;
     if (typeof interval === "number" && interval > 0) {
       this.#intervalMs = Math.min(Math.max(interval, 5), 3600) * 1000;

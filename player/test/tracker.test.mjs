@@ -1,7 +1,7 @@
 // The tracker's client against a tracker on a real socket.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
 import { load } from "./lib/bundle.mjs";
 import { startTracker } from "./lib/tracker.mjs";
 
@@ -106,6 +106,63 @@ test("it announces again at the tracker's interval, asking for nobody", async ()
   assert.equal(server.log[1].event, undefined);
   a.tracker.close();
   server.close();
+});
+
+test("a viewer goes to the tracker that keeps its swarm, and on when that one stops", async () => {
+  const [keeper, third] = [await startTracker(), await startTracker()];
+  const more = { "go to": keeper.url };
+  const first = await startTracker({ more });
+  const a = client(first.url, "a");
+  a.tracker.announce(3);
+  await eventually(() => keeper.members.size === 1);
+  await eventually(() => first.wss.clients.size === 0);
+  assert.equal(first.log.at(-1).event, "stopped", "its name is free for where it goes");
+  assert.deepEqual([keeper.log[0].event, keeper.log[0].want], ["started", 3]);
+  const farewell = JSON.stringify({ "retry ms": 50, "go to": third.url });
+  keeper.wss.clients.forEach((socket) => socket.close(1012, farewell));
+  await eventually(() => third.members.size === 1);
+  // When that one is lost, without a word, its own is the next.
+  delete more["go to"];
+  third.wss.clients.forEach((socket) => socket.terminate());
+  await eventually(() => first.members.size === 1);
+  a.tracker.close();
+  await Promise.all([first, keeper, third].map((server) => server.close()));
+});
+
+test("no tracker has its viewers call where none answers, twice, or leave a safe line", async () => {
+  const dialled = [];
+  class Counted extends WebSocket { constructor(url) { super(url); dialled.push(url); } }
+  const victim = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await new Promise((resolve) => victim.once("listening", resolve));
+  const at = `ws://127.0.0.1:${victim.address().port}/`;
+  victim.on("connection", (socket) => setTimeout(() => socket.close(), 20));
+  const server = await startTracker({ more: { "go to": at } });
+  const a = client(server.url, "a", { socket: Counted });
+  a.tracker.announce(1);
+  await eventually(() => dialled.length === 3);
+  const farewell = JSON.stringify({ "go to": at });
+  await eventually(() => server.members.size === 1);
+  server.wss.clients.forEach((socket) => socket.close(1012, farewell));
+  await eventually(() => dialled.length === 4);
+  assert.deepEqual(dialled, [server.url, at, server.url, server.url]);
+  a.tracker.close();
+
+  // A line to a tracker with TLS, as far as the client sees.
+  const safe = [];
+  class Safe extends WebSocket { constructor(url) { super(url.replace("wss:", "ws:")); safe.push(url); } }
+  const b = client(server.url.replace("ws:", "wss:"), "b", { socket: Safe });
+  b.tracker.announce(1);
+  await eventually(() => b.of("audience").length === 1);
+  for (const to of [7, null, "", "https://127.0.0.1/", "javascript:7", at]) {
+    server.wss.clients.forEach((socket) => socket.close(1012, JSON.stringify({ "go to": to })));
+    const before = safe.length;
+    await eventually(() => safe.length > before);
+    await eventually(() => server.wss.clients.size === 1);
+  }
+  assert.deepEqual(new Set(safe), new Set([server.url.replace("ws:", "wss:")]));
+  b.tracker.close();
+  victim.close();
+  await server.close();
 });
 
 test("an address where nothing answers is tried less and less often", async () => {

@@ -8,10 +8,10 @@ use manifest::PublicKey;
 use crate::keys::Key;
 use crate::proof::Occasion;
 use crate::revocations::{ListError, Reason, Taken};
-use crate::spent::Use;
 use crate::token::Unverified;
 use crate::{
     Authority, Challenge, Claims, Config, Denied, KeySet, PeerId, Proof, Spent, Stream, Streams, Timestamp,
+    Use,
 };
 
 /// Whom a gate admits. What was taken down it admits nobody to, in any case.
@@ -49,6 +49,24 @@ pub struct Grant {
     pub until: Option<Timestamp>,
     /// Whose token it was.
     pub holder: Option<Holder>,
+    /// Which token it was, for [`Gate::note_use`] of other gates to the same streams.
+    pub used: Option<Use>,
+}
+
+impl Grant {
+    /// For whoever comes.
+    const OPEN: Self = Self { until: None, holder: None, used: None };
+}
+
+/// What became of a word that a token was used elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// It admits nobody here.
+    Known,
+    /// It has admitted here as well.
+    UsedHere,
+    /// There is no room to remember it.
+    Full,
 }
 
 /// To whom limits per customer and per viewer apply.
@@ -77,12 +95,15 @@ pub struct Gate {
     policy: Policy,
     authorities: Vec<Authority>,
     spent: Spent,
+    spent_elsewhere: Spent,
 }
 
 impl Gate {
     /// A gate at which nothing was used and nothing is taken down yet.
     pub const fn new(config: Config, policy: Policy) -> Self {
-        Self { config, policy, authorities: Vec::new(), spent: Spent::new(config.spent) }
+        let authorities = Vec::new();
+        let spent_elsewhere = Spent::new(config.spent);
+        Self { config, policy, authorities, spent: Spent::new(config.spent), spent_elsewhere }
     }
 
     /// Admits by other rules or keys from now on. Used tokens stay used; those who are in stay until their grants end.
@@ -118,7 +139,20 @@ impl Gate {
         self.authorities.iter().find_map(|authority| authority.revoked(stream))
     }
 
-    /// The tokens that were used.
+    /// Another gate has admitted by a token, up to then: this one admits nobody by it any more. What it has admitted stays, and it says so
+    /// ([`Noted::UsedHere`]). Of others' tokens it remembers as many as of its own, beside those.
+    pub fn note_use(&mut self, now: Timestamp, used: Use, until: Timestamp) -> Noted {
+        if self.spent.contains(&used) {
+            return Noted::UsedHere;
+        }
+        let until = until.min(now.plus(self.config.max_life).plus(self.config.skew).plus(self.config.skew));
+        match self.spent_elsewhere.insert(now, used, until) {
+            Err(Denied::Full) => Noted::Full,
+            _ => Noted::Known,
+        }
+    }
+
+    /// The tokens that were used at this gate.
     pub const fn spent(&self) -> &Spent {
         &self.spent
     }
@@ -132,10 +166,8 @@ impl Gate {
             return Err(Denied::Revoked(reason));
         }
         let keys = match &self.policy {
-            Policy::Open => return Ok(Grant { until: None, holder: None }),
-            Policy::Listed(streams) if streams.matches(&request.stream) => {
-                return Ok(Grant { until: None, holder: None });
-            }
+            Policy::Open => return Ok(Grant::OPEN),
+            Policy::Listed(streams) if streams.matches(&request.stream) => return Ok(Grant::OPEN),
             Policy::Listed(_) => return Err(Denied::NotListed),
             Policy::Tokens(keys) => keys,
         };
@@ -148,7 +180,7 @@ impl Gate {
         let proof = Proof::parse(proof).ok_or(Denied::BadProof)?;
         let swarm = request.stream.swarm;
         let used = Use::new(&key.public, swarm, &token.claims.id);
-        if self.spent.contains(&used) {
+        if self.spent.contains(&used) || self.spent_elsewhere.contains(&used) {
             return Err(Denied::Spent);
         }
 
@@ -163,7 +195,7 @@ impl Gate {
         let until = token.claims.expires.plus(self.config.skew);
         self.spent.insert(now, used, until)?;
         let holder = Holder { kid: kid.to_owned(), issuer: token.claims.issuer, viewer };
-        Ok(Grant { until: Some(until), holder: Some(holder) })
+        Ok(Grant { until: Some(until), holder: Some(holder), used: Some(used) })
     }
 }
 

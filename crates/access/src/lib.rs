@@ -58,11 +58,11 @@ mod token;
 pub use claims::Claims;
 pub use config::Config;
 pub use denied::Denied;
-pub use gate::{Gate, Grant, Holder, Policy, Request, TooMany};
+pub use gate::{Gate, Grant, Holder, Noted, Policy, Request, TooMany};
 pub use keys::{KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS};
 pub use proof::{Challenge, PeerId, Proof};
 pub use revocations::{Authority, Revocations};
-pub use spent::Spent;
+pub use spent::{Spent, Use};
 pub use stream::{
     MAX_NAME_LEN, MAX_PREFIXES, MAX_STREAMS, Pattern, PatternError, Stream, Streams, SwarmId, is_name,
 };

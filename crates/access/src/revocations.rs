@@ -167,6 +167,14 @@ impl Revocations {
     }
 }
 
+/// By whom a list says it is, and its number. Neither is true before an [`Authority`] has taken it.
+pub fn heading(list: &[u8]) -> Option<(PublicKey, u64)> {
+    let body = list.get(MAGIC.len() + 1 + 64..)?;
+    let (key, rest) = body.split_first_chunk::<32>()?;
+    let number = rest.first_chunk()?;
+    Some((PublicKey::from_bytes(*key).ok()?, u64::from_le_bytes(*number)))
+}
+
 /// What became of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -219,6 +227,11 @@ impl Authority {
         let (_, list) = self.list.as_ref()?;
         let own = self.streams.as_ref().is_none_or(|streams| streams.matches(stream));
         if own { list.revoked(stream) } else { None }
+    }
+
+    /// By whose key its lists are signed.
+    pub const fn key(&self) -> &PublicKey {
+        &self.key
     }
 
     /// The number of the list in force.

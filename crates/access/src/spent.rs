@@ -10,13 +10,13 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use crate::{Denied, SwarmId, Timestamp};
 use manifest::PublicKey;
 
-/// Names a token and the swarm that it was used in.
+/// Names a token and the swarm that it was used in. Neither can be found from it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Use([u8; 16]);
+pub struct Use(pub [u8; 16]);
 
 impl Use {
     /// The use, in `swarm`, of the token that `signer` calls `id`.
-    pub fn new(signer: &PublicKey, swarm: SwarmId, id: &str) -> Self {
+    pub(crate) fn new(signer: &PublicKey, swarm: SwarmId, id: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("braidcast 2026 use of a token in a swarm 1");
         hasher.update(signer.as_bytes()).update(&swarm.0).update(id.as_bytes());
         let mut name = [0; 16];

@@ -199,6 +199,8 @@ pub struct Seed {
     #[arg(long, env = "BRAIDCAST_METERED", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub metered: Option<bool>,
     #[command(flatten)]
+    pub pass: Pass,
+    #[command(flatten)]
     pub reach: Reach,
     #[command(flatten)]
     pub running: Running,

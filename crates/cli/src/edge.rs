@@ -5,7 +5,7 @@ use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
 use crate::seed::size;
 use crate::stop::Asked;
-use crate::{Wrong, admin, links as addresses, reach, say, stop, uplink};
+use crate::{Wrong, admin, links as addresses, reach, say, stop, token, uplink};
 use anyhow::{Context, Result, anyhow};
 use manifest::PublicKey;
 use node::admin::Figure;
@@ -40,6 +40,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         upstreams.iter().map(|text| upstream(text)).collect::<Result<_>>().map_err(Wrong::wrap)?;
     let key = args.key.as_ref().or(file.public_key.as_ref());
     let key = key.map(|text| PublicKey::parse(text)).transpose().context("--key").map_err(Wrong::wrap)?;
+    let pass = token::pass(&args.pass, file).map_err(Wrong::wrap)?;
     let plan = uplink::plan("up", &args.up, file.up.as_ref(), Cap::Unlimited, false)?;
     let drain = uplink::drain(args.running.drain.as_ref(), file.drain.as_ref())?;
     let uplink = Uplink::new(plan);
@@ -67,6 +68,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
         dir,
         key,
         trackers: OneOrMany::under(args.tracker, file.tracker.as_ref()),
+        pass,
         uplink: uplink.clone(),
         links: links::Config { max_connections, ..reached },
         site: site.clone(),

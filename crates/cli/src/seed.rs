@@ -4,7 +4,7 @@ use crate::args::{Compat, ReleaseFamily, Seed};
 use crate::config::{File, OneOrMany};
 use crate::progress::Screen;
 use crate::stop::Asked;
-use crate::{Wrong, admin, reach, say, stop, uplink};
+use crate::{Wrong, admin, reach, say, stop, token, uplink};
 use anyhow::{Context, Result, anyhow};
 use node::admin::Figure;
 use node::cache::{self, Cache};
@@ -46,6 +46,7 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
         };
         return Err(Wrong::wrap(anyhow!(help)));
     }
+    let pass = token::pass(&args.pass, file).map_err(Wrong::wrap)?;
     let drain = uplink::drain(args.running.drain.as_ref(), file.drain.as_ref())?;
     let disk_bytes = args
         .cache_size
@@ -70,6 +71,7 @@ pub async fn run(args: Seed, file: &File, screen: &Screen) -> Result<ExitCode> {
         swarm_id: args.swarm_id.or(file.swarm_id.clone()),
         families: families.iter().map(family).collect(),
         trackers,
+        pass,
         uplink: uplink.clone(),
         metered,
         links: links::Config { max_connections, ..links },

@@ -106,11 +106,6 @@ async fn tracker(
     if servers.is_empty() {
         return Ok((Tracker::new(config), 0));
     }
-    if config.admission.is_some() {
-        bail!(
-            "trackers of a cluster let everybody in as yet: leave out --cluster, or what says who may join and what is taken down"
-        );
-    }
     let servers: Vec<String> = servers.into_iter().map(|server| server.0).collect();
     let url = public_url.map(|url| url.replacen("http", "ws", 1));
     let link = bus::join_nats(&servers, node_id()).await.context("--cluster")?;

@@ -6,7 +6,7 @@ use common::{Place, Running, eventually, get, text};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 const SMALL: &str = "--listen 127.0.0.1:0 --ladder 90:150k --preset ultrafast";
 
@@ -67,7 +67,7 @@ fn a_takedown_is_answered_with_451_and_taken_back() {
     assert!(all(200));
 }
 
-/// A site's server: signs for whoever asks, by the program itself.
+/// A site's server: signs for whoever asks, by the program itself. It leaves the swarm that was asked for in a file.
 fn signer(place: &Place, stream: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -77,15 +77,18 @@ fn signer(place: &Place, stream: &'static str) -> String {
             let mut socket = socket.unwrap();
             let mut request = [0; 4096];
             let mut len = 0;
-            let viewer = loop {
+            let (viewer, swarm) = loop {
                 len += socket.read(&mut request[len..]).unwrap();
                 let read = String::from_utf8_lossy(&request[..len]).into_owned();
-                if let Some((_, rest)) = read.split_once("\"viewer\":\"")
-                    && let Some((viewer, _)) = rest.split_once('"')
-                {
-                    break viewer.to_owned();
+                let field = |name: &str| {
+                    let (_, rest) = read.split_once(&format!("\"{name}\":\""))?;
+                    rest.split_once('"').map(|(value, _)| value.to_owned())
+                };
+                if let (Some(viewer), Some(swarm)) = (field("viewer"), field("swarm")) {
+                    break (viewer, swarm);
                 }
             };
+            fs::write(folder.join("swarm"), swarm).unwrap();
             let args = ["token", "--key", "token.key", "--stream", stream];
             let made = Command::new(program)
                 .current_dir(&folder)
@@ -128,4 +131,72 @@ fn viewers_with_tokens_are_let_in_and_others_watch_from_the_origin() {
     wrong.wait_for("the tracker refuses us");
     let _right = watch(&format!("--token-url {}", signer(&place, "f")));
     eventually("the one with a token is in", || members() == 1);
+}
+
+/// A NATS server; killed when this is dropped.
+struct Nats(Child, String);
+
+impl Nats {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new("nats-server");
+        command
+            .args(["-a", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Self(command.spawn().expect("apt install nats-server"), format!("nats://127.0.0.1:{port}"))
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.0.kill().ok(); // it may have ended
+        self.0.wait().ok();
+    }
+}
+
+#[test]
+fn strangers_are_kept_out_of_a_cluster_and_a_takedown_that_one_tracker_is_given_holds_at_all() {
+    let place = Place::new();
+    place.clip("f.mp4", 3);
+    fs::write(place.path("token-keys"), key(&place, "token.key")).unwrap();
+    let authority = key(&place, "authority.key");
+    let mut serve = place.start(&format!("serve f.mp4 {SMALL}"));
+    let base = serve.base();
+    serve.wait_for("ready");
+    let nats = Nats::start();
+    let tracker = |more: &str| -> (Running, String) {
+        let rules = format!("--admission tokens --token-keys token-keys --revocation-key={authority}");
+        let mut tracker =
+            place.start(&format!("tracker --listen 127.0.0.1:0 --cluster {} {rules} {more}", nats.1));
+        let line = tracker.wait_for("tracker ");
+        (tracker, line.split_whitespace().last().unwrap().to_owned())
+    };
+    let none = place.run("revoke other --key authority.key --list list.bcrv");
+    assert!(none.status.success(), "{}", text(&none.stderr));
+    let (_one, one_at) = tracker("--revocations list.bcrv");
+    let (_other, other_at) = tracker("");
+    let figure = |name: &str| -> u32 {
+        let of = |at: &str| {
+            let stats = text(&get(&format!("{}/stats.json", at.replacen("ws", "http", 1))).1);
+            let (_, rest) = stats.split_once(&format!("\"{name}\":")).unwrap();
+            rest.split([',', '}']).next().unwrap().parse::<u32>().unwrap()
+        };
+        of(&one_at) + of(&other_at)
+    };
+    eventually("they are one", || figure("nodes") == 4);
+    let tokens = format!("--token-url {}", signer(&place, "*"));
+    let watch = |at: &str, more: &str| -> Running {
+        let film = format!("watch {base}/s/f/master.m3u8 --player none --bind 127.0.0.1:0");
+        place.start(&format!("{film} --tracker {at} {more}"))
+    };
+    watch(&other_at, "").wait_for("the tracker refuses us");
+    let _viewer = watch(&one_at, &tokens);
+    let edge = "--cache kept --listen 127.0.0.1:0 --bind 127.0.0.1:0";
+    let _edge = place.start(&format!("edge {edge} --upstream {base}/s/f --tracker {other_at} {tokens}"));
+    eventually("both are in", || figure("peers") == 2);
+    let swarm = fs::read_to_string(place.path("swarm")).unwrap();
+    assert!(place.run(&format!("revoke {swarm} --key authority.key --list list.bcrv")).status.success());
+    eventually("both are out", || figure("peers") == 0);
+    watch(&other_at, &tokens).wait_for("the tracker refuses us");
 }

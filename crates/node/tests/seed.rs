@@ -92,6 +92,7 @@ async fn capped(hls: &reqwest::Url, tracker: &Server, dir: &std::path::Path, upl
         swarm_id: None,
         families: vec![Family::A, Family::B],
         trackers: vec![tracker.url()],
+        pass: None,
         uplink,
         metered: false,
         links: local(),

@@ -12,7 +12,8 @@ use std::{
 
 use crate::{ConnId, InfoHash, PeerId, message::Announce};
 
-/// Whether somebody may join a swarm, or stay in it. It holds the announce until [`Table::answer`](crate::Table::answer) carries it out.
+/// Whether somebody may join a swarm, or stay in it. It holds the announce until [`Table::answer`](crate::Table::answer), or
+/// [`Cluster::answer`](crate::cluster::Cluster::answer), carries it out.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Question {
     /// Who asks.
@@ -25,7 +26,27 @@ pub struct Question {
     pub token: Option<String>,
     /// What was sent as `proof`.
     pub proof: Option<String>,
-    pub(crate) announce: Announce,
+    pub(crate) held: Held,
+}
+
+impl Denial {
+    /// What is said when a lease is over.
+    pub(crate) fn expired() -> Self {
+        Self::plain("expired", "the token has expired, and no new one has come")
+    }
+
+    pub(crate) fn plain(code: &'static str, reason: &str) -> Self {
+        Self { code, reason: reason.to_owned(), challenge: None, retry: None }
+    }
+}
+
+/// The announce that waits for the answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Of a table.
+    Announce(Announce),
+    /// Of a node of a cluster, which passes it on: as it came.
+    Text(Box<[u8]>),
 }
 
 /// How long a membership lasts that was given for a time.
@@ -35,7 +56,13 @@ pub struct Lease {
     pub end: Duration,
     /// The same in seconds since 1970, for the client.
     pub until_unix_secs: u64,
+    /// By what the token is known that it was given for, in this swarm: other nodes of a cluster are told so.
+    pub token: TokenId,
 }
+
+/// Names a token and the swarm in which it was shown. It tells nothing of either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TokenId(pub [u8; 16]);
 
 /// Why somebody may not join.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,32 +77,42 @@ pub struct Denial {
     pub retry: Option<Duration>,
 }
 
-/// The memberships that end by themselves.
-#[derive(Debug, Default)]
-pub(crate) struct Leases {
-    of: BTreeMap<(InfoHash, PeerId), Lease>,
-    by_end: BTreeSet<(Duration, InfoHash, PeerId)>,
+/// The memberships that end by themselves, each by what it is known by.
+#[derive(Debug)]
+pub(crate) struct Leases<Member> {
+    of: BTreeMap<Member, Lease>,
+    by_end: BTreeSet<(Duration, Member)>,
 }
 
-impl Leases {
-    pub(crate) fn get(&self, info_hash: InfoHash, peer: PeerId) -> Option<Lease> {
-        self.of.get(&(info_hash, peer)).copied()
+impl<Member> Default for Leases<Member> {
+    fn default() -> Self {
+        Self { of: BTreeMap::new(), by_end: BTreeSet::new() }
+    }
+}
+
+impl<Member: Copy + Ord> Leases<Member> {
+    pub(crate) fn get(&self, member: Member) -> Option<Lease> {
+        self.of.get(&member).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Member, Lease)> {
+        self.of.iter().map(|(&member, &lease)| (member, lease))
     }
 
     /// In place of the one before.
-    pub(crate) fn set(&mut self, info_hash: InfoHash, peer: PeerId, lease: Option<Lease>) {
-        if let Some(old) = self.of.remove(&(info_hash, peer)) {
-            self.by_end.remove(&(old.end, info_hash, peer));
+    pub(crate) fn set(&mut self, member: Member, lease: Option<Lease>) {
+        if let Some(old) = self.of.remove(&member) {
+            self.by_end.remove(&(old.end, member));
         }
         if let Some(lease) = lease {
-            self.of.insert((info_hash, peer), lease);
-            self.by_end.insert((lease.end, info_hash, peer));
+            self.of.insert(member, lease);
+            self.by_end.insert((lease.end, member));
         }
     }
 
     /// One that is over.
-    pub(crate) fn due(&self, now: Duration) -> Option<(InfoHash, PeerId)> {
-        self.by_end.first().filter(|one| one.0 <= now).map(|&(_, info_hash, peer)| (info_hash, peer))
+    pub(crate) fn due(&self, now: Duration) -> Option<Member> {
+        self.by_end.first().filter(|one| one.0 <= now).map(|one| one.1)
     }
 }
 

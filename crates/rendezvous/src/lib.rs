@@ -46,7 +46,7 @@ mod site;
 mod swarm;
 mod table;
 
-pub use admission::{Denial, Lease, Question};
+pub use admission::{Denial, Lease, Question, TokenId};
 pub use bucket::Rate;
 pub use config::Config;
 pub use id::{InfoHash, NotBinary, OfferId, PeerId};

@@ -66,7 +66,7 @@ pub struct Table {
     /// Boxed, because a tree that grows at its end is half empty.
     connections: BTreeMap<ConnId, Box<Connection>>,
     swarms: BTreeMap<InfoHash, Swarm>,
-    leases: Leases,
+    leases: Leases<(InfoHash, PeerId)>,
     questions: Questions,
     networks: Networks,
     members: usize,
@@ -227,7 +227,7 @@ impl Table {
     /// The announce of a member.
     fn carry_out(&mut self, now: Duration, conn: ConnId, announce: Announce, out: &mut Vec<Outgoing>) {
         let Announce { info_hash, peer_id, event, said, want, offers, .. } = announce;
-        let lease = self.leases.get(info_hash, peer_id);
+        let lease = self.leases.get((info_hash, peer_id));
         self.stats.announces += 1;
         let Self { config, rng, swarms, stats, .. } = self;
         let Some(swarm) = swarms.get_mut(&info_hash) else { return };
@@ -361,7 +361,7 @@ impl Table {
     }
 
     fn leave_swarm(&mut self, info_hash: InfoHash, peer: PeerId) {
-        self.leases.set(info_hash, peer, None);
+        self.leases.set((info_hash, peer), None);
         if let Entry::Occupied(mut swarm) = self.swarms.entry(info_hash) {
             swarm.get_mut().remove(peer);
             self.members -= 1;

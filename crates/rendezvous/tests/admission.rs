@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use rendezvous::{Config, ConnId, Denial, InfoHash, Lease, Question, Verdict};
+use rendezvous::{Config, ConnId, Denial, InfoHash, Lease, Question, TokenId, Verdict};
 use serde_json::{Value, json};
 use support::*;
 
@@ -37,7 +37,11 @@ fn denial() -> Denial {
 }
 
 fn lease(rig: &Rig, secs: u64) -> Lease {
-    Lease { end: rig.now + Duration::from_secs(secs), until_unix_secs: 1_800_000_000 + secs }
+    Lease {
+        end: rig.now + Duration::from_secs(secs),
+        until_unix_secs: 1_800_000_000 + secs,
+        token: TokenId::default(),
+    }
 }
 
 /// Lets somebody in for so long.

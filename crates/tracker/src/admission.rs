@@ -11,10 +11,13 @@ use std::{
 };
 
 use access::{
-    Authority, Challenge, Denied, Gate, Policy, Request, Stream, SwarmId, Timestamp,
-    revocations::{ListError, Reason, Taken},
+    Authority, Challenge, Denied, Gate, Grant, Noted, Policy, Request, Stream, SwarmId, Timestamp, Use,
+    revocations::{self, ListError, Reason, Taken},
 };
-use rendezvous::{Denial, InfoHash, Question};
+use rendezvous::{
+    Denial, InfoHash, Question, TokenId,
+    cluster::{Notice, Topic},
+};
 
 use crate::hook::{self, Hook};
 
@@ -53,8 +56,8 @@ pub struct NoName;
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) hook: Option<Hook>,
-    /// Whether anybody may take anything down.
-    pub(crate) has_authorities: bool,
+    /// Who may take anything down, by their keys.
+    pub(crate) authorities: Vec<Topic>,
     state: Mutex<State>,
 }
 
@@ -95,7 +98,7 @@ impl Door {
     pub(crate) fn new(admission: Admission) -> Self {
         let needs_tokens = matches!(admission.policy, Policy::Tokens(_));
         let mut gate = Gate::new(admission.gate, admission.policy);
-        let has_authorities = !admission.authorities.is_empty();
+        let authorities = admission.authorities.iter().map(|one| *one.key().as_bytes()).collect();
         for authority in admission.authorities {
             if let Err(why) = gate.trust(authority) {
                 tracing::error!(%why, "the rest is left out");
@@ -103,7 +106,7 @@ impl Door {
             }
         }
         let state = State { gate, needs_tokens, names: BTreeMap::new(), now: Timestamp(0) };
-        Self { hook: admission.hook.map(Hook::new), has_authorities, state: Mutex::new(state) }
+        Self { hook: admission.hook.map(Hook::new), authorities, state: Mutex::new(state) }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -138,12 +141,8 @@ impl State {
         self.names.get(&info_hash).map(String::as_str)
     }
 
-    /// Judges by list or token, and by takedowns. Says until when, if that is not for ever; a token is used up by it.
-    pub(crate) fn admit(
-        &mut self,
-        question: &Question,
-        visitor: &Visitor,
-    ) -> Result<Option<Timestamp>, Denial> {
+    /// Judges by list or token, and by takedowns; a token is used up by it.
+    pub(crate) fn admit(&mut self, question: &Question, visitor: &Visitor) -> Result<Grant, Denial> {
         let now = self.now();
         let Self { gate, needs_tokens, names, .. } = self;
         let request = Request {
@@ -155,7 +154,7 @@ impl State {
             proof: question.proof.as_deref(),
         };
         let challenge = needs_tokens.then_some(&visitor.challenge);
-        gate.admit(now, &request).map(|grant| grant.until).map_err(|why| denial(&why, challenge))
+        gate.admit(now, &request).map_err(|why| denial(&why, challenge))
     }
 
     /// What is over by now is no longer than this ago; never earlier than before.
@@ -169,10 +168,22 @@ impl State {
         self.gate.take_revocations(list)
     }
 
+    /// Another tracker has let somebody in by a token. Whether this one did so as well.
+    pub(crate) fn note_use(&mut self, token: TokenId, until: Timestamp) -> bool {
+        let now = self.now();
+        self.gate.note_use(now, Use(token.0), until) == Noted::UsedHere
+    }
+
     /// Why a stream was taken down, if it was.
     pub(crate) fn revoked(&self, info_hash: InfoHash) -> Option<Reason> {
         self.gate.revoked(&stream(&self.names, info_hash))
     }
+}
+
+/// A list that was taken in, as other trackers get it.
+pub(crate) fn notice(list: &[u8]) -> Option<Notice> {
+    let (key, number) = revocations::heading(list)?;
+    Some(Notice { topic: *key.as_bytes(), number, bytes: list.into() })
 }
 
 /// What those are told who want into, or are in, a swarm that was taken down.

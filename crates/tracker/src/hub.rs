@@ -1,6 +1,7 @@
 //! What keeps the memberships and the connections' outboxes behind one lock, held for one message at a time and never across a wait.
 
 mod door;
+mod linked;
 mod operator;
 
 use std::{
@@ -12,17 +13,14 @@ use std::{
     time::Duration,
 };
 
-use rendezvous::{
-    Cause, ConnId, Counts, InfoHash, Locality, Outgoing, Stats, Table, Verdict,
-    cluster::{self, Cluster, NodeId, Out},
-};
+use rendezvous::{Cause, ConnId, Counts, InfoHash, Locality, Outgoing, Stats, Table, Verdict, cluster::Out};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
-    ClusterFigures, Config,
+    Config,
     admission::{Door, Visitor},
     budget::{Budget, Holding},
     bus::Bus,
@@ -106,16 +104,9 @@ impl State {
 
 impl Hub {
     pub(crate) fn new(mut config: Config) -> Self {
-        let door = config.admission.take().map(Door::new);
-        config.table.asks = door.is_some();
+        let door = door(&mut config);
         let table = Table::new(config.table.clone(), seed());
         Self::with(config, Keeper::Alone(Box::new(table)), door, None)
-    }
-
-    /// A node of a cluster; everybody may join there.
-    pub(crate) fn linked(config: Config, cluster: cluster::Config, id: NodeId, bus: Arc<dyn Bus>) -> Self {
-        let node = Cluster::new(config.table.clone(), cluster, seed(), id);
-        Self::with(config, Keeper::Node(Box::new(node)), None, Some(bus))
     }
 
     fn with(config: Config, keeper: Keeper, door: Option<Door>, bus: Option<Arc<dyn Bus>>) -> Self {
@@ -226,11 +217,6 @@ impl Hub {
         crate::drain::farewell(retry, elsewhere)
     }
 
-    /// What came from other nodes.
-    pub(crate) fn receive(&self, bytes: &[u8]) {
-        self.with_node(|node, now, out| node.receive(now, bytes, out));
-    }
-
     fn expire(&self) {
         let mut state = self.lock();
         let now = state.now();
@@ -244,26 +230,6 @@ impl Hub {
                 tracing::debug!(gone, "let silent members go");
             }
         }
-    }
-
-    /// To be called some times a second, if there is a bus.
-    pub(crate) fn tick(&self) {
-        self.expire();
-        self.with_node(|node, now, out| node.tick(now, out));
-    }
-
-    pub(crate) fn figures(&self) -> Option<ClusterFigures> {
-        let unsent = self.unsent.load(Ordering::Relaxed);
-        self.lock().keeper.node().map(|node| ClusterFigures { node: node.figures(), unsent })
-    }
-
-    fn with_node(&self, work: impl FnOnce(&mut Cluster, Duration, &mut Out)) {
-        let mut state = self.lock();
-        let now = state.now();
-        let State { keeper, outboxes, out, .. } = &mut *state;
-        let Some(node) = keeper.node() else { return };
-        work(node, now, out);
-        self.carry_out(outboxes, None, out);
     }
 
     /// Puts texts into the outboxes, and the rest onto the bus. `speaker` is who caused it, if a client of this tracker did.
@@ -299,6 +265,13 @@ impl Hub {
         // The table is usable after every step it takes; a panic in one message must not end the others.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whom the settings let in; who may join is asked where that is not everybody.
+fn door(config: &mut Config) -> Option<Door> {
+    let door = config.admission.take().map(Door::new);
+    config.table.asks = door.is_some();
+    door
 }
 
 /// The standard library's only door to the system's entropy.

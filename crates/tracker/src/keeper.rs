@@ -69,7 +69,7 @@ impl Keeper {
         }
     }
 
-    /// Lets one join who had to be asked about, or not. A node asks about nobody.
+    /// Lets one join who had to be asked about, or not.
     pub(crate) fn answer(
         &mut self,
         now: Duration,
@@ -77,24 +77,25 @@ impl Keeper {
         answer: Result<Option<Lease>, Denial>,
         out: &mut Out,
     ) {
-        if let Self::Alone(table) = self {
-            table.answer(now, question, answer, &mut out.texts);
+        match self {
+            Self::Alone(table) => table.answer(now, question, answer, &mut out.texts),
+            Self::Node(node) => node.answer(now, question, answer, out),
         }
     }
 
-    /// Puts all members out of a swarm, and says how many.
-    pub(crate) fn empty(&mut self, info_hash: InfoHash, why: &Denial, out: &mut Out) -> usize {
+    /// Puts all members out of a swarm, and says how many; a node those that are its own clients.
+    pub(crate) fn empty(&mut self, now: Duration, info_hash: InfoHash, why: &Denial, out: &mut Out) -> usize {
         match self {
             Self::Alone(table) => table.empty(info_hash, why, &mut out.texts),
-            Self::Node(_) => 0,
+            Self::Node(node) => node.empty(now, info_hash, why, out),
         }
     }
 
-    /// Those with members, where some may be taken down.
+    /// Those with members, of a node those with clients of its own.
     pub(crate) fn swarms(&self) -> Vec<InfoHash> {
         match self {
             Self::Alone(table) => table.swarms().collect(),
-            Self::Node(_) => Vec::new(),
+            Self::Node(node) => node.swarms().into_iter().collect(),
         }
     }
 

@@ -48,7 +48,7 @@ impl Both {
         let (listener, admin_address) = bound().await;
         let (router, door) = (admin.router(), Door::default());
         tokio::spawn(listener::serve(listener, router, admin::limits(), door, std::future::pending()));
-        Self { public: Server { tracker, address }, admin: admin_address, is_broken }
+        Self { public: Server { tracker, address, serving: None }, admin: admin_address, is_broken }
     }
 
     async fn ask(&self, method: &str, path: &str) -> (u16, Value) {

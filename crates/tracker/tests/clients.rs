@@ -219,7 +219,7 @@ async fn where_a_client_is_is_said_by_the_server_and_else_by_the_socket() {
     let app =
         axum::Router::new().nest_service("/tracker", tracker.router()).layer(axum::middleware::from_fn(told));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = Server { address: listener.local_addr().unwrap().to_string(), tracker };
+    let server = Server { address: listener.local_addr().unwrap().to_string(), tracker, serving: None };
     let service = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
 

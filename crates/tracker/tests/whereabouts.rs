@@ -26,7 +26,7 @@ async fn behind(whereabouts: Whereabouts, sockets_per_neighbourhood: usize) -> S
     let limits = Limits { sockets_per_neighbourhood, ..Limits::default() };
     let door = Door { whereabouts: tracker.whereabouts().clone(), ..Door::default() };
     tokio::spawn(listener::serve(listener, server.router(), limits, door, std::future::pending()));
-    Server { tracker, address }
+    Server { tracker, address, serving: None }
 }
 
 /// A client of whom the proxy says that it comes `from` there. The status if it is not let in.

@@ -1,7 +1,7 @@
-// A tracker for tests: just enough of the protocol, with our additions (`named: true`) or as others do it.
+// A tracker for tests: just enough of the protocol, with our additions (`named: true`) or as others do it. `more`: what every reply has beside that.
 import { WebSocketServer } from "ws";
 
-export async function startTracker({ named = true, interval = 30, server = null } = {}) {
+export async function startTracker({ named = true, interval = 30, server = null, more = {} } = {}) {
   const members = new Map(); // peer id -> socket
   const log = [];
   const wss = new WebSocketServer(server ? { server, path: "/tracker" } : { port: 0, host: "127.0.0.1" });
@@ -24,7 +24,7 @@ export async function startTracker({ named = true, interval = 30, server = null 
       mine.add(peer_id);
       const others = [...members.keys()].filter((id) => id !== peer_id);
       const candidates = named && message.want ? { candidates: others.slice(0, message.want) } : {};
-      send(socket, { ...base, interval, complete: 0, incomplete: members.size, ...candidates });
+      send(socket, { ...base, interval, complete: 0, incomplete: members.size, ...candidates, ...more });
       (message.offers ?? []).forEach(({ offer, offer_id }, i) => {
         const to = others[i] && members.get(others[i]);
         if (to) send(to, { ...base, peer_id, offer, offer_id });

@@ -11,7 +11,7 @@ use access::{
 
 use crate::common::*;
 
-const FREE: Grant = Grant { until: None, holder: None };
+const FREE: Grant = Grant { until: None, holder: None, used: None };
 
 /// Somebody without anything to show.
 fn stranger(stream: Stream<'static>) -> Shown {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::common::*;
-use access::{Challenge, Claims, Config, Denied, Gate, KeySet, PeerId, Policy, Stream, SwarmId};
+use access::{
+    Challenge, Claims, Config, Denied, Gate, KeySet, Noted, PeerId, Policy, Stream, SwarmId, Timestamp, Use,
+};
 
 #[test]
 fn a_stolen_token_is_of_no_use_without_its_key() {
@@ -101,4 +103,30 @@ fn when_the_memory_is_full_newcomers_are_refused_and_nothing_is_forgotten() {
         Claims { id: "3".into(), issued: later, expires: later.plus(Duration::from_secs(9)), ..claims() };
     let new = access::Token::mint(&backend(), None, &new);
     assert!(show(new.as_str()).at(&mut gate, later).is_ok(), "room again");
+}
+
+#[test]
+fn what_another_gate_has_admitted_by_admits_nobody_here() {
+    let [mut here, mut there] = [gate(), gate()];
+    let token = mint(&claims());
+    let grant = show(&token).at(&mut there, NOW).unwrap();
+    let (used, until) = (grant.used.unwrap(), grant.until.unwrap());
+    assert_eq!(here.note_use(NOW, used, until), Noted::Known);
+    assert_eq!(here.note_use(NOW, used, until), Noted::Known, "as often as it is said");
+    assert_eq!(show(&token).at(&mut here, NOW), Err(Denied::Spent));
+    assert_eq!(there.note_use(NOW, used, until), Noted::UsedHere);
+    let other = mint(&Claims { id: "token-2".into(), ..claims() });
+    assert!(show(&other).at(&mut here, NOW).is_ok());
+}
+
+#[test]
+fn what_others_say_takes_no_room_from_this_gates_own_and_is_forgotten_in_time() {
+    let keys = KeySet::parse(&jwks(&[jwk(&backend(), KID, "")])).unwrap();
+    let mut gate = Gate::new(Config { spent: 1, ..Config::default() }, Policy::Tokens(keys));
+    let [eternal, late] = [Use([1; 16]), Use([2; 16])];
+    assert_eq!(gate.note_use(NOW, eternal, Timestamp(u64::MAX)), Noted::Known);
+    assert_eq!(gate.note_use(NOW, late, NOW.plus(Duration::from_secs(60))), Noted::Full);
+    assert!(show(&mint(&claims())).at(&mut gate, NOW).is_ok());
+    let later = NOW.plus(Duration::from_secs(11 * 60));
+    assert_eq!(gate.note_use(later, late, later.plus(Duration::from_secs(60))), Noted::Known);
 }

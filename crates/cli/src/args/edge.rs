@@ -1,6 +1,6 @@
 //! What `braidcast edge` can be told.
 
-use super::{Reach, Running};
+use super::{Pass, Reach, Running};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -35,6 +35,8 @@ pub struct Edge {
     /// Most viewers of a film at a time [default: 500].
     #[arg(long, value_name = "N", env = "BRAIDCAST_VIEWERS")]
     pub viewers: Option<usize>,
+    #[command(flatten)]
+    pub pass: Pass,
     #[command(flatten)]
     pub reach: Reach,
     #[command(flatten)]

@@ -112,7 +112,7 @@ impl Keeper {
             uplink: self.inner.uplink.clone(),
             metered: false,
             links: slot.links(&self.inner.links),
-            pass: None,
+            pass: self.inner.pass.clone(),
             keeps: Some(shelf),
         };
         let viewer = Viewer::join(film, origin.clone(), options).await?;

@@ -17,6 +17,7 @@ pub use lan::{Error as ListenError, Lan};
 
 use crate::cache::Cache;
 use crate::links;
+use crate::pass::Pass;
 use crate::uplink::Uplink;
 use crate::viewer::Stats;
 use catalogue::Catalogue;
@@ -55,6 +56,8 @@ pub struct Options {
     pub key: Option<PublicKey>,
     /// Trackers, `ws://` or `wss://`; none: that of each film's own server.
     pub trackers: Vec<String>,
+    /// What lets it in at trackers that ask for tokens.
+    pub pass: Option<Pass>,
     /// By which all that viewers are given leaves, shared alike among the films.
     pub uplink: Uplink,
     /// Where the links of the first film live; those of the others have the ports that follow.
@@ -93,6 +96,7 @@ struct Inner {
     dir: PathBuf,
     key: Option<PublicKey>,
     trackers: Vec<String>,
+    pass: Option<Pass>,
     uplink: Uplink,
     links: links::Config,
     site: Option<String>,
@@ -109,7 +113,7 @@ pub struct Edge {
 impl Edge {
     /// Begins to keep what the upstreams have. Nothing is waited for: films appear as they are opened, those on disk at once.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let Options { upstreams, cache, dir, key, trackers, uplink, links, site } = options;
+        let Options { upstreams, cache, dir, key, trackers, pass, uplink, links, site } = options;
         if upstreams.is_empty() {
             return Err(Error::NoUpstream);
         }
@@ -118,7 +122,8 @@ impl Edge {
         }
         let films = Films::new(&Folder::cards(&dir).await);
         let to_players = AtomicU64::new(0);
-        let inner = Arc::new(Inner { films, cache, dir, key, trackers, uplink, links, site, to_players });
+        let inner =
+            Arc::new(Inner { films, cache, dir, key, trackers, pass, uplink, links, site, to_players });
         let tasks = upstreams.into_iter().filter_map(|upstream| follow(&inner, upstream)).collect();
         Ok(Self { inner, tasks })
     }

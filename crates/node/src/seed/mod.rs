@@ -14,6 +14,7 @@ pub use hls::{Error as PlaylistError, Presentation};
 
 use crate::cache::Cache;
 use crate::links;
+use crate::pass::Pass;
 use crate::pml::identity::Family;
 use crate::uplink::Uplink;
 use driver::Call;
@@ -34,6 +35,8 @@ pub struct Options {
     pub families: Vec<Family>,
     /// The trackers that the pages use.
     pub trackers: Vec<String>,
+    /// What lets it in at those that ask for tokens.
+    pub pass: Option<Pass>,
     /// By which all that viewers are given leaves. While its cap is nothing, there are no viewers.
     pub uplink: Uplink,
     /// Whether the line is paid by the byte: then segments are fetched only while they can be given to others.

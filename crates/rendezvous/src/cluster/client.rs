@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::{
     Cluster, Out, Outcome, Words,
+    door::Shown,
     envelope::{Ask, Envelope, Said, Standing},
     local::{Home, Pending},
+    owner::resolve,
     peek::{self, Peek},
     place::{Cell, NodeId, Spot, mix},
 };
@@ -27,8 +29,17 @@ impl Cluster {
             Peek::Announce { info_hash, peer, stops: true, .. } => {
                 self.stop(now, (info_hash, peer), words(info_hash, peer), out)
             }
+            Peek::Announce { info_hash, peer, token, proof, .. }
+                if self.is_to_be_asked(conn, (info_hash, peer), token.is_some()) =>
+            {
+                self.ask(now, (info_hash, peer), Shown { token, proof }, words(info_hash, peer), out)
+            }
             Peek::Announce { info_hash, peer, presence, .. } => {
-                self.announce(now, (info_hash, peer), presence, words(info_hash, peer), out)
+                let words = words(info_hash, peer);
+                match self.settle_in(now, (info_hash, peer), presence, words, out) {
+                    Some(spot) => self.say(now, spot, words, out),
+                    None => self.charge(now, conn),
+                }
             }
             Peek::Signal { info_hash, peer, is_answer } => {
                 self.signal(now, info_hash, is_answer, words(info_hash, peer), out)
@@ -44,27 +55,31 @@ impl Cluster {
     }
 
     /// What is about no membership: this node's own table answers it.
-    fn here(&mut self, now: Duration, conn: ConnId, text: &[u8], out: &mut Out) -> Verdict {
-        self.table(Cell::default()).handle(now, conn, text, &mut out.texts)
+    pub(super) fn here(&mut self, now: Duration, conn: ConnId, text: &[u8], out: &mut Out) -> Verdict {
+        let table = self.table(Cell::default());
+        let verdict = table.handle(now, conn, text, &mut out.texts);
+        resolve(table, now, verdict, None, &mut out.texts)
     }
 
-    fn announce(
+    /// Gives an announce's membership its place, and says where the announce is to go. If there is no room its client is told.
+    pub(super) fn settle_in(
         &mut self,
         now: Duration,
         (info_hash, peer): (InfoHash, PeerId),
         presence: String,
         words: Words<'_>,
         out: &mut Out,
-    ) -> Verdict {
+    ) -> Option<Spot> {
         let Words { conn, text, .. } = words;
         let limit = self.table_config.swarms_per_connection;
-        let Some(local) = self.locals.get_mut(&conn) else { return Verdict::Close };
+        let local = self.locals.get_mut(&conn)?;
         let place = local.place(info_hash);
         let named = place.map_or(peer, |place| local.homes[place].peer);
-        let wanted = local.wanted(info_hash, named, self.levels.get(info_hash), self.nodes.owners());
-        let Some((spot, bridge)) = wanted else { return self.here(now, conn, text, out) };
+        let (spot, bridge) =
+            local.wanted(info_hash, named, self.levels.get(info_hash), self.nodes.owners())?;
         if place.is_none() && local.homes.len() >= limit {
-            return self.refuse(now, conn, info_hash, &Refusal::TooManySwarms { limit }, out);
+            self.tell(conn, info_hash, &Refusal::TooManySwarms { limit }, out);
+            return None;
         }
         let place = place.unwrap_or_else(|| {
             let presence = presence.as_str().into();
@@ -91,7 +106,7 @@ impl Cluster {
         if let Some(bridge) = bridge {
             self.renew(now, conn, info_hash, bridge, Ask::Quiet, out);
         }
-        self.say(now, spot, words, out)
+        Some(spot)
     }
 
     /// Keeps an announce until its answer comes.
@@ -114,6 +129,7 @@ impl Cluster {
 
     fn stop(&mut self, now: Duration, about: (InfoHash, PeerId), words: Words<'_>, out: &mut Out) -> Verdict {
         let ((info_hash, peer), conn) = (about, words.conn);
+        self.questions.remove(conn, info_hash);
         let spot = match self.home(conn, info_hash) {
             None => self.owner(info_hash, Cell::default()),
             Some(home) if home.peer != peer => home.spot,
@@ -268,6 +284,10 @@ impl Cluster {
         out: &mut Out,
     ) {
         let Outcome { standing, reply } = outcome;
+        // It was ended while the owner's word was on its way.
+        if standing == Standing::Member && self.home(conn, info_hash).is_none() {
+            return;
+        }
         if let Some(home) = self.home(conn, info_hash).filter(|home| home.spot == spot) {
             match standing {
                 Standing::Member => {
@@ -295,6 +315,10 @@ impl Cluster {
             }
         }
         if let Some(mut text) = reply.filter(|text| !text.is_empty()) {
+            let lease = self.leases.get((conn, info_hash)).filter(|_| standing == Standing::Member);
+            if let Some(lease) = lease.filter(|_| text.contains(r#""interval":"#) && text.ends_with('}')) {
+                reply::add_lease(&mut text, lease);
+            }
             self.add_hint(conn, spot.node, &mut text);
             out.texts.push(Outgoing { to: conn, text, cause: Cause::Receiver });
         }
@@ -312,18 +336,12 @@ impl Cluster {
         }
     }
 
-    fn refuse(
-        &mut self,
-        now: Duration,
-        conn: ConnId,
-        info_hash: InfoHash,
-        refusal: &Refusal,
-        out: &mut Out,
-    ) -> Verdict {
-        let verdict = self.charge(now, conn);
+    /// Refuses what a client of this node said.
+    pub(super) fn tell(&mut self, conn: ConnId, info_hash: InfoHash, refusal: &Refusal, out: &mut Out) {
+        self.refused += 1;
+        self.denied += u64::from(refusal.denial().is_some());
         let text = refused(info_hash, refusal);
         out.texts.push(Outgoing { to: conn, text, cause: Cause::Receiver });
-        verdict
     }
 
     pub(super) fn home(&mut self, conn: ConnId, info_hash: InfoHash) -> Option<&mut Home> {
@@ -332,10 +350,11 @@ impl Cluster {
         local.homes.get_mut(place)
     }
 
-    fn take_home(&mut self, conn: ConnId, info_hash: InfoHash) -> Option<Home> {
+    pub(super) fn take_home(&mut self, conn: ConnId, info_hash: InfoHash) -> Option<Home> {
         let local = self.locals.get_mut(&conn)?;
         let home = local.homes.swap_remove(local.place(info_hash)?);
         self.pending_bytes -= pending_len(&home);
+        self.leases.set((conn, info_hash), None);
         Some(home)
     }
 

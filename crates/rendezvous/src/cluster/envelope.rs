@@ -4,14 +4,19 @@
 
 use core::net::{IpAddr, Ipv6Addr};
 
-use super::place::{Cell, Level, NodeId};
-use crate::{InfoHash, Locality, PeerId};
+use super::{
+    notices::{Part, TOPICS, Topic, Wanted},
+    place::{Cell, Level, NodeId},
+};
+use crate::{InfoHash, Locality, PeerId, TokenId};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Most nodes of a cluster, and most that one says it hears.
 pub(crate) const NODES: usize = 64;
 /// Longest address of a node, bytes.
 pub(crate) const URL_BYTES: usize = 256;
+/// Most tokens that one envelope tells of.
+pub(crate) const TOKENS: usize = 1000;
 /// Most split swarms that one node tells of.
 pub(crate) const SPLIT: usize = 2048;
 
@@ -34,8 +39,17 @@ pub(crate) struct Beat {
     pub(crate) url: String,
     /// Of whom it has heard lately.
     pub(crate) hears: Vec<NodeId>,
+    /// Which documents it has.
+    pub(crate) notices: Vec<(Topic, u64)>,
     /// The swarms whose first cell it has and that are split, and how far.
     pub(crate) levels: Vec<(InfoHash, Level)>,
+}
+
+/// A token has let somebody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Used {
+    pub(crate) token: TokenId,
+    pub(crate) until_unix_secs: u64,
 }
 
 /// A message for a connection's memberships.
@@ -94,6 +108,10 @@ pub(crate) enum Envelope<'a> {
     Sum(u64),
     /// The other side knew of others: it has forgotten all, and is to be told again.
     Again,
+    Used(Vec<Used>),
+    /// A part of a document is wanted.
+    Fetch(Wanted),
+    Part(Part<'a>),
 }
 
 impl Envelope<'_> {
@@ -106,6 +124,11 @@ impl Envelope<'_> {
                 put_all(&mut out, beat.url.as_bytes());
                 out.push(beat.hears.len().min(NODES) as u8);
                 beat.hears.iter().take(NODES).for_each(|node| out.extend(node.0.to_be_bytes()));
+                out.push(beat.notices.len().min(TOPICS) as u8);
+                for (topic, number) in beat.notices.iter().take(TOPICS) {
+                    out.extend(topic);
+                    out.extend(number.to_be_bytes());
+                }
                 for (info_hash, level) in beat.levels.iter().take(SPLIT) {
                     out.extend(info_hash.0);
                     out.push(level.get());
@@ -148,6 +171,18 @@ impl Envelope<'_> {
             }
             Self::Sum(sum) => out.extend(sum.to_be_bytes()),
             Self::Again => {}
+            Self::Used(all) => {
+                for used in all.iter().take(TOKENS) {
+                    out.extend(used.token.0);
+                    out.extend(used.until_unix_secs.to_be_bytes());
+                }
+            }
+            Self::Fetch(wanted) => put_wanted(&mut out, wanted),
+            Self::Part(part) => {
+                put_wanted(&mut out, &part.wanted);
+                out.extend(part.total.to_be_bytes());
+                out.extend(part.bytes);
+            }
         }
         out
     }
@@ -162,6 +197,9 @@ impl Envelope<'_> {
             Self::Size { .. } => 5,
             Self::Sum(_) => 6,
             Self::Again => 7,
+            Self::Used(_) => 8,
+            Self::Fetch(_) => 9,
+            Self::Part(_) => 10,
         }
     }
 }
@@ -212,6 +250,9 @@ pub(crate) fn read(bytes: &[u8]) -> Option<(NodeId, Envelope<'_>)> {
         5 => Envelope::Size { info_hash: InfoHash(rest.array()?), cell: rest.cell()?, members: rest.u32()? },
         6 => Envelope::Sum(rest.u64()?),
         7 => Envelope::Again,
+        8 => Envelope::Used(used(&mut rest)?),
+        9 => Envelope::Fetch(wanted(&mut rest)?),
+        10 => Envelope::Part(Part { wanted: wanted(&mut rest)?, total: rest.u32()?, bytes: rest.all() }),
         _ => return None,
     };
     rest.0.is_empty().then_some((from, envelope))
@@ -223,11 +264,32 @@ fn beat(rest: &mut Rest<'_>) -> Option<Beat> {
     let url = str::from_utf8(rest.take(len)?).ok().filter(|url| url.len() <= URL_BYTES)?.to_owned();
     let count = usize::from(rest.byte()?);
     let hears = (0..count).map(|_| rest.u64().map(NodeId)).collect::<Option<Vec<_>>>()?;
+    let count = usize::from(rest.byte()?);
+    let notices = (0..count).map(|_| Some((rest.array()?, rest.u64()?))).collect::<Option<Vec<_>>>()?;
     let mut levels = Vec::new();
     while !rest.0.is_empty() {
         levels.push((InfoHash(rest.array()?), Level::new(rest.byte()?)?));
     }
-    (hears.len() <= NODES && levels.len() <= SPLIT).then_some(Beat { draining, url, hears, levels })
+    let fits = hears.len() <= NODES && notices.len() <= TOPICS && levels.len() <= SPLIT;
+    fits.then_some(Beat { draining, url, hears, notices, levels })
+}
+
+fn used(rest: &mut Rest<'_>) -> Option<Vec<Used>> {
+    let mut all = Vec::new();
+    while !rest.0.is_empty() {
+        all.push(Used { token: TokenId(rest.array()?), until_unix_secs: rest.u64()? });
+    }
+    (all.len() <= TOKENS).then_some(all)
+}
+
+fn wanted(rest: &mut Rest<'_>) -> Option<Wanted> {
+    Some(Wanted { topic: rest.array()?, number: rest.u64()?, offset: rest.u32()? })
+}
+
+fn put_wanted(out: &mut Vec<u8>, wanted: &Wanted) {
+    out.extend(wanted.topic);
+    out.extend(wanted.number.to_be_bytes());
+    out.extend(wanted.offset.to_be_bytes());
 }
 
 /// An address that is too long is left out.

@@ -10,10 +10,12 @@
 
 mod client;
 mod config;
+mod door;
 mod envelope;
 mod levels;
 mod local;
 mod nodes;
+mod notices;
 mod owner;
 mod peek;
 mod place;
@@ -27,13 +29,19 @@ use std::{
 };
 
 pub use config::Config;
+pub use notices::{NOTICE_BYTES, Notice, Topic};
 pub use place::NodeId;
 
-use crate::{ConnId, Counts, InfoHash, Locality, Outgoing, PeerId, Stats, Table, table::Full};
+use crate::{
+    ConnId, Counts, InfoHash, Locality, Outgoing, PeerId, Stats, Table, TokenId,
+    admission::{Leases, Questions},
+    table::Full,
+};
 use envelope::{Envelope, Standing};
 use levels::Levels;
 use local::Local;
 use nodes::Nodes;
+use notices::Notices;
 use place::{Cell, FOREIGN, Spot, mix, owner};
 use relayed::AllRelayed;
 
@@ -44,6 +52,24 @@ pub struct Out {
     pub texts: Vec<Outgoing>,
     /// To other nodes.
     pub parcels: Vec<Parcel>,
+    /// For whoever says who may join.
+    pub news: Vec<News>,
+}
+
+/// What other nodes say of who may join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A token has let somebody in, there.
+    Used {
+        /// Which, and in which swarm.
+        token: TokenId,
+        /// How long it would let in, in seconds since 1970.
+        until_unix_secs: u64,
+        /// Where.
+        by: NodeId,
+    },
+    /// A document that is newer than what was [published](Cluster::publish) here. It is offered to others when it is published in turn.
+    Notice(Notice),
 }
 
 /// Bytes for other nodes.
@@ -121,12 +147,20 @@ pub struct Cluster {
     sums: BTreeMap<NodeId, u64>,
     /// When a node was last asked to tell all once more.
     asked: BTreeMap<NodeId, Duration>,
+    /// Clients that somebody else decides about, and until when those are in that have a token.
+    questions: Questions,
+    leases: Leases<(ConnId, InfoHash)>,
+    notices: Notices,
+    /// Nodes that have heard by which tokens clients of this one are in.
+    told_tokens: BTreeSet<NodeId>,
     beat_at: Option<Duration>,
     sizes_at: Duration,
     scratch: Vec<Outgoing>,
     sent: u64,
     received: u64,
     bad: u64,
+    refused: u64,
+    denied: u64,
 }
 
 impl Cluster {
@@ -147,12 +181,18 @@ impl Cluster {
             telling: BTreeSet::new(),
             sums: BTreeMap::new(),
             asked: BTreeMap::new(),
+            questions: Questions::default(),
+            leases: Leases::default(),
+            notices: Notices::default(),
+            told_tokens: BTreeSet::new(),
             beat_at: None,
             sizes_at: Duration::ZERO,
             scratch: Vec::new(),
             sent: 0,
             received: 0,
             bad: 0,
+            refused: 0,
+            denied: 0,
         };
         cluster.table(Cell::default());
         cluster
@@ -180,8 +220,10 @@ impl Cluster {
     /// A client of this node is gone, wherever its memberships are.
     pub fn disconnect(&mut self, conn: ConnId, out: &mut Out) {
         let Some(local) = self.locals.remove(&conn) else { return };
+        self.questions.forget(conn);
         for home in &local.homes {
             self.pending_bytes -= client::pending_len(home);
+            self.leases.set((conn, home.info_hash), None);
         }
         for node in local.known_to {
             *self.sums.entry(node).or_default() ^= mix(conn.0);
@@ -210,7 +252,8 @@ impl Cluster {
             refused: sum.refused + one.refused,
             denied: sum.denied + one.denied,
         });
-        Stats { connections: self.locals.len(), ..sum }
+        let (refused, denied) = (sum.refused + self.refused, sum.denied + self.denied);
+        Stats { connections: self.locals.len(), refused, denied, ..sum }
     }
 
     /// What there is of the cluster.
@@ -250,5 +293,10 @@ impl Cluster {
     fn post(&mut self, to: NodeId, envelope: &Envelope<'_>, out: &mut Out) {
         self.sent += 1;
         out.parcels.push(Parcel { to: To::Node(to), bytes: envelope.write(self.nodes.me()) });
+    }
+
+    fn post_all(&mut self, envelope: &Envelope<'_>, out: &mut Out) {
+        self.sent += 1;
+        out.parcels.push(Parcel { to: To::All, bytes: envelope.write(self.nodes.me()) });
     }
 }

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    Cluster, Out, Outcome, Words, client,
+    Cluster, News, Out, Outcome, Parcel, To, Words, client,
     envelope::{self, Ask, Beat, Envelope, Reply, Said, Standing},
+    notices::Progress,
     place::{Cell, Level, NodeId, Spot},
     relayed::Handle,
 };
-use crate::{Cause, ConnId, InfoHash, Locality, Outgoing, Table, Verdict, refusal::Refusal};
+use crate::{Cause, ConnId, Denial, InfoHash, Locality, Outgoing, PeerId, Table, Verdict, refusal::Refusal};
 
 impl Cluster {
     /// Takes in what another node sent. Any bytes will do: those that mean nothing are counted.
@@ -22,7 +23,7 @@ impl Cluster {
         }
         self.received += 1;
         match envelope {
-            Envelope::Beat(beat) => self.handle_beat(now, from, &beat),
+            Envelope::Beat(beat) => self.handle_beat(now, from, &beat, out),
             _ if !self.nodes.handle_heard(now, from) => self.bad += 1,
             Envelope::Said(said) if said.text.len() > self.table_config.message_bytes => self.bad += 1,
             Envelope::Said(said) => self.handle_said(now, from, said, out),
@@ -44,6 +45,19 @@ impl Cluster {
                     out.texts.push(Outgoing { to, text: text.to_owned(), cause: Cause::Other(None) });
                 }
             }
+            Envelope::Used(all) => self.handle_used(from, &all, out),
+            Envelope::Fetch(wanted) => {
+                let part = self.notices.part(wanted).map(|part| Envelope::Part(part).write(self.nodes.me()));
+                if let Some(bytes) = part {
+                    self.sent += 1;
+                    out.parcels.push(Parcel { to: To::Node(from), bytes });
+                }
+            }
+            Envelope::Part(part) => match self.notices.handle_part(now, from, &part) {
+                Some(Progress::More(wanted)) => self.post(from, &Envelope::Fetch(wanted), out),
+                Some(Progress::Whole(notice)) => out.news.push(News::Notice(notice)),
+                None => {}
+            },
             Envelope::Size { info_hash, cell, members } => {
                 if self.owner(info_hash, Cell::default()).node == self.nodes.me() {
                     self.levels.handle_size(now, info_hash, cell, members as usize);
@@ -52,13 +66,16 @@ impl Cluster {
         }
     }
 
-    fn handle_beat(&mut self, now: Duration, from: NodeId, beat: &Beat) {
+    fn handle_beat(&mut self, now: Duration, from: NodeId, beat: &Beat, out: &mut Out) {
         let mut changed = self.nodes.handle_beat(now, from, beat);
         for &(info_hash, level) in &beat.levels {
             let is_known = self.levels.get(info_hash) != Level::default();
             if !is_known || self.owner(info_hash, Cell::default()).node == from {
                 changed |= self.levels.handle_told(now, info_hash, level);
             }
+        }
+        if let Some(wanted) = self.notices.handle_told(now, self.config.live, from, &beat.notices) {
+            self.post(from, &Envelope::Fetch(wanted), out);
         }
         // What its owner no longer speaks of is one swarm again.
         let told = |info_hash| beat.levels.iter().any(|one| one.0 == info_hash);
@@ -146,6 +163,7 @@ impl Cluster {
         }
         let holder = about.and_then(|(info_hash, peer)| table.holder(info_hash, peer));
         let verdict = table.handle(now, conn, text, &mut outgoing);
+        let verdict = resolve(table, now, verdict, about, &mut outgoing);
         let standing = match about {
             Some((info_hash, _)) if !table.is_member(conn, info_hash) => match holder {
                 Some(holder) if holder != conn => Standing::Taken,
@@ -209,4 +227,21 @@ impl Cluster {
     pub(super) fn leave_tables(&mut self, conn: ConnId) {
         self.tables.values_mut().for_each(|table| table.disconnect(conn));
     }
+}
+
+/// Answers a table's question whether somebody may join: under the names that the client's own node has looked at, he may.
+pub(super) fn resolve(
+    table: &mut Table,
+    now: Duration,
+    verdict: Verdict,
+    about: Option<(InfoHash, PeerId)>,
+    outgoing: &mut Vec<Outgoing>,
+) -> Verdict {
+    let Verdict::Ask(question) = verdict else { return verdict };
+    let answer = match about == Some((question.info_hash, question.peer_id)) {
+        true => Ok(None),
+        false => Err(Denial::plain("refused", "this message does not say plainly who joins which swarm")),
+    };
+    table.answer(now, *question, answer, outgoing);
+    Verdict::Stay
 }

@@ -17,6 +17,9 @@ pub(crate) enum Peek {
         info_hash: InfoHash,
         peer: PeerId,
         stops: bool,
+        /// What it shows to be let in, as far as that is text.
+        token: Option<String>,
+        proof: Option<String>,
         /// An announce of the same member that asks for nothing and offers nothing.
         presence: String,
     },
@@ -70,6 +73,8 @@ struct Outside<'a> {
     info_hash: Option<&'a RawValue>,
     peer_id: Option<&'a RawValue>,
     event: Option<&'a RawValue>,
+    token: Option<&'a RawValue>,
+    proof: Option<&'a RawValue>,
     has_offer: bool,
     has_answer: bool,
     presence: String,
@@ -103,7 +108,9 @@ impl Outside<'_> {
             presence.push_str(r#","left":0"#);
         }
         presence.push('}');
-        Some(Peek::Announce { info_hash, peer, stops: event.as_deref() == Some("stopped"), presence })
+        let stops = event.as_deref() == Some("stopped");
+        let [token, proof] = [self.token, self.proof].map(|raw| text(raw).map(Cow::into_owned));
+        Some(Peek::Announce { info_hash, peer, stops, token, proof, presence })
     }
 }
 
@@ -136,6 +143,8 @@ impl<'de> Visitor<'de> for OutsideVisitor {
                 "info_hash" => outside.info_hash = there,
                 "peer_id" => outside.peer_id = there,
                 "event" => outside.event = there,
+                "token" => outside.token = there,
+                "proof" => outside.proof = there,
                 "offer" => outside.has_offer = there.is_some(),
                 "answer" => outside.has_answer = there.is_some(),
                 // What is asked for, and what is true for a moment only.

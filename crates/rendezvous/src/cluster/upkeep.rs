@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{
-    Cluster, Out, Parcel, To, Words,
+    Cluster, Out, Words,
     client::SENDS,
     envelope::{Ask, Beat, Envelope, SPLIT},
     place::{Cell, NodeId, Spot},
@@ -15,6 +15,8 @@ impl Cluster {
     /// To be called some times per beat.
     pub fn tick(&mut self, now: Duration, out: &mut Out) {
         self.expire_nodes(now);
+        self.end_leases(now, out);
+        self.tell_tokens(out);
         if self.beat_at.is_none_or(|at| now >= at) {
             self.beat_at = Some(now + self.config.beat_every);
             self.beat(out);
@@ -48,6 +50,7 @@ impl Cluster {
             }
             self.forget_known(node);
             self.asked.remove(&node);
+            self.notices.forget(node);
         }
         if changed {
             self.look_for_moves();
@@ -66,10 +69,10 @@ impl Cluster {
             draining: self.nodes.is_draining(),
             url: self.config.url.clone().unwrap_or_default(),
             hears: self.nodes.heard(),
+            notices: self.notices.held().collect(),
             levels: levels.collect(),
         };
-        self.sent += 1;
-        out.parcels.push(Parcel { to: To::All, bytes: Envelope::Beat(beat).write(self.nodes.me()) });
+        self.post_all(&Envelope::Beat(beat), out);
     }
 
     fn is_first_here(&self, info_hash: InfoHash) -> bool {

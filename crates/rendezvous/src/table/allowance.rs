@@ -25,6 +25,14 @@ impl Table {
         is_exempt || self.networks.take(now, address, &self.config)
     }
 
+    /// Takes one announce's room of both, for one that this table does not see.
+    pub(crate) fn take_room(&mut self, now: Duration, conn: ConnId) -> Result<(), Refusal> {
+        if !self.has_network_room(now, conn) {
+            return Err(Refusal::BusyNetwork { retry: self.config.interval / 4 });
+        }
+        self.check_announce_rate(now, conn)
+    }
+
     pub(super) fn check_announce_rate(&mut self, now: Duration, conn: ConnId) -> Result<(), Refusal> {
         let rate = self.config.announces;
         let connection = self.connections.get_mut(&conn);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Table;
 use crate::{
     Denial, InfoHash, Lease, Outgoing, PeerId, Question,
+    admission::Held,
     groups::Key,
     message::{About, Announce},
     outgoing::{Cause, ConnId},
@@ -24,8 +25,9 @@ impl Table {
         answer: Result<Option<Lease>, Denial>,
         out: &mut Vec<Outgoing>,
     ) {
-        let Question { conn, info_hash, peer_id, announce, .. } = question;
+        let Question { conn, info_hash, peer_id, held, .. } = question;
         self.end_leases(now, out);
+        let Held::Announce(announce) = held else { return };
         if !self.questions.remove(conn, info_hash) {
             return;
         }
@@ -35,7 +37,7 @@ impl Table {
                 self.check_room(conn, info_hash)?;
                 self.join(now, conn, info_hash, peer_id);
             }
-            self.leases.set(info_hash, peer_id, lease);
+            self.leases.set((info_hash, peer_id), lease);
             Ok(())
         });
         match done {
@@ -53,13 +55,7 @@ impl Table {
     /// that while there are none.
     pub fn end_leases(&mut self, now: Duration, out: &mut Vec<Outgoing>) {
         while let Some((info_hash, peer)) = self.leases.due(now) {
-            let why = Denial {
-                code: "expired",
-                reason: "the token has expired, and no new one has come".to_owned(),
-                challenge: None,
-                retry: None,
-            };
-            self.dismiss(info_hash, peer, &Refusal::Denied(Box::new(why)), out);
+            self.dismiss(info_hash, peer, &Refusal::Denied(Box::new(Denial::expired())), out);
         }
     }
 
@@ -90,7 +86,7 @@ impl Table {
     fn dismiss(&mut self, info_hash: InfoHash, peer: PeerId, why: &Refusal, out: &mut Vec<Outgoing>) {
         let member = self.swarms.get(&info_hash).and_then(|swarm| swarm.get(peer));
         let Some(to) = member.map(|member| member.conn) else {
-            return self.leases.set(info_hash, peer, None);
+            return self.leases.set((info_hash, peer), None);
         };
         self.leave(to, info_hash, peer);
         let info_hash = json(info_hash);
@@ -105,7 +101,7 @@ impl Table {
             return Err(Refusal::Asked);
         }
         let (token, proof) = (announce.token.take(), announce.proof.take());
-        Ok(Box::new(Question { conn, info_hash, peer_id, token, proof, announce }))
+        Ok(Box::new(Question { conn, info_hash, peer_id, token, proof, held: Held::Announce(announce) }))
     }
 
     /// Whether a connection that is not in the swarm could join it.

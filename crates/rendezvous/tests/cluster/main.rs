@@ -1,6 +1,7 @@
 //! Several trackers as one: who meets whom, wherever each of them is connected, and what is left of it when nodes go and come.
 
 mod cells;
+mod door;
 mod faults;
 mod random;
 mod world;

@@ -87,10 +87,10 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_from_the_bus_are_borne(head in prop::collection::vec(any::<u8>(), 0..60), kind in 0..7u8, from in 0..5u64) {
+    fn any_bytes_from_the_bus_are_borne(head in prop::collection::vec(any::<u8>(), 0..60), kind in 0..12u8, from in 0..5u64) {
         let mut world = World::new(2);
         world.join(0, 1, &swarm(1));
-        let mut bytes = vec![1, kind];
+        let mut bytes = vec![2, kind];
         bytes.extend(from.to_be_bytes());
         bytes.extend(head);
         let now = world.now;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use rendezvous::{
-    ConnId, InfoHash, Locality, Verdict,
-    cluster::{Cluster, Config, NodeId, Out, Parcel, To},
+    ConnId, Denial, InfoHash, Lease, Locality, Question, TokenId, Verdict,
+    cluster::{Cluster, Config, News, NodeId, Notice, Out, Parcel, To},
 };
 use serde_json::{Value, json};
 
@@ -23,6 +23,45 @@ pub struct World {
     /// What clients have heard and nobody has looked at.
     heard: BTreeMap<(u64, u64), Vec<Value>>,
     pub carried: usize,
+    /// Whom each node lets in, where not everybody may join.
+    gates: Option<BTreeMap<u64, Gate>>,
+}
+
+/// Lets in by tokens that are any words, each once in a swarm, and to nothing that was taken down.
+#[derive(Default)]
+struct Gate {
+    spent: BTreeSet<TokenId>,
+    spent_elsewhere: BTreeSet<TokenId>,
+    /// The number of the list, and the swarms on it.
+    down: (u64, BTreeSet<InfoHash>),
+}
+
+pub const LIST: [u8; 32] = [7; 32];
+/// A token admits for so long.
+pub const LIFE: Duration = Duration::from_secs(300);
+
+impl Gate {
+    fn judge(&mut self, now: Duration, question: &Question) -> Result<Option<Lease>, Denial> {
+        let denied =
+            |code: &'static str| Denial { code, reason: code.to_owned(), challenge: None, retry: None };
+        if self.down.1.contains(&question.info_hash) {
+            return Err(denied("revoked"));
+        }
+        let token = question.token.as_ref().ok_or_else(|| denied("no-token"))?;
+        let mut id = TokenId::default();
+        let name = token.bytes().chain([b' ']).chain(question.info_hash.0.into_iter().rev());
+        id.0.iter_mut().zip(name).for_each(|(place, byte)| *place = byte);
+        if self.spent_elsewhere.contains(&id) || !self.spent.insert(id) {
+            return Err(denied("spent"));
+        }
+        let end = now + LIFE;
+        Ok(Some(Lease { end, until_unix_secs: end.as_secs(), token: id }))
+    }
+}
+
+/// A list of what is taken down, as a document.
+pub fn takedown(number: u64, swarms: &[&str]) -> Notice {
+    Notice { topic: LIST, number, bytes: swarms.concat().into_bytes().into() }
 }
 
 impl World {
@@ -31,8 +70,18 @@ impl World {
         Self::with(count, Config::default())
     }
 
+    /// The same, and nobody joins without a token.
+    pub fn asking(count: u64) -> Self {
+        Self::build(count, Config::default(), Some(BTreeMap::new()))
+    }
+
     pub fn with(count: u64, config: Config) -> Self {
+        Self::build(count, config, None)
+    }
+
+    fn build(count: u64, config: Config, gates: Option<BTreeMap<u64, Gate>>) -> Self {
         let mut world = Self {
+            gates,
             now: Duration::ZERO,
             nodes: BTreeMap::new(),
             config,
@@ -47,9 +96,34 @@ impl World {
     }
 
     pub fn start(&mut self, node: u64) {
-        let table = rendezvous::Config { members_per_address: 100_000, ..Default::default() };
+        let asks = self.gates.is_some();
+        let table = rendezvous::Config { members_per_address: 100_000, asks, ..Default::default() };
         let config = Config { url: Some(format!("wss://node{node}")), ..self.config.clone() };
-        self.nodes.insert(node, Cluster::new(table, config, node, NodeId(node)));
+        let mut new = Cluster::new(table, config, node, NodeId(node));
+        new.follow(LIST);
+        self.nodes.insert(node, new);
+        self.gates.as_mut().map(|gates| gates.insert(node, Gate::default()));
+    }
+
+    fn gate(&mut self, node: u64) -> &mut Gate {
+        self.gates.as_mut().unwrap().get_mut(&node).unwrap()
+    }
+
+    /// Gives a node a list, as its operator does, or another node.
+    pub fn take_down(&mut self, node: u64, list: Notice) {
+        let swarms: BTreeSet<_> =
+            list.bytes.chunks(20).map(|name| InfoHash(name.try_into().unwrap())).collect();
+        if self.gate(node).down.0 >= list.number {
+            return;
+        }
+        self.gate(node).down = (list.number, swarms.clone());
+        let (mut out, now) = (Out::default(), self.now);
+        let its = self.nodes.get_mut(&node).unwrap();
+        let why = Denial { code: "revoked", reason: "copyright".to_owned(), challenge: None, retry: None };
+        let there = its.swarms();
+        there.intersection(&swarms).for_each(|&swarm| assert!(its.empty(now, swarm, &why, &mut out) > 0));
+        its.publish(list);
+        self.deliver(node, out);
     }
 
     /// As by kill -9: its clients are gone, and nobody says so.
@@ -78,8 +152,13 @@ impl World {
         let mut out = Out::default();
         let now = self.now;
         let text = message.to_string();
-        let verdict = self.nodes.get_mut(&node).unwrap().handle(now, ConnId(conn), text.as_bytes(), &mut out);
-        assert_eq!(verdict, Verdict::Stay);
+        match self.nodes.get_mut(&node).unwrap().handle(now, ConnId(conn), text.as_bytes(), &mut out) {
+            Verdict::Ask(question) => {
+                let answer = self.gate(node).judge(now, &question);
+                self.nodes.get_mut(&node).unwrap().answer(now, *question, answer, &mut out);
+            }
+            verdict => assert_eq!(verdict, Verdict::Stay),
+        }
         self.deliver(node, out);
     }
 
@@ -134,6 +213,17 @@ impl World {
     }
 
     fn deliver(&mut self, node: u64, out: Out) {
+        for news in out.news {
+            match news {
+                News::Notice(list) => self.take_down(node, list),
+                News::Used { token, by, .. } if self.gate(node).spent.contains(&token) => {
+                    let (mut out, now) = (Out::default(), self.now);
+                    self.nodes.get_mut(&node).unwrap().end_twice_used(now, token, by, &mut out);
+                    self.deliver(node, out);
+                }
+                News::Used { token, .. } => drop(self.gate(node).spent_elsewhere.insert(token)),
+            }
+        }
         self.bus.extend(out.parcels.into_iter().map(|parcel| (node, parcel)));
         for text in out.texts {
             let message = serde_json::from_str(&text.text).unwrap();

@@ -1,10 +1,13 @@
 //! Who is let into a swarm, and put out of it.
 
 use access::{
-    Policy, Timestamp,
+    Grant, Policy, Timestamp,
     revocations::{ListError, Reason, Taken},
 };
-use rendezvous::{Denial, InfoHash, Lease, Question};
+use rendezvous::{
+    Denial, InfoHash, Lease, Question, TokenId,
+    cluster::{News, NodeId},
+};
 
 use super::{Hub, Membership, Speaker, State};
 use crate::{
@@ -34,6 +37,9 @@ impl Hub {
         let Some(door) = &self.door else { return Err(ListError::OtherKey) };
         let mut gate = door.lock();
         let taken = gate.take_revocations(list)?;
+        if let (Some(node), Some(notice)) = (self.lock().keeper.node(), admission::notice(list)) {
+            node.publish(notice);
+        }
         let swarms: Vec<InfoHash> = self.lock().keeper.swarms();
         for info_hash in swarms {
             if let Some(reason) = gate.revoked(info_hash) {
@@ -44,14 +50,37 @@ impl Hub {
     }
 
     pub(crate) fn revoked(&self, info_hash: InfoHash) -> Option<Reason> {
-        self.door.as_ref().filter(|door| door.has_authorities)?.lock().revoked(info_hash)
+        self.door.as_ref().filter(|door| !door.authorities.is_empty())?.lock().revoked(info_hash)
+    }
+
+    /// Goes by what other trackers say of who may join.
+    pub(super) fn learn(&self, news: News) {
+        match news {
+            News::Used { token, until_unix_secs, by } => self.note_use(token, Timestamp(until_unix_secs), by),
+            News::Notice(list) => match self.revoke(&list.bytes) {
+                Ok(_) => tracing::info!(event = "revocations", number = list.number, "from another tracker"),
+                Err(why) => tracing::warn!(%why, number = list.number, "revocations from another tracker"),
+            },
+        }
+    }
+
+    fn note_use(&self, token: TokenId, until: Timestamp, by: NodeId) {
+        let Some(door) = &self.door else { return };
+        let mut gate = door.lock();
+        if gate.note_use(token, until) {
+            let ended = self.with_node(|node, now, out| node.end_twice_used(now, token, by, out));
+            if ended == Some(true) {
+                tracing::info!(event = "token_used_twice", "at another tracker: the membership was ended");
+            }
+        }
     }
 
     /// Takes down one swarm; the gate refuses newcomers.
     fn empty(&self, info_hash: InfoHash, reason: Reason) {
         let mut state = self.lock();
+        let now = state.now();
         let State { keeper, outboxes, out, .. } = &mut *state;
-        let members = keeper.empty(info_hash, &admission::taken_down(reason), out);
+        let members = keeper.empty(now, info_hash, &admission::taken_down(reason), out);
         self.carry_out(outboxes, None, out);
         if members > 0 {
             tracing::info!(event = "taken_down", members, %reason, "a swarm was taken down");
@@ -62,15 +91,19 @@ impl Hub {
     fn answer(
         &self,
         question: Question,
-        answer: Result<Option<Timestamp>, Denial>,
+        answer: Result<Grant, Denial>,
         unix_now: Timestamp,
         is_at_work: bool,
     ) {
         let mut state = self.lock();
         let (now, conn) = (state.now(), question.conn);
-        let lease = |until: Timestamp| Lease { end: now + until.since(unix_now), until_unix_secs: until.0 };
+        let lease = |grant: Grant| {
+            let (until, token) = (grant.until?, grant.used?);
+            let end = now + until.since(unix_now);
+            Some(Lease { end, until_unix_secs: until.0, token: TokenId(token.0) })
+        };
         let State { keeper, outboxes, out, .. } = &mut *state;
-        keeper.answer(now, question, answer.map(|until| until.map(lease)), out);
+        keeper.answer(now, question, answer.map(lease), out);
         self.carry_out(outboxes, Some(Speaker { conn, is_at_work }), out);
     }
 }

@@ -27,6 +27,7 @@ pub struct Server {
     pub tracker: Tracker,
     /// Host and port.
     pub address: String,
+    pub serving: Option<tokio::task::AbortHandle>,
 }
 
 impl Server {
@@ -38,8 +39,13 @@ impl Server {
         let app = axum::Router::new().nest_service("/tracker", tracker.router());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { tracker, address }
+        let serving = tokio::spawn(async move { axum::serve(listener, app).await }).abort_handle();
+        Self { tracker, address, serving: Some(serving) }
+    }
+
+    /// It is gone, for the other nodes of its cluster too, as soon as its clients are.
+    pub fn end(self) {
+        self.serving.iter().for_each(tokio::task::AbortHandle::abort);
     }
 
     pub fn url(&self) -> String {

@@ -60,7 +60,7 @@ pub(super) async fn start(options: Options) -> Result<mpsc::Sender<Call>, Error>
         for (rendition, named) in identity::swarms(family, name, &variants).into_iter().enumerate() {
             tracing::info!(stream = named.stream_id, info_hash = %named.info_hash, "joining");
             let config = tracker::Config::new(options.trackers.clone(), *named.info_hash.as_bytes(), me);
-            let config = tracker::Config { role: Role::Seed, ..config };
+            let config = tracker::Config { role: Role::Seed, pass: options.pass.clone(), ..config };
             let (trackers, mut events) = Trackers::join(config);
             trackers.announce(0);
             let (at, said) = (swarms.len(), said.clone());
