@@ -132,7 +132,7 @@ async fn captions_of_ffmpeg_come_out_when_they_are_said() {
         for (at, text) in shown.iter().enumerate() {
             let begins = said[&format!("second {at}")];
             assert!(
-                begins.abs_diff(text.starts) < Duration::from_millis(60),
+                begins.abs_diff(text.starts) < Duration::from_millis(100), // ffmpeg shows reordered pictures two frames late
                 "{kind} {at}: {begins:?} {:?}",
                 text.starts
             );
@@ -175,11 +175,12 @@ async fn captions_that_fail_come_late_or_begin_anew_leave_the_media_alone() {
             list.push(&upstream, (name, reel), at, tag);
         }
         let file = format!("s{segment}.vtt");
+        // What is said before a discontinuity is not shown after it.
+        let ends = if segment == 6 { "00:00:06.900".into() } else { format!("00:00:{:02}.300", at + 1) };
         let text = format!(
             "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:{at:02}.000,MPEGTS:{}\n\nSTYLE\n::cue {{ color: lime }}\n\n\
-             00:00:{at:02}.100 --> 00:00:{:02}.300 line:0\nsaid {segment}\n",
-            at * 90_000,
-            at + 1
+             00:00:{at:02}.100 --> {ends} line:0\nsaid {segment}\n",
+            at * 90_000
         );
         match segment {
             2 => {} // it is not there

@@ -72,6 +72,7 @@ fn unread(player: SocketAddr) -> bool {
     // Addresses are shown as the machine's own numbers.
     let address = format!("{:08X}:{:04X}", u32::from_ne_bytes(player.ip().octets()), player.port());
     let table = std::fs::read_to_string("/proc/net/tcp").expect("a kernel that shows its sockets");
-    let socket = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|f| f[1] == address);
+    let socket =
+        table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|f| f[1] == address);
     socket.and_then(|fields| fields[4].split(':').nth(1)).is_some_and(|queue| queue != "00000000")
 }
