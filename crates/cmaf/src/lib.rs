@@ -8,7 +8,7 @@
 //! - [`hls`] and [`dash`] write the playlists of a [`Presentation`].
 //! - [`live`] does the same for a stream that has no end yet, part by part.
 //! - [`progressive`] lays out a package as one file that any player can open and seek in.
-//! - [`mpd`] reads the MPD of somebody else's live stream.
+//! - [`mpd`] reads the MPD of somebody else's live stream, [`webvtt`] its captions.
 //! - [`check`] judges a finished package, ours or another's.
 //!
 //! It lacks: encoders and decoders, sockets, files (the demuxer reads through a `Read + Seek` it is given),
@@ -42,6 +42,7 @@ pub mod hls;
 pub mod live;
 pub mod mpd;
 pub mod progressive;
+pub mod webvtt;
 
 pub use init::init_segment;
 pub use presentation::{Presentation, Rendition, SegmentInfo, Subtitle, Thumbnails};

@@ -37,7 +37,7 @@ async fn viewers_are_told_of_segments_and_get_them_where_they_were_published() {
     upstream.write(
         "master.m3u8",
         b"#EXTM3U\n#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"a\",NAME=\"a\",LANGUAGE=\"fi\",DEFAULT=YES,URI=\"a.m3u8\"\n\
-          #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"Suomi\",LANGUAGE=\"fi\",DEFAULT=NO,URI=\"s.m3u8\"\n\
+          #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"s\",NAME=\"Suomi\",LANGUAGE=\"fi\",DEFAULT=NO,FORCED=YES,URI=\"s.m3u8\"\n\
           #EXT-X-STREAM-INF:BANDWIDTH=1000000,AUDIO=\"a\",SUBTITLES=\"s\"\nv.m3u8\n",
     );
     let mut lists = [Growing::new("v"), Growing::new("a")];
@@ -117,7 +117,7 @@ async fn viewers_are_told_of_segments_and_get_them_where_they_were_published() {
     let master = viewer.ok("master.m3u8").await.text();
     assert!(master.contains("LANGUAGE=\"fi\"") && master.contains("RESOLUTION=320x180"), "{master}");
     let captions = format!(
-        "NAME=\"Suomi\",LANGUAGE=\"fi\",DEFAULT=NO,AUTOSELECT=YES,URI=\"{}\"",
+        "NAME=\"Suomi\",LANGUAGE=\"fi\",DEFAULT=NO,AUTOSELECT=YES,FORCED=YES,URI=\"{}\"",
         upstream.url("s.m3u8")
     );
     assert!(master.contains(&captions) && master.contains(",SUBTITLES=\"subtitles\""), "{master}");

@@ -465,6 +465,11 @@ fn films() {
     );
     put(
         "live_pull",
+        "captions",
+        b"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:01.000,MPEGTS:900000\n\nSTYLE\n::cue { color: lime }\n\nNOTE no cue\n\n7\n00:01.000 --> 00:02.500 line:0\n<i>Hello</i>\nthere\n\n100:00:00.000 --> 100:00:01.000\nLater\n",
+    );
+    put(
+        "live_pull",
         "mpd",
         b"<MPD type=\"dynamic\" availabilityStartTime=\"2026-01-01T00:00:00Z\"><Period start=\"PT0S\"><AdaptationSet mimeType=\"video/mp4\"><SegmentTemplate timescale=\"10\" initialization=\"$RepresentationID$\" media=\"$Number%03d$\"><SegmentTimeline><S t=\"0\" d=\"20\" r=\"3\"/></SegmentTimeline></SegmentTemplate><Representation id=\"v\" bandwidth=\"1\" codecs=\"avc1.640015\"/></AdaptationSet><AdaptationSet contentType=\"audio\"><SegmentTemplate duration=\"2\" initialization=\"i\" media=\"$Number$\"/><Representation id=\"a\"/></AdaptationSet></Period></MPD>",
     );

@@ -6,6 +6,8 @@
 //! | `ID/part/PARTSEQ.m4s` | a part |
 //! | `ID/init/N.mp4` | an init segment |
 //! | `ID/media.m3u8` | [`media`] |
+//! | `tN/SEQ.vtt` | captions during segment `SEQ` of the first rendition |
+//! | `tN/media.m3u8` | [`captions`] |
 //!
 //! Addresses of media end with the rendition's query.
 //!
@@ -31,17 +33,21 @@ pub enum Form {
     Plain,
 }
 
-/// Subtitles that somebody else serves.
+/// Subtitles or captions, as texts beside the media.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subtitles {
     /// Name shown to viewers.
     pub name: String,
     /// BCP 47 language (RFC 5646).
     pub language: Option<String>,
-    /// Address of their media playlist.
+    /// Address of their media playlist; may be relative to the multivariant playlist.
     pub uri: String,
     /// Whether they are shown unless a viewer chooses otherwise.
     pub default: bool,
+    /// Whether they have only what every viewer needs.
+    pub forced: bool,
+    /// Media characteristics (RFC 8216 section 4.3.4.1), such as `public.accessibility.describes-music-and-sound`.
+    pub characteristics: Option<String>,
 }
 
 /// The multivariant playlist: one variant for each video rendition, all with the same groups of audio and subtitles. Without video,
@@ -61,6 +67,12 @@ pub fn multivariant(windows: &[&Window], subtitles: &[Subtitles]) -> String {
     let names = unique(subtitles.iter().map(|one| one.name.as_str()));
     for (one, name) in subtitles.iter().zip(&names) {
         media_tag(&mut out, "SUBTITLES", "subtitles", name, one.language.as_deref(), one.default);
+        if one.forced {
+            out.push_str(",FORCED=YES");
+        }
+        if let Some(what) = &one.characteristics {
+            line(&mut out, format_args!(",CHARACTERISTICS=\"{}\"", quotable(what)));
+        }
         line(&mut out, format_args!(",URI=\"{}\"\n", quotable(&one.uri)));
     }
     let heaviest = group.iter().map(|a| a.bandwidth()).max().unwrap_or(0);
@@ -136,6 +148,39 @@ pub fn media(window: &Window, others: &[&Window], form: Form) -> String {
                 ),
             );
         }
+    }
+    if window.ended {
+        out.push_str("#EXT-X-ENDLIST\n");
+    }
+    out
+}
+
+/// The media playlist of captions: of each whole segment of `window`, the first rendition's, one text. So discontinuities and times are those of the
+/// media.
+pub fn captions(window: &Window) -> String {
+    let target = window.targets.target_duration_s;
+    let mut out = String::from("#EXTM3U\n");
+    line(
+        &mut out,
+        format_args!(
+            "#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n\
+             #EXT-X-MEDIA-SEQUENCE:{}\n",
+            window.first_sequence()
+        ),
+    );
+    if window.discontinuity_sequence > 0 {
+        line(&mut out, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{}\n", window.discontinuity_sequence));
+    }
+    for segment in window.segments.iter().filter(|segment| segment.complete) {
+        if segment.discontinuity {
+            out.push_str("#EXT-X-DISCONTINUITY\n");
+        }
+        if let Some(wall) = segment.wall {
+            line(&mut out, format_args!("#EXT-X-PROGRAM-DATE-TIME:{}\n", iso(wall)));
+        }
+        let lasts = seconds(segment.duration, segment.timescale);
+        let (sequence, query) = (segment.sequence, &window.rendition.query);
+        line(&mut out, format_args!("#EXTINF:{lasts},\n{sequence}.vtt{query}\n"));
     }
     if window.ended {
         out.push_str("#EXT-X-ENDLIST\n");

@@ -196,6 +196,11 @@ impl Window {
         longest.fold(target, Duration::max)
     }
 
+    /// No segment lasts longer, rounded to seconds.
+    pub fn target_duration(&self) -> Duration {
+        Duration::from_secs(self.targets.target_duration_s.into())
+    }
+
     /// The track that comes next, or has come last.
     pub fn track(&self) -> &Track {
         &self.track

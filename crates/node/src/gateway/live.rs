@@ -30,6 +30,10 @@ enum Name<'a> {
     Init(&'a str, u32),
     Segment(&'a str, u32),
     Part(&'a str, u32),
+    /// A playlist or a text of captions.
+    Captions {
+        is_list: bool,
+    },
 }
 
 impl<'a> Name<'a> {
@@ -38,6 +42,15 @@ impl<'a> Name<'a> {
             return Some(Self::Master);
         }
         let (id, file) = path.split_once('/')?;
+        if let Some(captions) = id.strip_prefix('t') {
+            digits(captions)?;
+            let is_list = file == "media.m3u8";
+            return match file.strip_suffix(".vtt") {
+                None if is_list => Some(Self::Captions { is_list }),
+                Some(text) => number(text).map(|_| Self::Captions { is_list }),
+                None => None,
+            };
+        }
         match file.split_once('/') {
             None if file == "media.m3u8" => Some(Self::Media(id)),
             None => Some(Self::Segment(id, number(file.strip_suffix(".m4s")?)?)),
@@ -88,6 +101,10 @@ pub(super) async fn answer(
     let answered = match name {
         Name::Master => show.master().await.map(|bytes| listed(whole(bytes))),
         Name::Media(id) => media(&live, id, awaited).await.map(|text| listed(whole(text.into()))),
+        Name::Captions { is_list } => show.captions(&path).await.map(whole).map(|response| match is_list {
+            true => listed(response),
+            false => response,
+        }),
         Name::Init(id, number) => match show.stream().rendition(id) {
             Some(rendition) => show.init(rendition, number).await.map(whole),
             None => Err(Refused::NotFound),
@@ -212,7 +229,13 @@ mod tests {
         assert_eq!(Name::parse("v0/17.m4s"), Some(Name::Segment("v0", 17)));
         assert_eq!(Name::parse("v0/part/17.m4s"), Some(Name::Part("v0", 17)));
         assert_eq!(Name::parse("a0/init/1.mp4"), Some(Name::Init("a0", 1)));
+        assert_eq!(Name::parse("t0/media.m3u8"), Some(Name::Captions { is_list: true }));
+        assert_eq!(Name::parse("t1/7.vtt"), Some(Name::Captions { is_list: false }));
         for text in [
+            "t0/7.m4s",
+            "t/7.vtt",
+            "t0/0.vtt",
+            "t../7.vtt",
             "",
             "v0",
             "v0/",

@@ -32,6 +32,7 @@ const ELSEWHERE: &str = "public, max-age=6";
 const ASK: &str = "no-cache";
 
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+const WEBVTT: &str = "text/vtt; charset=utf-8";
 
 /// A file of a live stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ enum Name<'a> {
     Init(&'a str, u32),
     Segment(&'a str, u32),
     Part(&'a str, u32),
+    Captions(usize),
+    Caption(usize, u32),
 }
 
 impl<'a> Name<'a> {
@@ -57,6 +60,13 @@ impl<'a> Name<'a> {
             "heads" => Self::Heads,
             _ => {
                 let (id, file) = text.split_once('/')?;
+                if let Some(captions) = id.strip_prefix('t') {
+                    let captions = ordinal(captions)?;
+                    return Some(match file {
+                        "media.m3u8" => Self::Captions(captions),
+                        _ => Self::Caption(captions, number(file.strip_suffix(".vtt")?)?),
+                    });
+                }
                 match file.split_once('/') {
                     None if file == "media.m3u8" => Self::Media(id),
                     None => Self::Segment(id, number(file.strip_suffix(".m4s")?)?),
@@ -73,6 +83,11 @@ impl<'a> Name<'a> {
 fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
     let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
     if plain { text.parse().ok() } else { None }
+}
+
+/// Like [`number`], from 0 on.
+fn ordinal<N: std::str::FromStr>(text: &str) -> Option<N> {
+    if text == "0" { text.parse().ok() } else { number(text) }
 }
 
 /// A number in a query: digits.
@@ -178,6 +193,15 @@ impl Answer<'_> {
                 let Directives { form, awaited } = Directives::parse(query).ok_or(Refused::Wrong)?;
                 let text = channel.media(rendition(id)?, form, awaited).await?;
                 self.text(text, PLAYLIST, if awaited.is_some() { AWAITED } else { ASK })
+            }
+            Name::Captions(captions) => {
+                let Directives { awaited, .. } = Directives::parse(query).ok_or(Refused::Wrong)?;
+                let text = channel.captions(captions, awaited.map(|(segment, _)| segment)).await?;
+                self.text(text, PLAYLIST, if awaited.is_some() { AWAITED } else { ASK })
+            }
+            Name::Caption(captions, sequence) => {
+                let Piece { bytes, digest } = channel.caption(captions, sequence).ok_or(Refused::NotFound)?;
+                self.send(bytes, None, digest.to_string(), WEBVTT, self.keep(), Class::Extra)
             }
             Name::Init(id, number) => {
                 let of = rendition(id)?;
@@ -323,6 +347,19 @@ mod tests {
         assert_eq!(Name::parse("v0/17.m4s"), Some(Name::Segment("v0", 17)));
         assert_eq!(Name::parse("v0/part/17.m4s"), Some(Name::Part("v0", 17)));
         assert_eq!(Name::parse("a0/init/1.mp4"), Some(Name::Init("a0", 1)));
+        assert_eq!(Name::parse("t0/media.m3u8"), Some(Name::Captions(0)));
+        assert_eq!(Name::parse("t10/3.vtt"), Some(Name::Caption(10, 3)));
+        for text in [
+            "t/media.m3u8",
+            "t00/media.m3u8",
+            "t+1/1.vtt",
+            "t0/0.vtt",
+            "t0/1.m4s",
+            "t0/part/1.m4s",
+            "v0/1.vtt",
+        ] {
+            assert_eq!(Name::parse(text), None, "{text}");
+        }
         for text in
             ["", "v0", "v0/", "v0/0.m4s", "v0/01.m4s", "v0/part/4294967296.m4s", "v0/part/../1.m4s", "heads/"]
         {

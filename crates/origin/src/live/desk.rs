@@ -5,6 +5,8 @@
 
 use super::flv::Media;
 use cmaf::Track;
+use cmaf::live::hls::Subtitles;
+use cmaf::webvtt::Text;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -99,8 +101,18 @@ pub(crate) struct Over;
 enum Message {
     Media(Media),
     Mark(u8, String),
+    Text(u8, Text),
     End,
     Cut,
+}
+
+/// What a source says of the whole of a publication.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    /// Keyframes are no further apart, where that is known.
+    pub target: Option<Duration>,
+    /// Captions that come with it, in the order of their numbers, and where their playlists are here.
+    pub captions: Vec<Subtitles>,
 }
 
 /// A publication at the side of the stream.
@@ -110,8 +122,8 @@ pub(crate) struct Publication {
     pub door: &'static str,
     /// How many tracks there will be at most.
     pub tracks: usize,
-    /// Keyframes are no further apart, where that is known.
-    pub target: Option<Duration>,
+    /// What its source has said of the whole.
+    pub terms: Terms,
     media: mpsc::Receiver<Message>,
     replaced: watch::Receiver<bool>,
 }
@@ -123,6 +135,8 @@ pub(crate) enum Next {
     Sample(u8, cmaf::Sample),
     /// A line of a playlist that belongs to what follows of a track.
     Mark(u8, String),
+    /// Cues of the captions with this number, by the publisher's clock; they may come before what they are said to.
+    Text(u8, Text),
     Ended(Ended),
 }
 
@@ -190,15 +204,15 @@ impl Seat {
 
     /// Begins a publication; the one before it is over.
     pub async fn open(&self, door: &'static str, tracks: usize) -> Result<Publisher, Over> {
-        self.open_with(door, tracks, None).await
+        self.open_with(door, tracks, Terms::default()).await
     }
 
-    /// Begins a publication whose keyframes are no further apart than `target`; the one before it is over.
+    /// Begins a publication on these `terms`; the one before it is over.
     pub async fn open_with(
         &self,
         door: &'static str,
         tracks: usize,
-        target: Option<Duration>,
+        terms: Terms,
     ) -> Result<Publisher, Over> {
         let (media, outlet) = mpsc::channel(WAITING);
         let (replace, replaced) = watch::channel(false);
@@ -208,7 +222,7 @@ impl Seat {
                 old.send_replace(true);
             }
         }
-        let publication = Publication { door, tracks, target, media: outlet, replaced: replaced.clone() };
+        let publication = Publication { door, tracks, terms, media: outlet, replaced: replaced.clone() };
         let publisher = Publisher { media, replaced };
         let mut over = publisher.clone();
         tokio::select! {
@@ -228,6 +242,11 @@ impl Publisher {
     /// Hands over a line of a playlist that belongs to what follows of a track.
     pub async fn mark(&mut self, track: u8, line: String) -> Result<(), Over> {
         self.message(Message::Mark(track, line)).await
+    }
+
+    /// Hands over cues of the captions with this number.
+    pub async fn text(&mut self, captions: u8, text: Text) -> Result<(), Over> {
+        self.message(Message::Text(captions, text)).await
     }
 
     /// Says that the publisher is done.
@@ -272,6 +291,7 @@ impl Publication {
             Some(Message::Media(Media::Track(at, track))) => Next::Track(at, track),
             Some(Message::Media(Media::Sample(at, sample))) => Next::Sample(at, sample),
             Some(Message::Mark(at, line)) => Next::Mark(at, line),
+            Some(Message::Text(at, text)) => Next::Text(at, text),
             Some(Message::End) => Next::Ended(Ended::Clean),
             Some(Message::Cut) => Next::Ended(Ended::Cut),
             None if *self.replaced.borrow() => Next::Ended(Ended::Replaced),

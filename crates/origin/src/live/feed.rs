@@ -1,5 +1,7 @@
 //! What comes out: each broadcast as one line of events, with tracks and samples of its renditions.
 
+use cmaf::live::hls::Subtitles;
+use cmaf::webvtt::Text;
 use cmaf::{Sample, Track};
 use std::fmt;
 use std::sync::Arc;
@@ -59,6 +61,9 @@ pub enum Feed {
     Sample(RenditionId, Sample),
     /// A line of a playlist that belongs to the next segment of a rendition.
     Mark(RenditionId, String),
+    /// Cues of the captions that stand at this place in [`Beginning::captions`]. Times count as those of samples do; they may be of what comes
+    /// later, until the next [`Feed::Restart`].
+    Text(usize, Text),
     /// The publisher or the encoder began anew. Samples go on at the time that it is, in new tracks.
     Restart,
     /// Nothing follows.
@@ -72,6 +77,8 @@ pub struct Beginning {
     pub zero: SystemTime,
     /// Renditions that follow.
     pub renditions: Vec<RenditionId>,
+    /// Captions that come with them, and where their playlists are.
+    pub captions: Vec<Subtitles>,
 }
 
 /// Figures of one broadcast, which may be read at any time.

@@ -2,6 +2,7 @@
 
 use super::desk::{Ended, Next, Publication};
 use super::timeline;
+use cmaf::webvtt::Text;
 use cmaf::{Kind, Sample, Track};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -13,12 +14,15 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// Samples, and bytes of them, held meanwhile.
 const MAX_HELD: usize = 2000;
 const MAX_HELD_BYTES: usize = 32 << 20;
+/// Texts held meanwhile.
+const MAX_HELD_TEXTS: usize = 64;
 
 /// A publication's tracks, and what came of them so far.
 #[derive(Debug)]
 pub(super) struct Gathered {
     pub tracks: BTreeMap<u8, Track>,
     pub held: Vec<(u8, Sample)>,
+    pub texts: Vec<(u8, Text)>,
     /// When the first sample came, and what the clock on the wall said.
     pub begun: Instant,
     pub wall: SystemTime,
@@ -30,6 +34,7 @@ pub(super) struct Gathered {
 pub(super) async fn gather(publication: &mut Publication) -> Result<Gathered, Ended> {
     let mut tracks = BTreeMap::new();
     let mut held: Vec<(u8, Sample)> = Vec::new();
+    let mut texts = Vec::new();
     let mut bytes = 0;
     let mut first: Option<(Instant, SystemTime)> = None;
     let mut ended = None;
@@ -51,6 +56,8 @@ pub(super) async fn gather(publication: &mut Publication) -> Result<Gathered, En
                 held.push((number, sample));
             }
             Next::Mark(..) => {} // of what comes first there is nothing before it
+            Next::Text(number, text) if texts.len() < MAX_HELD_TEXTS => texts.push((number, text)),
+            Next::Text(..) => {}
             Next::Ended(how) => {
                 ended = Some(how);
                 break;
@@ -65,7 +72,7 @@ pub(super) async fn gather(publication: &mut Publication) -> Result<Gathered, En
     tracks.retain(|number, _| held.iter().any(|(of, _)| of == number));
     held.retain(|(number, _)| tracks.contains_key(number));
     match first {
-        Some((begun, wall)) if !tracks.is_empty() => Ok(Gathered { tracks, held, begun, wall, ended }),
+        Some((begun, wall)) if !tracks.is_empty() => Ok(Gathered { tracks, held, texts, begun, wall, ended }),
         _ => Err(ended.unwrap_or(Ended::Cut)),
     }
 }

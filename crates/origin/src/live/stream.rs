@@ -8,6 +8,7 @@ use super::encode::{Encoder, Workshop};
 use super::feed::{Beginning, Broadcast, Feed, FeedSender, RenditionId, Unwanted};
 use super::gather::{Gathered, gather, of_kind};
 use super::timeline::{Placement, Timeline};
+use cmaf::webvtt::Text;
 use cmaf::{Kind, Sample, Track};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -89,7 +90,7 @@ impl Stream {
             let air = match on_air.take() {
                 Some(air) if air.feed.send(Feed::Restart).await.is_ok() => air,
                 _ => {
-                    let (feed, broadcast) = FeedSender::new(&self.name, publication.target);
+                    let (feed, broadcast) = FeedSender::new(&self.name, publication.terms.target);
                     if self.broadcasts.send(broadcast).await.is_err() {
                         return;
                     }
@@ -115,8 +116,9 @@ impl Stream {
         air: &OnAir,
     ) -> Result<Ended, Unwanted> {
         let placement = air.timeline.place(gathered.begun, gathered.first());
-        let Gathered { mut tracks, held, ended, .. } = gathered;
-        let mut source = Source { publication, held: held.into_iter(), ended };
+        let captions = publication.terms.captions.clone();
+        let Gathered { mut tracks, held, texts, ended, .. } = gathered;
+        let mut source = Source { publication, texts: texts.into_iter(), held: held.into_iter(), ended };
         let mut pause = FIRST_PAUSE;
         loop {
             let (video, audio) = (of_kind(&tracks, Kind::Video), of_kind(&tracks, Kind::Audio));
@@ -124,7 +126,7 @@ impl Stream {
                 None => names(&tracks).into_values().collect(),
                 Some(workshop) => workshop.renditions(video.map(|(_, t)| t), audio.map(|(_, t)| t)),
             };
-            let beginning = Beginning { zero: air.timeline.zero, renditions };
+            let beginning = Beginning { zero: air.timeline.zero, renditions, captions: captions.clone() };
             air.feed.send(Feed::Begin(beginning)).await?;
             let begun = Instant::now();
             let outcome = match &self.workshop {
@@ -185,12 +187,16 @@ fn names(tracks: &BTreeMap<u8, Track>) -> BTreeMap<u8, RenditionId> {
 /// What a publication gives: first what was held while its tracks were found out.
 struct Source<'a> {
     publication: &'a mut Publication,
+    texts: std::vec::IntoIter<(u8, Text)>,
     held: std::vec::IntoIter<(u8, Sample)>,
     ended: Option<Ended>,
 }
 
 impl Source<'_> {
     async fn next(&mut self) -> Next {
+        if let Some((number, text)) = self.texts.next() {
+            return Next::Text(number, text);
+        }
         match (self.held.next(), self.ended) {
             (Some((number, sample)), _) => Next::Sample(number, sample),
             (None, Some(how)) => Next::Ended(how),
@@ -205,7 +211,7 @@ impl Source<'_> {
             match timeout_at(until, self.next()).await {
                 Ok(Next::Ended(how)) => return Some(Outcome::Ended(how)),
                 Ok(Next::Track(number, track)) => drop(tracks.insert(number, track)),
-                Ok(Next::Mark(..)) => {}
+                Ok(Next::Mark(..) | Next::Text(..)) => {}
                 Ok(Next::Sample(..)) => {
                     // Without a wait, what is held would be gone in no time.
                     if !self.held.as_slice().is_empty() {
@@ -248,6 +254,9 @@ async fn pass_through(
                     air.feed.send(Feed::Mark(id.clone(), line)).await?;
                 }
             }
+            Next::Text(number, text) => {
+                air.feed.send(Feed::Text(number.into(), placement.move_text(text))).await?;
+            }
             Next::Track(number, track) if names.contains_key(&number) => {
                 return Ok(Outcome::Changed(number, track));
             }
@@ -283,7 +292,7 @@ async fn encode(
         };
         let (number, sample) = match next {
             Next::Sample(number, sample) if used.contains(&Some(number)) => (number, sample),
-            Next::Sample(..) | Next::Mark(..) => continue,
+            Next::Sample(..) | Next::Mark(..) | Next::Text(..) => continue,
             Next::Track(number, track) if used.contains(&Some(number)) => {
                 break Outcome::Changed(number, track);
             }

@@ -3,6 +3,7 @@
 //!
 //! The invariant: all tracks of a publication are moved by the same time, so they stay in step to within one tick.
 
+use cmaf::webvtt::Text;
 use cmaf::{Sample, Track};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,6 +63,21 @@ impl Placement {
         let dts = i128::from(sample.dts) - i128::from(track.priming) + shift;
         sample.dts = u64::try_from(dts).ok()?;
         Some(sample)
+    }
+
+    /// Moves the cues of a text; those that would be over before zero are left out.
+    pub fn move_text(&self, mut text: Text) -> Text {
+        text.cues.retain_mut(|cue| {
+            cue.start = self.moved(cue.start).unwrap_or_default();
+            cue.end = self.moved(cue.end).unwrap_or_default();
+            cue.end > cue.start
+        });
+        text
+    }
+
+    fn moved(&self, time: Duration) -> Option<Duration> {
+        let nanos = i128::try_from(time.as_nanos()).ok()?.checked_add(self.shift_nanos)?;
+        u64::try_from(nanos).ok().map(Duration::from_nanos)
     }
 
     /// Decode time in milliseconds, moved, and how much later it is shown.

@@ -32,7 +32,7 @@ pub(crate) use writer::{Writer, Written};
 use crate::probe::{self, Film};
 use crate::slug::{Slug, title_of_file};
 use crate::tools::Tools;
-use cmaf::Presentation;
+use cmaf::{Presentation, Subtitle};
 use manifest::{Index, SecretKey};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -128,16 +128,17 @@ pub async fn make(
     tokio::task::spawn_blocking(finish).await.expect("writing the tree does not panic")
 }
 
-/// Makes a package of renditions that were cut into `into`, and gives it its name.
+/// Makes a package of renditions that were cut into `into`, and of subtitles that are there, and gives it its name.
 pub(crate) fn place(
-    written: Vec<Written>,
+    (written, subtitles): (Vec<Written>, Vec<Subtitle>),
     slug: &Slug,
     title: &str,
     key: &SecretKey,
     record: &Record,
     into: Partial,
 ) -> Result<Placed, PackageError> {
-    let made = Made { written, extras: extras::Extras::default(), notes: Vec::new() };
+    let extras = extras::Extras { subtitles, ..extras::Extras::default() };
+    let made = Made { written, extras, notes: Vec::new() };
     let root = into.path().to_owned();
     write_tree(&root, made, slug, title, key)?;
     record.write(&root)?;

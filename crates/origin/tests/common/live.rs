@@ -91,7 +91,7 @@ impl Recording {
                 let run = self.runs.get_mut(id.as_str()).and_then(|runs| runs.last_mut());
                 run.expect("the track comes first").1.push(sample);
             }
-            Feed::Mark(..) => {}
+            Feed::Mark(..) | Feed::Text(..) => {}
             Feed::Restart => self.restarts += 1,
             Feed::End => self.ended = true,
         }

@@ -75,6 +75,7 @@ enum Name {
     Master,
     Mpd,
     Media(usize, Form),
+    Captions,
 }
 
 /// A place among the requests that wait.
@@ -119,6 +120,29 @@ impl Channel {
         form: Form,
         awaited: Option<(u32, Option<u32>)>,
     ) -> Result<Text, Refused> {
+        self.list(rendition, awaited, Name::Media(rendition, form)).await
+    }
+
+    /// The media playlist of captions, which is the same for all of them, with the media sequence number that it shall have.
+    pub async fn captions(&self, captions: usize, awaited: Option<u32>) -> Result<Text, Refused> {
+        if captions >= self.state().captions.len() {
+            return Err(Refused::NotFound);
+        }
+        self.list(0, awaited.map(|segment| (segment, None)), Name::Captions).await
+    }
+
+    /// The captions during a segment of the first rendition, as WebVTT.
+    pub fn caption(&self, captions: usize, sequence: u32) -> Option<Piece> {
+        let bytes = self.state().captions.get(captions)?.text(sequence)?;
+        Some(Piece { digest: digest::root(&bytes), bytes })
+    }
+
+    async fn list(
+        &self,
+        rendition: usize,
+        awaited: Option<(u32, Option<u32>)>,
+        name: Name,
+    ) -> Result<Text, Refused> {
         let born = self.lists.get(rendition).ok_or(Refused::NotFound)?;
         let text = |state: &mut State| {
             let line = state.lines.get(rendition)?;
@@ -128,7 +152,7 @@ impl Channel {
                 None => Answer::Wait,
             };
             match answer {
-                Answer::Ready => Some(Ok(self.text(state, Name::Media(rendition, form)))),
+                Answer::Ready => Some(Ok(self.text(state, name))),
                 Answer::TooFar => Some(Err(Refused::Wrong)),
                 Answer::Wait => None,
             }
@@ -291,6 +315,7 @@ impl Channel {
                 let latency = targets.segment.max(targets.part * 3);
                 dash::mpd(&windows, &Service { published, utc_timing, latency })
             }
+            Name::Captions => windows.first().map(|window| hls::captions(window)).unwrap_or_default(),
             Name::Media(rendition, form) => match windows.get(rendition) {
                 Some(window) => hls::media(window, &windows, form),
                 None => String::new(),

@@ -4,6 +4,7 @@
 use super::teller::Teller;
 use crate::live::feed::{Beginning, RenditionId};
 use cmaf::live::{CutError, Cutter};
+use cmaf::webvtt::Text;
 use cmaf::{Sample, Track};
 
 /// A rendition on its way into parts.
@@ -21,10 +22,11 @@ pub(super) struct OnAir {
 }
 
 impl OnAir {
-    /// Whether these are its renditions.
+    /// Whether these are its renditions and captions.
     pub fn has(&self, beginning: &Beginning) -> bool {
         beginning.renditions.len() == self.cuts.len()
             && self.cuts.iter().all(|cut| beginning.renditions.contains(&cut.id))
+            && self.teller.channel.state().subtitles == beginning.captions
     }
 
     pub async fn push(&mut self, id: &RenditionId, sample: Sample) {
@@ -53,6 +55,11 @@ impl OnAir {
         // What is born already is before it.
         self.teller.flush_pending().await;
         self.teller.channel.mark(line, mark);
+    }
+
+    /// Cues of the captions with this number.
+    pub fn say(&mut self, captions: usize, text: Text) {
+        self.teller.channel.state().say(captions, text);
     }
 
     /// A rendition goes on in `track`; `false` where the stream cannot.

@@ -6,7 +6,9 @@ use crate::package::{self, Mode, PackageError, Placed, Record, Stamp, TREE_VERSI
 use crate::slug::Slug;
 use bytes::Bytes;
 use cmaf::ingest::{Event, FragmentReader};
-use cmaf::{Sample, Track};
+use cmaf::live::Captions;
+use cmaf::live::hls::Subtitles;
+use cmaf::{Sample, Subtitle, Track};
 use manifest::SecretKey;
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +25,8 @@ pub(super) struct Recording {
     run: u32,
     /// By run and rendition: the initialisation segment, and numbers of segments.
     runs: BTreeMap<(u32, String), (Bytes, Vec<u32>)>,
+    /// What was said, once it is over.
+    pub captions: Vec<(Subtitles, Captions)>,
 }
 
 impl Recording {
@@ -66,10 +70,32 @@ impl Recording {
             for line in &lines {
                 written.extend(line.write(folder, into.path(), begun)?);
             }
-            Ok((slug.clone(), package::place(written, &slug, title, key, &record, into)?))
+            let lasts = written.iter().map(|one| one.rendition.end()).max().unwrap_or_default();
+            let subtitles = subtitles(&self.captions, into.path(), (begun, begun.saturating_add(lasts)))?;
+            Ok((slug.clone(), package::place((written, subtitles), &slug, title, key, &record, into)?))
         };
         films.map(film).collect()
     }
+}
+
+/// Writes the captions between two times into the package in `root`.
+fn subtitles(
+    captions: &[(Subtitles, Captions)],
+    root: &Path,
+    (from, to): (Duration, Duration),
+) -> Result<Vec<Subtitle>, PackageError> {
+    let mut all = Vec::new();
+    for (of, captions) in captions {
+        let Some(text) = captions.film(from, to) else { continue };
+        let id = format!("t{}", all.len());
+        let uri = format!("{id}/subs.vtt");
+        let path = root.join(&uri);
+        fs::create_dir_all(root.join(&id)).map_err(PackageError::write(&path))?;
+        fs::write(&path, &text).map_err(PackageError::write(&path))?;
+        let (language, name) = (of.language.clone(), of.name.clone());
+        all.push(Subtitle { id, language, name, uri, duration: to - from, bytes: text.len() as u64 });
+    }
+    Ok(all)
 }
 
 /// A rendition of one film.

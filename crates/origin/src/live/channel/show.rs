@@ -16,7 +16,8 @@ use crate::live::bucket::{Bucket, Uploads};
 use crate::live::feed::{Beginning, Broadcast, Feed, Figures, RenditionId};
 use crate::package::Settings;
 use crate::slug::Slug;
-use cmaf::live::Cutter;
+use cmaf::live::{Captions, Cutter};
+use cmaf::webvtt::Text;
 use cmaf::{Kind, Sample, Track};
 use manifest::SecretKey;
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ const TRACKS: Duration = Duration::from_secs(5);
 /// Samples, and bytes of them, held meanwhile.
 const MAX_HELD: usize = 8192;
 const MAX_HELD_BYTES: usize = 64 << 20;
+/// Texts held meanwhile.
+const MAX_HELD_TEXTS: usize = 64;
 
 /// The longest target duration that a source is granted, in seconds.
 const MAX_TARGET_S: u32 = 60;
@@ -146,10 +149,18 @@ impl Stage {
                         air.mark(&id, &line).await;
                     }
                 }
+                Feed::Text(captions, text) => {
+                    if let Some(opening) = &mut opening {
+                        opening.say(captions, text);
+                    } else if let Some(air) = &mut on_air {
+                        air.say(captions, text);
+                    }
+                }
                 Feed::Restart => {
                     opening = None;
                     if let Some(air) = &mut on_air {
                         air.finish().await;
+                        air.teller.channel.state().hush();
                     }
                 }
                 Feed::End => break,
@@ -191,7 +202,7 @@ impl Stage {
         figures: &Arc<Figures>,
         held: Opening,
     ) -> Result<Option<OnAir>, Failed> {
-        let Opening { beginning, mut tracks, held, .. } = held;
+        let Opening { beginning, mut tracks, held, texts, .. } = held;
         let zero = beginning.zero;
         let mut cuts = Vec::new();
         let mut starts = Vec::new();
@@ -218,7 +229,11 @@ impl Stage {
             Some(cut.track.duration(sample.dts))
         });
         let born_ms = wall_ms(zero + first.min().unwrap_or_default());
-        let state = State::new(slug, &self.config, &self.key, (zero, born_ms), starts)?;
+        let mut state = State::new(slug, &self.config, &self.key, (zero, born_ms), starts)?;
+        let captions = if self.config.record { Captions::recorded } else { Captions::default };
+        state.captions.resize_with(beginning.captions.len(), captions);
+        state.subtitles = beginning.captions;
+        texts.into_iter().for_each(|(captions, text)| state.say(captions, text));
         let ids: Vec<String> = cuts.iter().map(|cut| cut.id.to_string()).collect();
         let elsewhere = self.bucket.clone().map(|bucket| {
             let folder = format!("{slug}/{born_ms}");
@@ -271,9 +286,10 @@ impl Stage {
                 Some(disk) => Some(disk.close().await),
                 None => None,
             };
-            if let Some(recording) = recording
+            if let Some(mut recording) = recording
                 && let Some(of) = folder.take()
             {
+                recording.captions = channel.state().said();
                 folder = stage.film(recording, of, (&channel.slug, born_ms), &mut shown).await;
             }
             let linger = stage.config.linger.min(stage.config.window()).max(stage.config.target() * 3);
@@ -333,6 +349,7 @@ struct Opening {
     beginning: Beginning,
     tracks: BTreeMap<RenditionId, Track>,
     held: Vec<(RenditionId, Sample)>,
+    texts: Vec<(usize, Text)>,
     bytes: usize,
     /// When tracks that have not come are given up.
     until: Option<Instant>,
@@ -340,7 +357,21 @@ struct Opening {
 
 impl Opening {
     fn new(beginning: Beginning) -> Self {
-        Self { beginning, tracks: BTreeMap::new(), held: Vec::new(), bytes: 0, until: None }
+        Self {
+            beginning,
+            tracks: BTreeMap::new(),
+            held: Vec::new(),
+            texts: Vec::new(),
+            bytes: 0,
+            until: None,
+        }
+    }
+
+    /// Holds cues of the captions with this number.
+    fn say(&mut self, captions: usize, text: Text) {
+        if self.texts.len() < MAX_HELD_TEXTS {
+            self.texts.push((captions, text));
+        }
     }
 
     /// Holds a sample; `true`: that is enough.

@@ -7,7 +7,8 @@ use super::{ChannelConfig, wall_ms};
 use crate::slug::Slug;
 use bytes::Bytes;
 use cmaf::live::hls::Subtitles;
-use cmaf::live::{Part, Rendition, Window};
+use cmaf::live::{Captions, Listed, Part, Rendition, Window};
+use cmaf::webvtt::Text;
 use cmaf::{Kind, Track};
 use manifest::live::{Cut, Description, Entry, LiveRendition, MAX_INITS};
 use manifest::{SecretKey, SegmentId, digest};
@@ -26,8 +27,10 @@ pub(super) struct State {
     pub version: u64,
     /// Whether bytes are dropped once they are signed for: viewers get them where they were published.
     pub is_index: bool,
-    /// Served by somebody else.
+    /// Which there are, here or served by somebody else.
     pub subtitles: Vec<Subtitles>,
+    /// Those that are here, in the same order.
+    pub captions: Vec<Captions>,
     /// The signed description.
     pub sealed: Bytes,
     pub texts: Texts,
@@ -125,6 +128,7 @@ impl State {
             version: 0,
             is_index: false,
             subtitles: Vec::new(),
+            captions: Vec::new(),
             sealed: description.seal(publisher).into(),
             texts: Texts::default(),
             description,
@@ -170,8 +174,40 @@ impl State {
             }
             entries.push(entry);
         }
+        self.caption();
         self.announce(entries);
         closed
+    }
+
+    /// The captions of each segment of the first rendition that is whole now.
+    fn caption(&mut self) {
+        let Some(window) = self.lines.first().map(|line| &line.window) else { return };
+        let ahead = window.target_duration();
+        for captions in &mut self.captions {
+            let last = captions.last().unwrap_or(0);
+            let fresh = window.segments().rev().take_while(|segment| segment.sequence > last);
+            let mut fresh: Vec<&Listed> = fresh.filter(|segment| segment.complete).collect();
+            fresh.reverse();
+            fresh.into_iter().for_each(|segment| captions.close(segment, ahead));
+        }
+    }
+
+    /// Cues of the captions with this number.
+    pub fn say(&mut self, captions: usize, text: Text) {
+        if let Some(captions) = self.captions.get_mut(captions) {
+            captions.push(text);
+        }
+    }
+
+    /// The captions as they are.
+    pub fn said(&self) -> Vec<(Subtitles, Captions)> {
+        self.subtitles.iter().cloned().zip(self.captions.iter().cloned()).collect()
+    }
+
+    /// The media begins anew.
+    pub fn hush(&mut self) {
+        self.caption();
+        self.captions.iter_mut().for_each(Captions::restart);
     }
 
     /// Signs a head over `entries`, which may be none.
@@ -203,6 +239,7 @@ impl State {
     /// The stream is over.
     pub fn end(&mut self) {
         self.lines.iter_mut().for_each(|line| line.window.end());
+        self.caption();
         self.over = true;
         self.announce(Vec::new());
     }
@@ -210,6 +247,9 @@ impl State {
     /// Drops what nobody may ask for any more; gives files that go with it.
     pub fn trim(&mut self, config: &ChannelConfig) -> Vec<PathBuf> {
         let (grace, fresh) = (config.window(), config.in_memory);
+        let oldest =
+            self.lines.first().and_then(|line| line.shelf.oldest()).map_or(0, |(segment, _)| segment);
+        self.captions.iter_mut().for_each(|captions| captions.trim(oldest));
         self.lines.iter_mut().flat_map(|line| line.shelf.trim(&line.window, grace, fresh)).collect()
     }
 

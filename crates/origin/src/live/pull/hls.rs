@@ -19,6 +19,8 @@ const MAX_SEGMENTS: usize = 4096;
 
 /// Subtitles that are looked at.
 const MAX_SUBTITLES: usize = 64;
+/// Characters of what they are called.
+const MAX_NAME: usize = 200;
 
 /// A playlist of either kind.
 #[derive(Debug, PartialEq, Eq)]
@@ -182,18 +184,26 @@ fn subtitles(master: &MasterPlaylist, base: &Url) -> Result<Vec<Subtitles>, Unus
     let mut all: Vec<Subtitles> = Vec::new();
     for one in master.alternatives.iter().filter(|one| one.media_type == AlternativeMediaType::Subtitles) {
         let Some(uri) = &one.uri else { continue };
-        let is_known = all.iter().any(|other| other.name == one.name && other.language == one.language);
+        let is_known = all.iter().any(|other| {
+            other.name == short(&one.name) && other.language.as_deref() == one.language.as_deref()
+        });
         if all.len() >= MAX_SUBTITLES || is_known {
             continue;
         }
         all.push(Subtitles {
-            name: one.name.clone(),
-            language: one.language.clone(),
+            name: short(&one.name),
+            language: one.language.as_deref().map(short),
             uri: resolve(base, uri)?.to_string(),
             default: one.default,
+            forced: one.forced,
+            characteristics: one.characteristics.as_deref().map(short),
         });
     }
     Ok(all)
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(MAX_NAME).collect()
 }
 
 fn are_sounds(codecs: &str) -> bool {

@@ -3,9 +3,10 @@
 //! The invariant: a publication has no gap and no discontinuity in any of its tracks: where there is one, all tracks begin a new publication
 //! together, at the first keyframe that all have. Samples go out in the order of their times.
 
+use super::captions::Captions;
 use super::follower::{Item, Piece, Share, WAITING};
 use super::source::Unusable;
-use crate::live::desk::{Over, Publisher, Seat};
+use crate::live::desk::{Over, Publisher, Seat, Terms};
 use crate::live::flv::Media;
 use crate::live::timeline;
 use cmaf::{Kind, Sample, Track};
@@ -147,8 +148,13 @@ impl Pace {
     }
 }
 
-/// Publishes `lanes` until all have ended. No segment lasts longer than `target`.
-pub(super) async fn mix(seat: &Seat, mut lanes: Vec<Lane>, target: Duration) -> Result<(), Stop> {
+/// Publishes `lanes` until all have ended, and what there is of `captions` meanwhile. No segment lasts longer than `target`.
+pub(super) async fn mix(
+    seat: &Seat,
+    mut lanes: Vec<Lane>,
+    mut captions: Captions,
+    target: Duration,
+) -> Result<(), Stop> {
     let mut pace = Pace::default();
     let mut lasted = 0;
     let mut run = None;
@@ -170,12 +176,14 @@ pub(super) async fn mix(seat: &Seat, mut lanes: Vec<Lane>, target: Duration) -> 
         }
         run = now;
         let tracks = lanes.iter().filter(|lane| !lane.ended).count();
-        let mut opened = seat.open_with("pull", tracks, Some(target)).await?;
+        let terms = Terms { target: Some(target), captions: captions.listed() };
+        let mut opened = seat.open_with("pull", tracks, terms).await?;
+        captions.begin(run.unwrap_or_default());
         for lane in lanes.iter().filter(|lane| !lane.ended) {
             let Some(track) = &lane.track else { continue };
             opened.send(Media::Track(lane.number, track.clone())).await?;
         }
-        match publish(&mut lanes, &mut opened, &mut pace, target).await? {
+        match publish(&mut lanes, &mut captions, &mut opened, &mut pace, target).await? {
             Until::New(at) => {
                 lasted = at;
                 publisher = Some(opened);
@@ -201,6 +209,7 @@ enum Until {
 
 async fn publish(
     lanes: &mut [Lane],
+    captions: &mut Captions,
     publisher: &mut Publisher,
     pace: &mut Pace,
     target: Duration,
@@ -236,6 +245,9 @@ async fn publish(
             pace.hurry(lasts);
         }
         pace.wait(time).await;
+        for (number, text) in captions.fresh(time) {
+            publisher.text(number, text).await?;
+        }
         for mark in lane.marks.drain(..) {
             publisher.mark(lane.number, mark).await?;
         }

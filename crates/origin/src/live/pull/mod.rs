@@ -3,12 +3,14 @@
 //!
 //! ```text
 //! URL -> Source (playlists, MPD) -> a Follower for each rendition (segments, samples) -> mix (one timeline, its own pace) -> Seat
+//!                                \-> captions (texts, cues) -----------------------------/
 //! ```
 //!
 //! The invariant: only what an operator may ask is asked, however playlists and redirects name it; what is fetched, waited for and
 //! held has a bound; what comes out is, sample by sample, what was published.
 
 mod address;
+mod captions;
 mod dash;
 mod demux;
 mod follower;
@@ -231,7 +233,8 @@ async fn session(config: &PullConfig, seat: &Seat, memories: &[Memory]) -> Resul
         tracing::warn!(stream = %config.name, %why, "a rendition is left out");
     }
     tracing::info!(stream = %config.name, place = %config.place(), tracks = lanes.len(), "pulling");
-    let mixed = mix(seat, lanes, target).await;
+    let captions = captions::follow(&source, &config.name);
+    let mixed = mix(seat, lanes, captions, target).await;
     // What had come before a rendition was lost has gone out by now.
     let mut lost = None;
     while let Some(over) = followers.try_join_next() {
@@ -258,6 +261,7 @@ pub(super) fn fuzz(bytes: &[u8]) {
             }
         }
     }
+    captions::fuzz(bytes);
     demux::fuzz(bytes);
 }
 

@@ -15,10 +15,12 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-/// Bytes of a playlist or MPD, of an init segment, and of a segment.
+/// Bytes of a playlist or MPD, of an init segment, and of a segment of media.
 const MAX_PLAYLIST: usize = 1 << 20;
 const MAX_INIT: usize = 1 << 20;
 const MAX_SEGMENT: usize = 64 << 20;
+/// Bytes of captions, of one segment.
+const MAX_TEXT: usize = 256 << 10;
 /// An MPD that was read just now is not read again.
 const FRESH: Duration = Duration::from_millis(500);
 /// Renditions of one stream.
@@ -69,6 +71,8 @@ pub(in crate::live) enum Unusable {
     Ranges,
     #[error("viewers would be sent to an address with a name and a password in it")]
     Password,
+    #[error("its captions are none of WebVTT as text")]
+    NoCaptions,
     #[error("it cannot be shown: {0}")]
     NotShown(String),
     #[error("a segment is missing, and nothing can stand in its place")]
@@ -230,6 +234,10 @@ impl Source {
 
     pub async fn segment(&self, media: &Resource) -> Result<Bytes, Trouble> {
         self.resource(media, MAX_SEGMENT).await
+    }
+
+    pub async fn text(&self, text: &Resource) -> Result<Bytes, Trouble> {
+        self.resource(text, MAX_TEXT).await
     }
 
     async fn resource(&self, resource: &Resource, max: usize) -> Result<Bytes, Trouble> {

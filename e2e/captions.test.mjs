@@ -1,0 +1,104 @@
+// Captions of a stream that is pulled, as viewers of the watch page see them.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { after, before, test } from "node:test";
+import { Broadcast, card, house, until } from "./lib/broadcast.mjs";
+import { browser, viewer } from "./lib/browser.mjs";
+import { pages } from "./lib/pages.mjs";
+import { cache } from "./lib/paths.mjs";
+import { proxy } from "./lib/proxy.mjs";
+import { freePort } from "./lib/serve.mjs";
+
+const SECONDS = 150;
+let on, source;
+
+/** Somebody else's live stream: pictures with the second that they are of, and captions that say the same. */
+async function elsewhere() {
+    const folder = mkdtempSync(join(tmpdir(), "braidcast-captions-"));
+    const clock = (at) => `${String(Math.floor(at / 3600)).padStart(2, "0")}:${String(Math.floor(at / 60) % 60).padStart(2, "0")}:${String(at % 60).padStart(2, "0")}`;
+    const cues = Array.from({ length: SECONDS }, (_, at) => `${at + 1}\n${clock(at)},000 --> ${clock(at)},950\nsecond ${at}\n`);
+    writeFileSync(join(folder, "subs.srt"), cues.join("\n"));
+    const child = spawn("ffmpeg", [
+        "-v", "error", "-nostdin",
+        "-re", "-f", "lavfi", "-i", "testsrc2=size=480x270:rate=20",
+        "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-i", "subs.srt",
+        "-vf", "drawtext=text='%{eif\\:t\\:d}':x=20:y=20:fontsize=64:fontcolor=white:box=1:boxcolor=black",
+        "-map", "0:v", "-map", "1:a", "-map", "2:s", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "40", "-pix_fmt", "yuv420p",
+        "-b:v", "400k", "-c:a", "aac", "-b:a", "64k", "-c:s", "webvtt", "-t", String(SECONDS),
+        "-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", "2", "-hls_list_size", "8", "-hls_flags", "temp_file", "-master_pl_name", "master.m3u8",
+        "-var_stream_map", "v:0,a:0,s:0,sgroup:subs,language:fi,name:x", "%v.m3u8",
+    ], { cwd: folder, stdio: ["ignore", "inherit", "inherit"] });
+    const server = createServer((request, response) => {
+        const file = createReadStream(join(folder, basename(new URL(request.url, "http://h").pathname)));
+        file.on("error", () => response.writeHead(404).end());
+        file.pipe(response);
+    });
+    const port = await freePort();
+    await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+    return {
+        url: `http://127.0.0.1:${port}/master.m3u8`,
+        close() {
+            child.kill("SIGKILL");
+            server.close();
+            server.closeAllConnections();
+            rmSync(folder, { recursive: true, force: true });
+        },
+    };
+}
+
+before(async () => {
+    source = await elsewhere();
+    await until({ log: [] }, async () => (await (await fetch(source.url)).text()).includes("SUBTITLES"));
+    const origin = await house({ args: ["--pull", `pulled=${source.url}`, "--pull-private"] });
+    const parts = { origin };
+    parts.card = await card(origin);
+    parts.front = await proxy({ upstream: () => new URL(origin.url), pages });
+    parts.chromium = await browser();
+    on = new Broadcast(parts);
+});
+after(async () => {
+    await on?.close();
+    source?.close();
+});
+
+/** What is shown now, and where in the stream that is; run in the page. */
+const SHOWN = `window.shown = () => {
+    const video = document.querySelector("video") ?? document.querySelector("braidcast-player").video;
+    const tracks = [...video.textTracks].filter(({ mode }) => mode === "showing");
+    const cues = tracks.flatMap(({ activeCues }) => [...(activeCues ?? [])]);
+    return { at: video.currentTime, texts: cues.map(({ text }) => text), languages: tracks.map(({ language }) => language) };
+};`;
+
+/** Watches captions for some seconds of the stream. */
+async function captions(one, seconds) {
+    await one.until(() => window.shown().texts.length > 0, "showing a caption", 60_000);
+    const seen = await one.page.evaluate(async (seconds) => {
+        const seen = [];
+        for (const begun = window.shown().at; window.shown().at < begun + seconds; ) {
+            seen.push(window.shown());
+            await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+        return seen;
+    }, seconds);
+    const texts = seen.map(({ texts }) => texts);
+    assert.ok(texts.every((now) => now.length <= 1), `one caption at a time: ${JSON.stringify(texts)}`);
+    const said = [...new Set(texts.flat())].map((text) => Number(/^second (\d+)$/.exec(text)?.[1]));
+    assert.ok(said.length >= seconds - 1, `a caption each second: ${said}`);
+    assert.ok(said.every((second, at) => second === said[0] + at), `none is left out: ${said}`);
+    return seen;
+}
+
+test("the watch page shows the captions of a stream that is pulled", { timeout: 180_000 }, async () => {
+    const one = await viewer(on.chromium, { name: "w", url: on.at("/watch/pulled"), size: { width: 1280, height: 800 }, scripts: [SHOWN] });
+    const seen = await captions(one, 8);
+    assert.deepEqual(seen.at(-1).languages, ["fi"]);
+    await one.page.screenshot({ path: join(cache("shots"), "captions.png") });
+    assert.deepEqual((await one.probe()).errors, []);
+    assert.equal((await one.stats()).state === "origin-only", false, "it shares");
+    await one.close();
+});
