@@ -276,7 +276,8 @@ export class Tracker {
     const { interval, complete, incomplete, candidates } = message;
     if (typeof interval === "number" && interval > 0) {
       this.#intervalMs = Math.min(Math.max(interval, 5), 3600) * 1000;
-      this.#schedule(Math.max(0, this.#announcedAt + this.#intervalMs - performance.now()));
+      // Whoever has asked for peers meanwhile does not wait for so long.
+      if (this.#want === null) this.#schedule(Math.max(0, this.#announcedAt + this.#intervalMs - performance.now()));
     }
     if (typeof complete === "number" && typeof incomplete === "number") {
       this.#events.audience(Math.max(0, Math.min(complete + incomplete - 1, 0xffff_ffff)));

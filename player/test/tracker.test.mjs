@@ -84,6 +84,17 @@ test("a tracker that names nobody is asked to hand out offers", async () => {
   server.close();
 });
 
+test("who asks for peers before the tracker has answered does not wait for its interval", async () => {
+  let before = () => a.tracker.announce(3);
+  const server = await startTracker({ more: { get read() { before(); before = () => {}; return true; } } });
+  const a = client(server.url, "a");
+  a.tracker.announce(1);
+  await eventually(() => server.log.length === 2, 15_000);
+  assert.equal(server.log[1].want, 3);
+  a.tracker.close();
+  server.close();
+});
+
 test("a lost tracker is found again, and told everything anew", async () => {
   const server = await startTracker();
   const a = client(server.url, "a");
