@@ -129,7 +129,11 @@ async fn connection(
     let stream = seat.stream().to_owned();
     tracing::info!(%stream, %peer, "publishing over RTMP");
     match line.publish(seat).await {
-        Ok(()) => tracing::info!(%stream, %peer, "the RTMP publisher is done"),
+        Ok(()) => {
+            tracing::info!(%stream, %peer, "the RTMP publisher is done");
+            // It may still be saying so: there is more than one way, and some use several.
+            line.farewell().await;
+        }
         Err(why) => {
             tracing::warn!(%stream, %peer, %why, "the RTMP publisher was cut off");
             line.session.dismiss(&why.to_string());
