@@ -117,6 +117,11 @@ impl Captions {
         (!is_empty).then_some(text)
     }
 
+    /// What was shown, without the texts of segments: for [`film`](Self::film), once nothing more is said.
+    pub fn take_said(&mut self) -> Self {
+        Self { head: self.head.clone(), said: self.said.take(), ..Self::default() }
+    }
+
     /// Drops the texts of segments before `sequence`.
     pub fn trim(&mut self, sequence: u32) {
         while let Some((_, text)) = self.texts.front().filter(|(of, _)| *of < sequence) {

@@ -114,10 +114,7 @@ pub fn media(window: &Window, others: &[&Window], form: Form) -> String {
             ),
         );
     }
-    line(&mut out, format_args!("#EXT-X-MEDIA-SEQUENCE:{}\n", window.first_sequence()));
-    if window.discontinuity_sequence > 0 {
-        line(&mut out, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{}\n", window.discontinuity_sequence));
-    }
+    numbers(&mut out, window);
     out.push_str("#EXT-X-INDEPENDENT-SEGMENTS\n");
     let skipped = if form == Form::Delta { skippable(window) } else { 0 };
     if skipped > 0 {
@@ -163,14 +160,10 @@ pub fn captions(window: &Window) -> String {
     line(
         &mut out,
         format_args!(
-            "#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n\
-             #EXT-X-MEDIA-SEQUENCE:{}\n",
-            window.first_sequence()
+            "#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n"
         ),
     );
-    if window.discontinuity_sequence > 0 {
-        line(&mut out, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{}\n", window.discontinuity_sequence));
-    }
+    numbers(&mut out, window);
     for segment in window.segments.iter().filter(|segment| segment.complete) {
         if segment.discontinuity {
             out.push_str("#EXT-X-DISCONTINUITY\n");
@@ -186,6 +179,14 @@ pub fn captions(window: &Window) -> String {
         out.push_str("#EXT-X-ENDLIST\n");
     }
     out
+}
+
+/// From where segments and discontinuities are counted.
+fn numbers(out: &mut String, window: &Window) {
+    line(out, format_args!("#EXT-X-MEDIA-SEQUENCE:{}\n", window.first_sequence()));
+    if window.discontinuity_sequence > 0 {
+        line(out, format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{}\n", window.discontinuity_sequence));
+    }
 }
 
 fn put(out: &mut String, segment: &Listed, form: Form, init: u32, query: &str) {

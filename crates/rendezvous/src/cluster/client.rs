@@ -351,10 +351,10 @@ impl Cluster {
     }
 
     pub(super) fn take_home(&mut self, conn: ConnId, info_hash: InfoHash) -> Option<Home> {
+        self.leases.set((conn, info_hash), None);
         let local = self.locals.get_mut(&conn)?;
         let home = local.homes.swap_remove(local.place(info_hash)?);
         self.pending_bytes -= pending_len(&home);
-        self.leases.set((conn, info_hash), None);
         Some(home)
     }
 

@@ -146,9 +146,7 @@ impl Cluster {
 
     /// Ends a membership of a client of this node, and tells it why.
     fn dismiss(&mut self, now: Duration, conn: ConnId, info_hash: InfoHash, why: &Denial, out: &mut Out) {
-        let Some(home) = self.take_home(conn, info_hash) else {
-            return self.leases.set((conn, info_hash), None);
-        };
+        let Some(home) = self.take_home(conn, info_hash) else { return };
         self.leave_spots(now, conn, (info_hash, home.peer), Home::spots(&home), out);
         let text = client::refused(info_hash, &Refusal::Denied(Box::new(why.clone())));
         out.texts.push(Outgoing { to: conn, text, cause: Cause::Other(None) });

@@ -291,12 +291,17 @@ impl Cluster {
     }
 
     fn post(&mut self, to: NodeId, envelope: &Envelope<'_>, out: &mut Out) {
-        self.sent += 1;
-        out.parcels.push(Parcel { to: To::Node(to), bytes: envelope.write(self.nodes.me()) });
+        let bytes = envelope.write(self.nodes.me());
+        self.ship(To::Node(to), bytes, out);
     }
 
     fn post_all(&mut self, envelope: &Envelope<'_>, out: &mut Out) {
+        let bytes = envelope.write(self.nodes.me());
+        self.ship(To::All, bytes, out);
+    }
+
+    fn ship(&mut self, to: To, bytes: Vec<u8>, out: &mut Out) {
         self.sent += 1;
-        out.parcels.push(Parcel { to: To::All, bytes: envelope.write(self.nodes.me()) });
+        out.parcels.push(Parcel { to, bytes });
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Cluster, News, Out, Outcome, Parcel, To, Words, client,
+    Cluster, News, Out, Outcome, To, Words, client,
     envelope::{self, Ask, Beat, Envelope, Reply, Said, Standing},
     notices::Progress,
     place::{Cell, Level, NodeId, Spot},
@@ -49,8 +49,7 @@ impl Cluster {
             Envelope::Fetch(wanted) => {
                 let part = self.notices.part(wanted).map(|part| Envelope::Part(part).write(self.nodes.me()));
                 if let Some(bytes) = part {
-                    self.sent += 1;
-                    out.parcels.push(Parcel { to: To::Node(from), bytes });
+                    self.ship(To::Node(from), bytes, out);
                 }
             }
             Envelope::Part(part) => match self.notices.handle_part(now, from, &part) {

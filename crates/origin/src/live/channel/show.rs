@@ -289,7 +289,7 @@ impl Stage {
             if let Some(mut recording) = recording
                 && let Some(of) = folder.take()
             {
-                recording.captions = channel.state().said();
+                recording.captions = channel.state().take_said();
                 folder = stage.film(recording, of, (&channel.slug, born_ms), &mut shown).await;
             }
             let linger = stage.config.linger.min(stage.config.window()).max(stage.config.target() * 3);

@@ -199,9 +199,9 @@ impl State {
         }
     }
 
-    /// The captions as they are.
-    pub fn said(&self) -> Vec<(Subtitles, Captions)> {
-        self.subtitles.iter().cloned().zip(self.captions.iter().cloned()).collect()
+    /// What all captions have shown.
+    pub fn take_said(&mut self) -> Vec<(Subtitles, Captions)> {
+        self.subtitles.iter().cloned().zip(self.captions.iter_mut().map(Captions::take_said)).collect()
     }
 
     /// The media begins anew.
