@@ -129,7 +129,9 @@ impl Peer {
         let silent = now.since(n.heard) > SILENT_AT_MOST;
         if path.is_none() || silent || n.playing.is_none_or(|p| p.video != video) {
             branch.orphan(now, path);
-            n.standing.refuses_until[usize::from(stripe)] = now + LEFT_FOR;
+            // Who plays another rendition for a moment, as viewers do who have just come, is as good a parent when that is over.
+            let pause = if silent { LEFT_FOR } else { REFUSED_FOR };
+            n.standing.refuses_until[usize::from(stripe)] = now + pause;
             self.follow(link, out);
         }
     }
@@ -179,7 +181,12 @@ impl Peer {
         // Where nothing is pushed, news of the stream shows that it comes.
         let unwell = if self.config.topology.push { since } else { self.live.heard };
         let waited = now.since(unwell.max(self.live.settled));
-        if !top && parent.is_none() && self.is_called(now, stripe, video, waited) {
+        // To whom a neighbour may still give a place is no top yet: whoever comes would be one beside those who are.
+        let has_it = |n: &Neighbour| {
+            n.serves() && n.playing.is_some_and(|p| p.video == video) && n.standing.seat(stripe).is_some()
+        };
+        let may_follow = waited < ORPHAN_STEP && self.links.values().any(has_it);
+        if !top && parent.is_none() && !may_follow && self.is_called(now, stripe, video, waited) {
             let branch = &mut self.live.trees.branches[usize::from(stripe)];
             (branch.top, branch.since) = (true, now);
         }
