@@ -32,6 +32,8 @@ const NEWCOMER: Duration = Duration::from_secs(20);
 
 /// How long the elected peer, and then each backup in turn, may take to begin its part.
 const PART: Duration = Duration::from_secs(3);
+/// What no top of a live stream has fetched at this age was there before them.
+const LEFT: Duration = Duration::from_millis(2500);
 /// In this time a neighbour hears of a fetch that has begun.
 const HEARING: Duration = Duration::from_millis(150);
 
@@ -172,8 +174,12 @@ impl Peer {
             self.call_origin(now, task, &lack, out);
             return true;
         }
-        // The pieces of a live stream that nobody has are the tops' part.
-        !film.is_live() && self.take_part(now, task, &lack, ahead, asked, out)
+        // The pieces of a live stream that nobody has are the tops' part; but what is as old as this is nobody's.
+        let is_left = || {
+            let age = film.edge().saturating_sub(film.end(task.segment));
+            task.wanted && age > LEFT && self.rank(now, task.segment).is_some()
+        };
+        (!film.is_live() || is_left()) && self.take_part(now, task, &lack, ahead, asked, out)
     }
 
     /// Fetches what a segment lacks that the player needs soon, as soon as that may not be left to neighbours any more.
