@@ -181,11 +181,14 @@ impl Peer {
         // Where nothing is pushed, news of the stream shows that it comes.
         let unwell = if self.config.topology.push { since } else { self.live.heard };
         let waited = now.since(unwell.max(self.live.settled));
-        // To whom a neighbour may still give a place is no top yet: whoever comes would be one beside those who are.
-        let has_it = |n: &Neighbour| {
-            n.serves() && n.playing.is_some_and(|p| p.video == video) && n.standing.seat(stripe).is_some()
+        // To whom a neighbour may give a place in a moment is no top yet: whoever comes would be one beside those who are.
+        let has_room = |n: &Neighbour| {
+            n.serves()
+                && now.since(n.heard) <= SILENT_AT_MOST
+                && n.playing.is_some_and(|p| p.video == video)
+                && n.standing.seat(stripe).is_some_and(|seat| seat.room > 0)
         };
-        let may_follow = waited < ORPHAN_STEP && self.links.values().any(has_it);
+        let may_follow = waited < ORPHAN_STEP && self.links.values().any(has_room);
         if !top && parent.is_none() && !may_follow && self.is_called(now, stripe, video, waited) {
             let branch = &mut self.live.trees.branches[usize::from(stripe)];
             (branch.top, branch.since) = (true, now);

@@ -320,6 +320,35 @@ fn a_player_that_cannot_begin_gets_what_it_asks_for_also_while_it_stands_still()
 }
 
 #[test]
+fn what_was_born_before_there_was_a_top_is_not_left_for_the_last_moment() {
+    let mut stage = Stage::greeted(0);
+    stage.pass(100);
+    // Both are far ahead of the player; nobody else is there.
+    let (position, buffered) = (Duration::from_secs(1), Duration::ZERO);
+    stage.feed(Input::Player(Player { position, buffered, playing: true, rate_permille: 1000 }));
+    let (old, young) = (SegmentId::new(0, 16), SegmentId::new(0, 24));
+    [old, young].map(|segment| stage.feed(Input::Want(segment)));
+    stage.pass(500);
+    let fetches = |of| stage.out.iter().any(|o| matches!(o, Output::Fetch { segment, .. } if *segment == of));
+    assert!(fetches(old) && !fetches(young));
+}
+
+#[test]
+fn who_comes_is_no_top_while_a_neighbour_has_places() {
+    let mut stage = Stage::greeted(1);
+    let is_top = |stage: &Stage| stage.core.snapshot().depths.contains(&Some(0));
+    stage.say(1, Message::Seats((0..4).map(|stripe| seat(stripe, 3, &[])).collect()));
+    stage.play();
+    stage.say(1, Message::Feed { stripes: 0 });
+    stage.pass(1000);
+    assert!(!is_top(&stage));
+    // They are all taken.
+    stage.say(1, Message::Seats((0..4).map(|stripe| seat(stripe, 0, &[])).collect()));
+    stage.pass(12_000);
+    assert!(is_top(&stage));
+}
+
+#[test]
 fn what_the_player_asks_for_is_fetched_once_even_if_it_lies_in_the_past() {
     let mut stage = Stage::with(0);
     stage.out.clear();

@@ -15,6 +15,13 @@ pub struct Stage {
 
 impl Stage {
     pub fn with(links: u32) -> Self {
+        let mut stage = Self::greeted(links);
+        stage.play();
+        stage
+    }
+
+    /// The same before it plays.
+    pub fn greeted(links: u32) -> Self {
         let core = Peer::new(peer_id(0), Config::default(), 1);
         let mut stage = Self { core, now: Time::from_millis(1000), out: Vec::new() };
         stage.feed(Input::Live { swarm: SWARM, piece_len: PIECE, kinds: &[Kind::Video] });
@@ -30,7 +37,6 @@ impl Stage {
             let playing = Playing { position_ms: 6000, window_end_ms: 46_000, video: 0, audio: 255 };
             stage.say(link, Message::Playing(playing));
         }
-        stage.play();
         stage
     }
 
