@@ -62,6 +62,9 @@ before(async () => {
     const origin = await house({ args: ["--pull", `pulled=${source.url}`, "--pull-private"] });
     const parts = { origin };
     parts.card = await card(origin);
+    // Shaka 5.2 looks for captions within the pictures in one of the last segments, and fails to load where that has parts only.
+    const list = `${origin.url}/s/pulled/v0/media.m3u8`;
+    await until(origin, async () => ((await (await fetch(list)).text()).match(/#EXTINF/g) ?? []).length >= 6);
     parts.front = await proxy({ upstream: () => new URL(origin.url), pages });
     parts.chromium = await browser();
     on = new Broadcast(parts);
@@ -97,7 +100,8 @@ async function captions(one, seconds) {
     assert.ok(texts.every((now) => now.length <= 1), `one caption at a time: ${JSON.stringify(texts)}`);
     const said = [...new Set(texts.flat())].map((text) => Number(/^second (\d+)$/.exec(text)?.[1]));
     assert.ok(said.length >= seconds - 1, `a caption each second: ${said}`);
-    assert.ok(said.every((second, at) => second === said[0] + at), `none is left out: ${said}`);
+    const samples = () => seen.map(({ at, texts }) => `${at.toFixed(2)} ${texts}`).join("; ");
+    assert.ok(said.every((second, at) => second === said[0] + at), `none is left out: ${said}: ${samples()}`);
     // A picture and its caption may change a moment apart.
     const shown = seen.filter(({ texts }) => texts.length > 0);
     const right = shown.filter(({ odd, texts: [text] }) => odd === (Number(text.split(" ")[1]) % 2 === 1));

@@ -137,7 +137,9 @@ impl Representation {
     pub fn url(&self, number: u64, start: u64) -> String {
         match self.segments {
             Segments::Whole => self.base.clone(),
-            _ => resolve(&self.base, &fill(&self.media, &self.id, &self.bandwidth.to_string(), number, start)),
+            _ => {
+                resolve(&self.base, &fill(&self.media, &self.id, &self.bandwidth.to_string(), number, start))
+            }
         }
     }
 }
@@ -232,7 +234,9 @@ fn described(
         (Some(init), Some(media)) => (Some(init), media),
         (None, Some(media)) if content == Content::Text => (None, media),
         _ => {
-            return Err(Error::Unsupported("only MPDs with a SegmentTemplate for all segments are supported"));
+            return Err(Error::Unsupported(
+                "only MPDs with a SegmentTemplate for all segments are supported",
+            ));
         }
     };
     let id = one.get("id").unwrap_or_default().to_owned();

@@ -35,7 +35,9 @@ fn publish(upstream: &Upstream, film: &Path, temp: &TempDir, kind: &str) -> Publ
         .args(
             "-map 0:v -map 0:a -map 1:s -c:v copy -c:a copy -c:s webvtt -muxdelay 0 -muxpreload 0".split(' '),
         )
-        .args("-f hls -hls_time 1 -hls_list_size 5 -hls_flags temp_file -master_pl_name master.m3u8".split(' '))
+        .args(
+            "-f hls -hls_time 1 -hls_list_size 5 -hls_flags temp_file -master_pl_name master.m3u8".split(' '),
+        )
         .args(["-hls_segment_type", kind])
         .args(["-var_stream_map", "v:0,a:0,s:0,sgroup:subs,language:fi,name:x", "%v.m3u8"])
         .current_dir(upstream.path(""))

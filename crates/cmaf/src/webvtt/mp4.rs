@@ -93,7 +93,11 @@ fn cue(vttc: &[u8], [start, end]: [Duration; 2]) -> Result<Option<Cue>, Malforme
     };
     let (id, settings, text) = (field(b"iden")?, field(b"sttg")?, field(b"payl")?);
     let one_line = |text: &str| {
-        if text.contains(['\n', '\r', '\0']) || text.contains("-->") { String::new() } else { text.to_owned() }
+        if text.contains(['\n', '\r', '\0']) || text.contains("-->") {
+            String::new()
+        } else {
+            text.to_owned()
+        }
     };
     let times = format!("{} --> {} {}", super::clock(start), super::clock(end), one_line(settings.trim()));
     let (id, text) = (one_line(&id), text.replace('\0', "\u{fffd}"));

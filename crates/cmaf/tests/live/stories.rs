@@ -178,7 +178,10 @@ fn the_mpd_lists_the_captions_of_whole_segments_and_of_each_period() {
     assert_eq!(stage.dash(), []);
     stage.restart(&[&video, &audio]);
     // Nothing of the new period is whole: its first text is waited for.
-    stage.feed(&[&video, &audio], vec![frames(&video, 64_000, 12, 512, 25), frames(&audio, 240_000, 12, 1024, 1)]);
+    stage.feed(
+        &[&video, &audio],
+        vec![frames(&video, 64_000, 12, 512, 25), frames(&audio, 240_000, 12, 1024, 1)],
+    );
     let mpd = stage.mpd();
     let (_, last) = mpd.rsplit_once("<Period ").expect("two periods");
     let text = "\

@@ -65,7 +65,11 @@ pub(super) fn captions(manifest: &Manifest) -> (Vec<(Subtitles, List)>, BTreeSet
         }
         let has = |role: &str| one.roles.iter().any(|other| other == role);
         let of = Subtitles {
-            name: one.label.clone().or(one.language.clone()).unwrap_or_else(|| one.id.chars().take(40).collect()),
+            name: one
+                .label
+                .clone()
+                .or(one.language.clone())
+                .unwrap_or_else(|| one.id.chars().take(40).collect()),
             language: one.language.clone(),
             uri: String::new(),
             default: false,
@@ -285,7 +289,8 @@ mod tests {
                 )
             };
             let (mp4, init) = ("mimeType=\"application/mp4\" contentType=\"text\"", "initialization=\"i\"");
-            let role = |role: &str| format!("<Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"{role}\"/>");
+            let role =
+                |role: &str| format!("<Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"{role}\"/>");
             [
                 format!("<Period start=\"PT{start}S\">"),
                 set(&format!("mimeType=\"text/vtt\" lang=\"fi\">{}", role(CAPTION)), offsets[1], "", "f"),
@@ -304,9 +309,12 @@ mod tests {
         assert_eq!(left_out.into_iter().collect::<Vec<_>>(), ["application/mp4 stpp.ttml.im1t"]);
         let told: Vec<_> = taken
             .iter()
-            .map(|(of, _)| (of.name.as_str(), of.language.as_deref(), of.forced, of.characteristics.is_some()))
+            .map(|(of, _)| {
+                (of.name.as_str(), of.language.as_deref(), of.forced, of.characteristics.is_some())
+            })
             .collect();
-        let expected = [("fi", Some("fi"), false, true), ("English", None, true, false), ("w", None, false, false)];
+        let expected =
+            [("fi", Some("fi"), false, true), ("English", None, true, false), ("w", None, false, false)];
         assert_eq!(told, expected);
         let segments = |nth: usize| {
             let List::Representation { content, id, at } = &taken[nth].1 else { panic!("of an MPD") };

@@ -167,7 +167,8 @@ impl Source {
             }
             Form::Playlist => match hls::read(&got.body, &base).map_err(at)? {
                 hls::Read::Multivariant(renditions, subtitles) => {
-                    let listed = |of: Subtitles| Some((of.clone(), List::Playlist(Url::parse(&of.uri).ok()?)));
+                    let listed =
+                        |of: Subtitles| Some((of.clone(), List::Playlist(Url::parse(&of.uri).ok()?)));
                     source.captions = subtitles.into_iter().filter_map(listed).collect();
                     renditions
                 }
