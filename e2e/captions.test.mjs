@@ -56,15 +56,19 @@ async function elsewhere() {
     };
 }
 
+/** Shaka 5.2 looks for captions within the pictures in one of the last segments, and fails to load where that has parts only. */
+async function grown(origin, name) {
+    const list = `${origin.url}/s/${name}/v0/media.m3u8`;
+    await until(origin, async () => ((await (await fetch(list)).text()).match(/#EXTINF/g) ?? []).length >= 6);
+}
+
 before(async () => {
     source = await elsewhere();
     await until({ log: [] }, async () => (await (await fetch(source.url)).text()).includes("SUBTITLES"));
     const origin = await house({ args: ["--pull", `pulled=${source.url}`, "--pull-private"] });
     const parts = { origin };
     parts.card = await card(origin);
-    // Shaka 5.2 looks for captions within the pictures in one of the last segments, and fails to load where that has parts only.
-    const list = `${origin.url}/s/pulled/v0/media.m3u8`;
-    await until(origin, async () => ((await (await fetch(list)).text()).match(/#EXTINF/g) ?? []).length >= 6);
+    await grown(origin, "pulled");
     parts.front = await proxy({ upstream: () => new URL(origin.url), pages });
     parts.chromium = await browser();
     on = new Broadcast(parts);
@@ -133,3 +137,21 @@ for (const [name, page, manifest, latency] of [
         await one.close();
     });
 }
+
+test("another origin takes them from the MPD", { timeout: 180_000 }, async () => {
+    const origin = await house({ args: ["--pull", `again=${on.origin.url}/s/pulled/manifest.mpd`, "--pull-private"] });
+    const front = await proxy({ upstream: () => new URL(origin.url), pages });
+    try {
+        await grown(origin, "again");
+        for (const manifest of ["master.m3u8", "manifest.mpd"]) {
+            const query = new URLSearchParams({ src: `${front.url}/s/again/${manifest}`, text: "fi" });
+            const one = await viewer(on.chromium, { name: "again", url: `${front.url}/bench/shaka.html?${query}`, scripts: [SHOWN] });
+            await captions(one, 6);
+            assert.deepEqual((await one.probe()).errors, []);
+            await one.close();
+        }
+    } finally {
+        await front.close();
+        await origin.stop();
+    }
+});

@@ -22,6 +22,8 @@ const WAITING: usize = 8;
 const KEPT: usize = 16;
 /// How often a text is asked for.
 const ATTEMPTS: u32 = 3;
+/// A list is asked for no more often than that, also where an MPD has none of them in a period.
+const LEAST_REST: Duration = Duration::from_secs(1);
 /// Pauses before a list is asked for again that could not be had: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -201,7 +203,8 @@ impl Follower {
             if listing.ended {
                 return;
             }
-            sleep_until(asked + if changed { listing.target } else { listing.target / 2 }).await;
+            let rest = if changed { listing.target } else { listing.target / 2 };
+            sleep_until(asked + rest.max(LEAST_REST)).await;
         }
     }
 
