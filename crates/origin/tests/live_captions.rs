@@ -23,10 +23,10 @@ fn pulling(url: &str) -> Config {
 }
 
 /// ffmpeg's HLS of a film with a caption each second. MPEG-TS begins at 1.4 s unless it is told otherwise, which ffmpeg's captions do not know.
-fn publish(upstream: &Upstream, film: &Path, temp: &TempDir, kind: &str) -> Publisher {
+fn publish(upstream: &Upstream, (film, seconds): (&Path, u32), temp: &TempDir, kind: &str) -> Publisher {
     let caption = |at: u32| format!("{at}\n00:00:{at:02},000 --> 00:00:{at:02},900\nsecond {at}\n\n");
     let subs = temp.path().join("subs.srt");
-    std::fs::write(&subs, (0..16).map(caption).collect::<String>()).unwrap();
+    std::fs::write(&subs, (0..seconds).map(caption).collect::<String>()).unwrap();
     let child = Command::new("ffmpeg")
         .args("-hide_banner -loglevel error -nostdin -re -i".split(' '))
         .arg(film)
@@ -124,7 +124,7 @@ async fn captions_of_ffmpeg_come_out_when_they_are_said() {
     let film = film(&temp, 8, "film.mp4");
     for kind in ["fmp4", "mpegts"] {
         let upstream = Upstream::open();
-        let publisher = publish(&upstream, &film, &temp, kind);
+        let publisher = publish(&upstream, (&film, 8), &temp, kind);
         begun(&upstream).await;
         let recorded = ChannelConfig { record: true, ..short() };
         let mut theatre = Theatre::with(recorded, pulling(&upstream.url("master.m3u8"))).await;
@@ -267,7 +267,7 @@ async fn captions_go_out_as_dash_and_come_in_again() {
     let temp = tempfile::tempdir().unwrap();
     let film = film(&temp, 16, "film.mp4");
     let upstream = Upstream::open();
-    let _publisher = publish(&upstream, &film, &temp, "fmp4");
+    let _publisher = publish(&upstream, (&film, 16), &temp, "fmp4");
     begun(&upstream).await;
     let theatre = Theatre::with(short(), pulling(&upstream.url("master.m3u8"))).await;
     theatre.channel("pulled").await;
