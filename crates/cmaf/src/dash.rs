@@ -151,21 +151,31 @@ pub(crate) fn timeline(out: &mut String, segments: impl Iterator<Item = (u64, u6
 }
 
 fn text(out: &mut String, set: &mut u32, subtitle: &Subtitle) {
+    open_text(out, set, &subtitle.name, subtitle.language.as_deref(), "subtitle");
+    put(
+        out,
+        format_args!(
+            "      <Representation id=\"{}\" bandwidth=\"{}\">\n        <BaseURL>{}</BaseURL>\n      </Representation>\n    \
+             </AdaptationSet>\n",
+            escape(&subtitle.id),
+            rate(subtitle.bytes, subtitle.duration),
+            escape(&subtitle.uri)
+        ),
+    );
+}
+
+/// The start of an `AdaptationSet` of WebVTT; `role` is one of `urn:mpeg:dash:role:2011`.
+pub(crate) fn open_text(out: &mut String, set: &mut u32, name: &str, language: Option<&str>, role: &str) {
     put(out, format_args!("    <AdaptationSet id=\"{set}\" contentType=\"text\" mimeType=\"text/vtt\""));
     *set += 1;
-    if let Some(language) = &subtitle.language {
+    if let Some(language) = language {
         put(out, format_args!(" lang=\"{}\"", escape(language)));
     }
     put(
         out,
         format_args!(
-            ">\n      <Label>{}</Label>\n      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"subtitle\"/>\n      \
-             <Representation id=\"{}\" bandwidth=\"{}\">\n        <BaseURL>{}</BaseURL>\n      </Representation>\n    \
-             </AdaptationSet>\n",
-            escape(&subtitle.name),
-            escape(&subtitle.id),
-            rate(subtitle.bytes, subtitle.duration),
-            escape(&subtitle.uri)
+            ">\n      <Label>{}</Label>\n      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"{role}\"/>\n",
+            escape(name)
         ),
     );
 }

@@ -1,14 +1,13 @@
 //! Reading the MPD of somebody else's live stream (ISO/IEC 23009-1): which representations there are, and which segments of each.
 //!
-//! Meant for what live encoders write: `SegmentTemplate`, with a `SegmentTimeline` or with `$Number$` and a duration. It lacks
-//! `SegmentList`, `SegmentBase`, `xlink` and clocks: who knows the time says which numbers there are.
+//! Meant for what live encoders write: `SegmentTemplate`, with a `SegmentTimeline` or with `$Number$` and a duration; captions may be one
+//! file too. It lacks `SegmentList`, `SegmentBase`, `xlink` and clocks: who knows the time says which numbers there are.
 //!
 //! The invariant: whatever a document says, reading it takes time by its length and memory by the bounds here.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::Kind;
 use crate::check::mpd::{fill, seconds};
 use crate::check::url::resolve;
 use crate::check::xml::Element;
@@ -19,6 +18,9 @@ const MAX_REPRESENTATIONS: usize = 256;
 const MAX_SEGMENTS: usize = 256;
 /// Bytes of a URL or template.
 const MAX_URL: usize = 4 << 10;
+/// Characters of a name, a language or a list of codecs, and roles of one set.
+const MAX_NAME: usize = 200;
+const MAX_ROLES: usize = 8;
 
 /// Why a document is of no use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,31 +53,48 @@ pub struct Manifest {
 pub struct Period {
     /// When it starts in the presentation.
     pub start: Duration,
-    /// Pictures and sound; all else is left out.
+    /// Pictures, sound and captions; all else is left out.
     pub representations: Vec<Representation>,
 }
 
-/// A representation of pictures or sound.
+/// What a representation is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Pictures.
+    Video,
+    /// Sound.
+    Audio,
+    /// Captions or subtitles.
+    Text,
+}
+
+/// A representation of pictures, sound or captions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Representation {
     /// Its name.
     pub id: String,
     /// Which `AdaptationSet` of the period it is in, counted from 0.
     pub set: usize,
-    /// Video or audio.
-    pub kind: Kind,
+    /// What it is of.
+    pub content: Content,
+    /// Its media type, such as `text/vtt`; empty where it says nothing.
+    pub mime: String,
     /// RFC 6381 codec strings; empty where it says nothing.
     pub codecs: String,
     /// Bits per second.
     pub bandwidth: u64,
     /// BCP 47 language.
     pub language: Option<String>,
+    /// What it is called (`Label`).
+    pub label: Option<String>,
+    /// What it is for, in words of `urn:mpeg:dash:role:2011`.
+    pub roles: Vec<String>,
     /// Whether it is encrypted.
     pub protected: bool,
     /// Whether the last segment listed may still be growing.
     pub grows: bool,
-    /// URL of its init segment.
-    pub init: String,
+    /// URL of its init segment; captions may have none.
+    pub init: Option<String>,
     /// Ticks per second of all that follows; never 0.
     pub timescale: u64,
     /// Which time on the clock of the media is the start of the period.
@@ -98,6 +117,8 @@ pub enum Segments {
         /// Ticks.
         duration: u64,
     },
+    /// There is one file for the whole period, at any [`Representation::url`].
+    Whole,
 }
 
 /// A segment that is listed.
@@ -114,7 +135,12 @@ pub struct Listed {
 impl Representation {
     /// URL of the segment with this number, or that starts at this time.
     pub fn url(&self, number: u64, start: u64) -> String {
-        resolve(&self.base, &fill(&self.media, &self.id, &self.bandwidth.to_string(), number, start))
+        match self.segments {
+            Segments::Whole => self.base.clone(),
+            _ => {
+                resolve(&self.base, &fill(&self.media, &self.id, &self.bandwidth.to_string(), number, start))
+            }
+        }
     }
 }
 
@@ -161,29 +187,60 @@ pub fn read(document: &str, url: &str) -> Result<Manifest, Error> {
     Ok(manifest)
 }
 
-/// Reads a representation with what it inherits from; `None` for what is neither pictures nor sound.
+/// Reads a representation with what it inherits from; `None` for what is neither pictures nor sound, nor captions that can be read.
 fn representation(
     chain: [&Element; 3],
     number: usize,
     base: String,
 ) -> Result<Option<Representation>, Error> {
     let [one, set, _] = chain;
-    let inherited = |name: &str| one.get(name).or_else(|| set.get(name));
-    let mime = inherited("mimeType").or_else(|| inherited("contentType")).unwrap_or_default();
-    let kind = match mime.split('/').next() {
-        Some("video") => Kind::Video,
-        Some("audio") => Kind::Audio,
-        _ => return Ok(None),
+    let inherited = |name: &str| one.get(name).or_else(|| set.get(name)).unwrap_or_default();
+    let Some(content) = content(inherited("mimeType"), inherited("contentType"), inherited("codecs")) else {
+        return Ok(None);
     };
+    match described(chain, content, number, base) {
+        // Nothing but the captions themselves suffers by them.
+        Err(_) if content == Content::Text => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+fn content(mime: &str, content_type: &str, codecs: &str) -> Option<Content> {
+    let of = |text: &str| match text.split('/').next() {
+        Some("video") => Some(Content::Video),
+        Some("audio") => Some(Content::Audio),
+        Some("text") => Some(Content::Text),
+        _ => None,
+    };
+    let is_text = mime == "application/ttml+xml" || ["wvtt", "stpp"].iter().any(|c| codecs.starts_with(c));
+    of(mime).or_else(|| of(content_type)).or(is_text.then_some(Content::Text))
+}
+
+fn described(
+    chain: [&Element; 3],
+    content: Content,
+    number: usize,
+    base: String,
+) -> Result<Representation, Error> {
+    let [one, set, _] = chain;
+    let inherited = |name: &str| one.get(name).or_else(|| set.get(name)).map_or_else(String::new, short);
     // Attributes and the timeline are inherited one by one.
     let templates: Vec<&Element> = chain.iter().filter_map(|e| e.child("SegmentTemplate")).collect();
     let attribute = |name: &str| templates.iter().find_map(|t| t.get(name));
     let whole = |name: &str| attribute(name).and_then(|text| text.parse::<u64>().ok());
-    let (Some(init), Some(media)) = (attribute("initialization"), attribute("media")) else {
-        return Err(Error::Unsupported("only MPDs with a SegmentTemplate for all segments are supported"));
+    let is_file = content == Content::Text && templates.is_empty() && one.child("BaseURL").is_some();
+    let (init, media) = match (attribute("initialization"), attribute("media")) {
+        (None, None) if is_file => (None, ""),
+        (Some(init), Some(media)) => (Some(init), media),
+        (None, Some(media)) if content == Content::Text => (None, media),
+        _ => {
+            return Err(Error::Unsupported(
+                "only MPDs with a SegmentTemplate for all segments are supported",
+            ));
+        }
     };
     let id = one.get("id").unwrap_or_default().to_owned();
-    if [init, media, &base, &id].iter().any(|text| text.len() > MAX_URL) {
+    if [init.unwrap_or_default(), media, &base, &id].iter().any(|text| text.len() > MAX_URL) {
         return Err(Error::Unsupported("a URL or template is too long"));
     }
     let timescale = whole("timescale").unwrap_or(1);
@@ -192,6 +249,7 @@ fn representation(
     }
     let first = whole("startNumber").unwrap_or(1);
     let segments = match templates.iter().find_map(|t| t.child("SegmentTimeline")) {
+        _ if is_file => Segments::Whole,
         Some(timeline) => Segments::Listed(listed(timeline, first)?),
         None => {
             let duration = whole("duration").filter(|&ticks| ticks > 0);
@@ -201,22 +259,30 @@ fn representation(
         }
     };
     let bandwidth = one.number("bandwidth").unwrap_or(0);
-    Ok(Some(Representation {
+    let roles = set.all("Role").filter(|role| role.get("schemeIdUri") == Some("urn:mpeg:dash:role:2011"));
+    Ok(Representation {
         set: number,
-        kind,
-        codecs: inherited("codecs").unwrap_or_default().to_owned(),
+        content,
+        mime: inherited("mimeType"),
+        codecs: inherited("codecs"),
         bandwidth,
-        language: set.get("lang").map(str::to_owned),
+        language: set.get("lang").map(short),
+        label: [one, set].iter().find_map(|e| e.child("Label")).map(|label| short(&label.text)),
+        roles: roles.filter_map(|role| role.get("value")).take(MAX_ROLES).map(short).collect(),
         protected: [one, set].iter().any(|e| e.child("ContentProtection").is_some()),
         grows: attribute("availabilityTimeComplete") == Some("false"),
-        init: resolve(&base, &fill(init, &id, &bandwidth.to_string(), 0, 0)),
+        init: init.map(|init| resolve(&base, &fill(init, &id, &bandwidth.to_string(), 0, 0))),
         timescale,
         offset: whole("presentationTimeOffset").unwrap_or(0),
         segments,
         base,
         media: media.to_owned(),
         id,
-    }))
+    })
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(MAX_NAME).collect()
 }
 
 /// The last segments of a timeline.
@@ -268,82 +334,4 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn document(inner: &str) -> String {
-        format!(
-            "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\" type=\"dynamic\" \
-             availabilityStartTime=\"2026-01-01T00:00:00Z\" maxSegmentDuration=\"PT2.5S\">{inner}</MPD>"
-        )
-    }
-
-    #[test]
-    fn timelines_and_numbers_are_read_with_what_they_inherit() {
-        let text = document(
-            "<Period start=\"PT10S\"><BaseURL>media/</BaseURL>\
-             <AdaptationSet mimeType=\"video/mp4\" codecs=\"avc1.64001f\"><SegmentTemplate timescale=\"1000\" startNumber=\"5\" \
-             presentationTimeOffset=\"7\" initialization=\"$RepresentationID$-init.mp4\" media=\"$RepresentationID$/$Time$.m4s\">\
-             <SegmentTimeline><S t=\"100\" d=\"2000\" r=\"1\"/><S d=\"1500\"/></SegmentTimeline></SegmentTemplate>\
-             <Representation id=\"v0\" bandwidth=\"100\"/><Representation id=\"v1\" bandwidth=\"200\"><ContentProtection/>\
-             </Representation></AdaptationSet>\
-             <AdaptationSet contentType=\"audio\" lang=\"fi\"><Representation id=\"a\" bandwidth=\"9\"><BaseURL>https://cdn/x/</BaseURL>\
-             <SegmentTemplate duration=\"2\" initialization=\"i.mp4\" media=\"$Number%03d$.m4s\"/></Representation></AdaptationSet>\
-             <AdaptationSet mimeType=\"video/mp4\"><EssentialProperty schemeIdUri=\"trick\"/><Representation id=\"t\"/></AdaptationSet>\
-             <AdaptationSet mimeType=\"text/vtt\"><Representation id=\"s\"/></AdaptationSet></Period>",
-        );
-        let manifest = read(&text, "https://h/live/manifest.mpd?token=1").unwrap();
-        assert!(manifest.dynamic);
-        assert_eq!(manifest.longest, Some(Duration::from_millis(2500)));
-        let [period] = &manifest.periods[..] else { panic!("one period") };
-        assert_eq!(period.start, Duration::from_secs(10));
-        let [v0, v1, a] = &period.representations[..] else { panic!("three representations") };
-        let segment = |number, start, duration| Listed { number, start, duration };
-        let all = vec![segment(5, 100, 2000), segment(6, 2100, 2000), segment(7, 4100, 1500)];
-        assert_eq!(v0.segments, Segments::Listed(all));
-        assert_eq!((v0.timescale, v0.offset, v0.protected, v1.protected), (1000, 7, false, true));
-        assert_eq!(v0.init, "https://h/live/media/v0-init.mp4");
-        assert_eq!(v1.url(6, 2100), "https://h/live/media/v1/2100.m4s");
-        assert_eq!(a.segments, Segments::Numbered { first: 1, duration: 2 });
-        assert_eq!((a.kind, a.language.as_deref()), (Kind::Audio, Some("fi")));
-        assert_eq!(a.url(7, 0), "https://cdn/x/007.m4s");
-    }
-
-    #[test]
-    fn many_segments_cost_little_and_nonsense_is_named() {
-        let timeline = |s: &str| {
-            let template = "initialization=\"i\" media=\"$Number$\"";
-            let text = format!(
-                "<Period><AdaptationSet mimeType=\"video/mp4\"><Representation id=\"v\"><SegmentTemplate {template}>\
-                 <SegmentTimeline>{s}</SegmentTimeline></SegmentTemplate></Representation></AdaptationSet></Period>"
-            );
-            let manifest = read(&document(&text), "https://h/m.mpd")?;
-            match &manifest.periods[0].representations[0].segments {
-                Segments::Listed(segments) => Ok(segments.clone()),
-                Segments::Numbered { .. } => panic!("a timeline"),
-            }
-        };
-        let many = timeline("<S t=\"0\" d=\"2\" r=\"999999999999\"/><S d=\"2\"/>").unwrap();
-        assert_eq!(many.len(), MAX_SEGMENTS);
-        assert_eq!(
-            many[MAX_SEGMENTS - 1],
-            Listed { number: 1_000_000_000_001, start: 2_000_000_000_000, duration: 2 }
-        );
-        assert_eq!(timeline("").unwrap(), []);
-        for s in [
-            "<S d=\"0\"/>",
-            "<S d=\"1\" r=\"-1\"/>",
-            "<S t=\"18446744073709551615\" d=\"2\"/>",
-            "<S t=\"0\" d=\"9\" r=\"18446744073709551615\"/>",
-        ] {
-            assert!(matches!(timeline(s), Err(Error::Unsupported(_))), "{s}");
-        }
-        for text in ["", "<html/>", "<MPD>", "<!DOCTYPE x><MPD/>"] {
-            assert!(matches!(read(text, "https://h/m.mpd"), Err(Error::NotMpd(_))), "{text}");
-        }
-        let text = document(
-            "<Period><AdaptationSet mimeType=\"video/mp4\"><Representation id=\"v\"/></AdaptationSet></Period>",
-        );
-        assert!(matches!(read(&text, "https://h/m.mpd"), Err(Error::Unsupported(_))));
-    }
-}
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! The invariant: whatever was read, what is written of it is WebVTT in which each cue is the cue that was read, and both are bounded.
 
+pub mod mp4;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 

@@ -2,21 +2,57 @@
 
 mod common;
 
+use bytes::Bytes;
 use cmaf::Kind;
 use cmaf::ingest::{Event, FragmentReader};
 use cmaf::webvtt::{self, Cue, TimestampMap};
-use common::live::{Publisher, config, film, passthrough};
+use common::live::{HANG, Publisher, config, film, passthrough};
 use common::stage::{Theatre, Viewer, short, until};
 use common::upstream::{Growing, Reel, Upstream};
 use origin::live::{ChannelConfig, Config, PullConfig};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
 use tokio::time::sleep;
 
 fn pulling(url: &str) -> Config {
     let pull = PullConfig::parse(&format!("pulled={url}"), true).unwrap();
     Config { pulls: vec![pull], ..config(passthrough()) }
+}
+
+/// ffmpeg's HLS of a film with a caption each second. MPEG-TS begins at 1.4 s unless it is told otherwise, which ffmpeg's captions do not know.
+fn publish(upstream: &Upstream, (film, seconds): (&Path, u32), temp: &TempDir, kind: &str) -> Publisher {
+    let caption = |at: u32| format!("{at}\n00:00:{at:02},000 --> 00:00:{at:02},900\nsecond {at}\n\n");
+    let subs = temp.path().join("subs.srt");
+    std::fs::write(&subs, (0..seconds).map(caption).collect::<String>()).unwrap();
+    let child = Command::new("ffmpeg")
+        .args("-hide_banner -loglevel error -nostdin -re -i".split(' '))
+        .arg(film)
+        .arg("-i")
+        .arg(subs)
+        .args(
+            "-map 0:v -map 0:a -map 1:s -c:v copy -c:a copy -c:s webvtt -muxdelay 0 -muxpreload 0".split(' '),
+        )
+        .args(
+            "-f hls -hls_time 1 -hls_list_size 5 -hls_flags temp_file -master_pl_name master.m3u8".split(' '),
+        )
+        .args(["-hls_segment_type", kind])
+        .args(["-var_stream_map", "v:0,a:0,s:0,sgroup:subs,language:fi,name:x", "%v.m3u8"])
+        .current_dir(upstream.path(""))
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    Publisher(child.expect("ffmpeg is installed"))
+}
+
+/// Waits until all lists of [`publish`] are there.
+async fn begun(upstream: &Upstream) {
+    for list in ["x.m3u8", "x_vtt.m3u8", "master.m3u8"] {
+        let path = upstream.path(list);
+        until("a list", || std::fs::metadata(&path).ok()).await;
+    }
 }
 
 /// A text of captions, and the segment of media that it is of.
@@ -86,36 +122,10 @@ fn whole(shown: &[Shown]) -> BTreeMap<String, Duration> {
 async fn captions_of_ffmpeg_come_out_when_they_are_said() {
     let temp = tempfile::tempdir().unwrap();
     let film = film(&temp, 8, "film.mp4");
-    let subs: String =
-        (0..8).map(|at| format!("{at}\n00:00:{at:02},000 --> 00:00:{at:02},900\nsecond {at}\n\n")).collect();
-    std::fs::write(temp.path().join("subs.srt"), subs).unwrap();
     for kind in ["fmp4", "mpegts"] {
         let upstream = Upstream::open();
-        // MPEG-TS begins at 1.4 s unless it is told otherwise, which ffmpeg's captions do not know.
-        let child = Command::new("ffmpeg")
-            .args("-hide_banner -loglevel error -nostdin -re -i".split(' '))
-            .arg(&film)
-            .arg("-i")
-            .arg(temp.path().join("subs.srt"))
-            .args(
-                "-map 0:v -map 0:a -map 1:s -c:v copy -c:a copy -c:s webvtt -muxdelay 0 -muxpreload 0"
-                    .split(' '),
-            )
-            .args(
-                "-f hls -hls_time 1 -hls_list_size 5 -hls_flags temp_file -master_pl_name master.m3u8"
-                    .split(' '),
-            )
-            .args(["-hls_segment_type", kind])
-            .args(["-var_stream_map", "v:0,a:0,s:0,sgroup:subs,language:fi,name:x", "%v.m3u8"])
-            .current_dir(upstream.path(""))
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let publisher = Publisher(child.expect("ffmpeg is installed"));
-        for list in ["x.m3u8", "x_vtt.m3u8", "master.m3u8"] {
-            let path = upstream.path(list);
-            until("a list", || std::fs::metadata(&path).ok()).await;
-        }
+        let publisher = publish(&upstream, (&film, 8), &temp, kind);
+        begun(&upstream).await;
         let recorded = ChannelConfig { record: true, ..short() };
         let mut theatre = Theatre::with(recorded, pulling(&upstream.url("master.m3u8"))).await;
         let channel = theatre.channel("pulled").await;
@@ -226,4 +236,79 @@ async fn captions_that_fail_come_late_or_begin_anew_leave_the_media_alone() {
     let one = viewer.ok("t0/2.vtt").await.text();
     assert!(one.contains("STYLE\n::cue { color: lime }\n\n") && one.contains(" line:0\n"), "{one}");
     assert!(read(&viewer, "t1").await.iter().all(|text| text.cues.is_empty()));
+}
+
+/// Of each text that is listed now: the first picture of its segment, and when cues of it begin after that.
+async fn listed(viewer: &Viewer) -> Vec<(Bytes, BTreeMap<String, i128>)> {
+    let list = viewer.ok("t0/media.m3u8").await.text();
+    let init = viewer.ok("v0/init/1.mp4").await.body;
+    let mut all = Vec::new();
+    for segment in list.lines().filter(|line| !line.starts_with('#')) {
+        let text = webvtt::read(&viewer.ok(&format!("t0/{segment}")).await.body).unwrap();
+        let (number, query) = segment.split_once(".vtt").unwrap();
+        let media = viewer.ok(&format!("v0/{number}.m4s{query}")).await.body;
+        let (starts, _) = span(&init, &media);
+        let since = |cue: &Cue| cue.start.as_millis() as i128 - starts.as_millis() as i128;
+        let cues = text.cues.iter().map(|cue| (cue.text.clone(), since(cue))).collect();
+        all.push((first(&init, &media), cues));
+    }
+    all
+}
+
+fn first(init: &[u8], media: &[u8]) -> Bytes {
+    let mut reader = FragmentReader::default();
+    let mut events = [init, media].into_iter().flat_map(|bytes| reader.push(bytes).unwrap());
+    let sample = |event| if let Event::Sample(sample) = event { Some(sample.data) } else { None };
+    events.find_map(sample).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn captions_go_out_as_dash_and_come_in_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let film = film(&temp, 16, "film.mp4");
+    let upstream = Upstream::open();
+    let _publisher = publish(&upstream, (&film, 16), &temp, "fmp4");
+    begun(&upstream).await;
+    let theatre = Theatre::with(short(), pulling(&upstream.url("master.m3u8"))).await;
+    theatre.channel("pulled").await;
+    let viewer = theatre.viewer("pulled");
+    let mpd = viewer.ok("manifest.mpd").await.text();
+    assert!(mpd.contains("contentType=\"text\" mimeType=\"text/vtt\" lang=\"fi\""), "{mpd}");
+    let url = format!("http://{}/s/pulled/manifest.mpd", theatre.address);
+    let second = Theatre::with(short(), pulling(&url)).await;
+    second.channel("pulled").await;
+    let other = second.viewer("pulled");
+    assert!(other.ok("master.m3u8").await.text().contains("NAME=\"subtitle_0\",LANGUAGE=\"fi\""));
+    let begun = Instant::now();
+    let there = loop {
+        let there = listed(&other).await;
+        if there.iter().filter(|(_, cues)| !cues.is_empty()).count() >= 3 {
+            break there;
+        }
+        assert!(begun.elapsed() < HANG, "no captions come: {there:?}");
+        sleep(Duration::from_millis(200)).await;
+    };
+    let here: BTreeMap<Bytes, BTreeMap<String, i128>> = listed(&viewer).await.into_iter().collect();
+    let mut same = 0;
+    for (picture, cues) in &there {
+        for (text, since) in cues {
+            let Some(expected) = here[picture].get(text) else { continue };
+            assert!((since - expected).abs() <= 2, "{text}: {since} ms, {expected} ms before");
+            same += 1;
+        }
+    }
+    assert!(same >= 3, "{there:?} {here:?}");
+    // The text of a segment that is not whole yet is waited for.
+    let next = loop {
+        let list = viewer.ok("v0/media.m3u8").await.text();
+        let (before, grows) = list.rsplit_once("#EXTINF").unwrap();
+        if grows.contains("#EXT-X-PART:") {
+            // They are numbered from 1.
+            break before.matches("#EXTINF").count() + 2;
+        }
+        assert!(!list.contains("#EXT-X-ENDLIST"), "{list}");
+        sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(viewer.get(&format!("t0/{next}.vtt")).await.status, 200);
+    assert_eq!(viewer.get(&format!("t1/{next}.vtt")).await.status, 404);
 }

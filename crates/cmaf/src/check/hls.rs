@@ -321,13 +321,20 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
 
     /// A WebVTT file must say so in its first line.
     pub(super) fn webvtt(&mut self, url: &str) {
-        let Some(text) = self.text(url) else { return };
+        if self.webvtt_segment(url) == Some(false) {
+            self.warn(url, "holds no subtitles");
+        }
+    }
+
+    /// One of many, in which nothing may be said; gives whether something is.
+    pub(super) fn webvtt_segment(&mut self, url: &str) -> Option<bool> {
+        let text = self.text(url)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let header = text.strip_prefix("WEBVTT");
         if header.is_none_or(|rest| !rest.is_empty() && !rest.starts_with([' ', '\t', '\n', '\r'])) {
             self.error(url, "does not start with WEBVTT");
-        } else if !text.contains("-->") {
-            self.warn(url, "holds no subtitles");
+            return None;
         }
+        Some(text.contains("-->"))
     }
 }

@@ -96,10 +96,7 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
         }
         let own_base = based(base, representation);
         if mime == "text/vtt" {
-            match representation.child("BaseURL") {
-                Some(_) => self.webvtt(&own_base),
-                None => self.error(place, "a text Representation without BaseURL"),
-            }
+            self.texts(place, &own_base, chain);
             return None;
         }
         if mime.starts_with("image/") {
@@ -192,6 +189,33 @@ impl<F: FnMut(&str) -> Result<Vec<u8>, String>> Checker<F> {
         }
         let end = entries.last().map(|(start, duration)| start.saturating_add(*duration))?;
         Some(end.saturating_sub(offset) as f64 / timescale as f64)
+    }
+
+    /// Checks WebVTT, in one file or in segments.
+    fn texts(&mut self, place: &str, base: &str, chain: [&Element; 3]) {
+        let [representation, ..] = chain;
+        let Some(template) = chain.iter().find_map(|e| e.child("SegmentTemplate")) else {
+            return match representation.child("BaseURL") {
+                Some(_) => self.webvtt(base),
+                None => self.error(place, "a text Representation without BaseURL"),
+            };
+        };
+        let (Some(media), Some(timeline)) = (template.get("media"), template.child("SegmentTimeline")) else {
+            return self.warn(place, "no SegmentTimeline: its texts were not looked at");
+        };
+        if media.len() > MAX_URL || base.len() > MAX_URL {
+            return self.error(place, format!("a URL longer than {MAX_URL} bytes"));
+        }
+        let first = template.number("startNumber").unwrap_or(1);
+        let [id, bandwidth] = ["id", "bandwidth"].map(|name| representation.get(name).unwrap_or(""));
+        match expand(timeline) {
+            Ok(entries) => {
+                for (number, (start, _)) in (first..).zip(entries) {
+                    self.webvtt_segment(&resolve(base, &fill(media, id, bandwidth, number, start)));
+                }
+            }
+            Err(what) => self.error(place, what),
+        }
     }
 }
 

@@ -8,11 +8,15 @@
 use std::time::Duration;
 
 use super::clock::iso;
+use super::hls::Subtitles;
 use super::listed::Era;
 use super::{Listed, Window};
-use crate::dash::{escape, open_representation, open_set, period, put, timeline};
+use crate::dash::{escape, open_representation, open_set, open_text, period, put, timeline};
 use crate::segment::boundary_after;
 use crate::{Kind, Track};
+
+/// Bits a second that captions are said to need: the schema asks for a number, and few have more letters.
+const TEXT_RATE: u32 = 1000;
 
 /// What the windows do not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,9 +29,9 @@ pub struct Service {
     pub latency: Duration,
 }
 
-/// `manifest.mpd`: the windows of all renditions, video first. The first one says when periods start and, by
-/// [`Window::set_clock`], when zero on the timeline was.
-pub fn mpd(windows: &[&Window], service: &Service) -> String {
+/// `manifest.mpd`: the windows of all renditions, video first, and the captions, whose texts are where [`super::hls`] has them. The first
+/// window says when periods start and, by [`Window::set_clock`], when zero on the timeline was.
+pub fn mpd(windows: &[&Window], captions: &[Subtitles], service: &Service) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let Some(first) = windows.first() else { return out };
     let targets = first.targets;
@@ -65,7 +69,7 @@ pub fn mpd(windows: &[&Window], service: &Service) -> String {
         ),
     );
     for era in &first.eras {
-        one_period(&mut out, windows, era);
+        one_period(&mut out, windows, captions, era);
     }
     if let Some(url) = &service.utc_timing {
         let url = escape(url);
@@ -78,7 +82,7 @@ pub fn mpd(windows: &[&Window], service: &Service) -> String {
     out
 }
 
-fn one_period(out: &mut String, windows: &[&Window], era: &Era) {
+fn one_period(out: &mut String, windows: &[&Window], captions: &[Subtitles], era: &Era) {
     // The first one starts with the timeline, wherever its media begin.
     let start = if era.number == 0 { Duration::ZERO } else { era.start };
     put(out, format_args!("  <Period id=\"{}\" start=\"{}\">\n", era.number, period(start)));
@@ -103,7 +107,45 @@ fn one_period(out: &mut String, windows: &[&Window], era: &Era) {
         representation(out, window, track, era.number, start);
         out.push_str("    </AdaptationSet>\n");
     }
+    for (number, of) in captions.iter().enumerate() {
+        texts(out, &mut set, (number, of), windows[0], (era, start));
+    }
     out.push_str("  </Period>\n");
+}
+
+/// The captions with this number, by the segments of the first window. A text is there when its segment is whole; in a period that has none yet
+/// the one that grows stands for it, because players look for captions when they first hear of a period.
+fn texts(
+    out: &mut String,
+    set: &mut u32,
+    (number, of): (usize, &Subtitles),
+    window: &Window,
+    (era, start): (&Era, Duration),
+) {
+    let all = || window.segments.iter().filter(|s| s.era == era.number);
+    let Some(first) = all().next() else { return };
+    let deaf = |what: &String| what.contains("describes-music-and-sound");
+    let role = match &of.characteristics {
+        _ if of.forced => "forced-subtitle",
+        Some(what) if deaf(what) => "caption",
+        _ => "subtitle",
+    };
+    open_text(out, set, &of.name, of.language.as_deref(), role);
+    let (scale, query) = (u64::from(first.timescale), escape(&window.rendition.query));
+    put(
+        out,
+        format_args!(
+            "      <Representation id=\"t{number}\" bandwidth=\"{TEXT_RATE}\">\n        <SegmentTemplate timescale=\"{scale}\" \
+             presentationTimeOffset=\"{}\" media=\"t{number}/$Number$.vtt{query}\" startNumber=\"{}\">\n          <SegmentTimeline>\n",
+            super::ticks(start, scale),
+            first.sequence,
+        ),
+    );
+    let listed = all().enumerate().take_while(|(at, s)| s.complete || *at == 0);
+    timeline(out, listed.map(|(_, s)| span(s, &era.track, window.targets.segment)));
+    out.push_str(
+        "          </SegmentTimeline>\n        </SegmentTemplate>\n      </Representation>\n    </AdaptationSet>\n",
+    );
 }
 
 fn representation(out: &mut String, window: &Window, track: &Track, era: u32, start: Duration) {
@@ -126,12 +168,14 @@ fn representation(out: &mut String, window: &Window, track: &Track, era: u32, st
             first.sequence,
         ),
     );
-    let promised = |s: &&Listed| {
-        let promised = if s.complete { 0 } else { promised(s, track, window.targets.segment) };
-        (s.start, s.duration.max(promised))
-    };
-    timeline(out, segments.iter().map(promised));
+    timeline(out, segments.iter().map(|s| span(s, track, window.targets.segment)));
     out.push_str("          </SegmentTimeline>\n        </SegmentTemplate>\n      </Representation>\n");
+}
+
+/// When a segment starts and how long it lasts, or will last, in ticks.
+fn span(segment: &Listed, track: &Track, target: Duration) -> (u64, u64) {
+    let promised = if segment.complete { 0 } else { promised(segment, track, target) };
+    (segment.start, segment.duration.max(promised))
 }
 
 /// Ticks that a segment will last when the next one starts with the first frame on the grid.

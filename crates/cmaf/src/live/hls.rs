@@ -153,16 +153,11 @@ pub fn media(window: &Window, others: &[&Window], form: Form) -> String {
 }
 
 /// The media playlist of captions: of each whole segment of `window`, the first rendition's, one text. So discontinuities and times are those of the
-/// media.
+/// media. It cannot be waited for: Shaka reads all its playlists at once, and would hear of new parts only with each text.
 pub fn captions(window: &Window) -> String {
     let target = window.targets.target_duration_s;
     let mut out = String::from("#EXTM3U\n");
-    line(
-        &mut out,
-        format_args!(
-            "#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n"
-        ),
-    );
+    line(&mut out, format_args!("#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n"));
     numbers(&mut out, window);
     for segment in window.segments.iter().filter(|segment| segment.complete) {
         if segment.discontinuity {

@@ -29,6 +29,8 @@ struct Line {
 struct Stage {
     lines: Vec<Line>,
     files: BTreeMap<String, Vec<u8>>,
+    /// Their texts are made with the segments of the first rendition.
+    captions: Vec<hls::Subtitles>,
     whole: Watch,
     deltas: Watch,
     plain: Watch,
@@ -50,7 +52,8 @@ impl Stage {
             Line { id, cutter: Cutter::new(track, targets), window, parts: Vec::new() }
         });
         let lines = lines.collect();
-        Self { lines, files, whole: Watch::new(), deltas: Watch::new(), plain: Watch::new() }
+        let captions = Vec::new();
+        Self { lines, files, captions, whole: Watch::new(), deltas: Watch::new(), plain: Watch::new() }
     }
 
     fn push(&mut self, at: usize, sample: Sample) -> Result<(), CutError> {
@@ -86,6 +89,10 @@ impl Stage {
             self.files.insert(format!("{}/part/{}.m4s", line.id, part.sequence), part.bytes.clone());
             let segment = self.files.entry(format!("{}/{}.m4s", line.id, part.segment)).or_default();
             segment.extend_from_slice(&part.bytes);
+            for number in 0..self.captions.len().min(if at == 0 { usize::MAX } else { 0 }) {
+                let text = "WEBVTT\n\n".into();
+                self.files.insert(format!("t{number}/{}.vtt", part.segment), text);
+            }
             line.window.push(&part);
             assert_eq!(ready(line), Answer::Ready);
             let look = part.sequence % 37 == 0;
@@ -141,7 +148,7 @@ impl Stage {
             utc_timing: Some("https://example.org/time?a=1&b=2".to_owned()),
             latency: Duration::from_secs(3),
         };
-        dash::mpd(&self.windows(), &service)
+        dash::mpd(&self.windows(), &self.captions, &service)
     }
 
     /// What the checks say of the MPD and of all it names, as of now.

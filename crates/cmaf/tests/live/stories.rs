@@ -36,7 +36,7 @@ fn addresses_of_media_say_of_which_stream_they_are() {
     let uris = |text: &str| text.matches(".m4s").count() + text.matches(".mp4").count();
     assert_eq!((uris(&playlist), playlist.matches("?v=7&x").count()), (9, 9), "{playlist}");
     let service = dash::Service { published: ZERO, utc_timing: None, latency: Duration::from_secs(3) };
-    let mpd = dash::mpd(&[&window], &service);
+    let mpd = dash::mpd(&[&window], &[], &service);
     assert_eq!((uris(&mpd), mpd.matches("?v=7&amp;x\"").count()), (2, 2), "{mpd}");
 }
 
@@ -136,6 +136,61 @@ fn the_mpd_promises_the_segment_that_grows_what_it_will_last() {
         ended.contains(" mediaPresentationDuration=\"PT4.04S\"") && !ended.contains("minimumUpdate"),
         "{ended}"
     );
+}
+
+#[test]
+fn the_mpd_lists_the_captions_of_whole_segments_and_of_each_period() {
+    let mut stage = stage();
+    let captions = |name: &str, language: &str, forced, characteristics: Option<&str>| hls::Subtitles {
+        name: name.to_owned(),
+        language: Some(language.to_owned()),
+        uri: String::new(),
+        default: false,
+        forced,
+        characteristics: characteristics.map(str::to_owned),
+    };
+    stage.captions = vec![
+        captions("Suomi <&>", "fi", false, None),
+        captions("English", "en", false, Some("public.accessibility.describes-music-and-sound")),
+        captions("Svenska", "sv", true, None),
+    ];
+    let (video, audio) = (video_track(), audio_track());
+    let (pictures, sound) = (pictures(0, 112), frames(&audio, 0, 212, 1024, 1));
+    stage.feed(&[&video, &audio], vec![pictures, sound]);
+    let mpd = stage.mpd();
+    let expected = "\
+    <AdaptationSet id=\"2\" contentType=\"text\" mimeType=\"text/vtt\" lang=\"fi\">
+      <Label>Suomi &lt;&amp;&gt;</Label>
+      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"subtitle\"/>
+      <Representation id=\"t0\" bandwidth=\"1000\">
+        <SegmentTemplate timescale=\"12800\" presentationTimeOffset=\"0\" media=\"t0/$Number$.vtt\" startNumber=\"1\">
+          <SegmentTimeline>
+            <S t=\"0\" d=\"25600\" r=\"1\"/>
+          </SegmentTimeline>
+        </SegmentTemplate>
+      </Representation>
+    </AdaptationSet>
+";
+    assert!(mpd.contains(expected), "{mpd}");
+    for role in ["caption", "forced-subtitle"] {
+        assert!(mpd.contains(&format!("value=\"{role}\"")), "{mpd}");
+    }
+    assert_eq!(stage.dash(), []);
+    stage.restart(&[&video, &audio]);
+    // Nothing of the new period is whole: its first text is waited for.
+    stage.feed(
+        &[&video, &audio],
+        vec![frames(&video, 64_000, 12, 512, 25), frames(&audio, 240_000, 12, 1024, 1)],
+    );
+    let mpd = stage.mpd();
+    let (_, last) = mpd.rsplit_once("<Period ").expect("two periods");
+    let text = "\
+        <SegmentTemplate timescale=\"12800\" presentationTimeOffset=\"64000\" media=\"t2/$Number$.vtt\" startNumber=\"4\">
+          <SegmentTimeline>
+            <S t=\"64000\" d=\"12800\"/>
+";
+    assert!(last.contains(text), "{mpd}");
+    assert_eq!(stage.dash(), []);
 }
 
 #[test]

@@ -160,19 +160,10 @@ impl Show {
         }
     }
 
-    /// A playlist or a text of captions as the origin has it, which is not signed. Nobody waits here for what a playlist will have.
+    /// A playlist or a text of captions as the origin has it, which is not signed.
     pub(crate) async fn captions(&self, path: &str) -> Result<Bytes, Refused> {
         let bytes = self.origin.file(path, MAX_FILE_BYTES).await?;
-        if !stays(path, &bytes) {
-            return Err(Refused::NoPlaylist);
-        }
-        Ok(match std::str::from_utf8(&bytes) {
-            Ok(text) if path.ends_with(".m3u8") => {
-                let may_wait = |line: &&str| line.starts_with("#EXT-X-SERVER-CONTROL");
-                text.split_inclusive('\n').filter(|line| !may_wait(line)).collect::<String>().into()
-            }
-            _ => bytes,
-        })
+        if stays(path, &bytes) { Ok(bytes) } else { Err(Refused::NoPlaylist) }
     }
 
     /// The media playlist of a rendition; `awaited` has media sequence number and part that it shall have.

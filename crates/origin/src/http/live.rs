@@ -194,13 +194,9 @@ impl Answer<'_> {
                 let text = channel.media(rendition(id)?, form, awaited).await?;
                 self.text(text, PLAYLIST, if awaited.is_some() { AWAITED } else { ASK })
             }
-            Name::Captions(captions) => {
-                let Directives { awaited, .. } = Directives::parse(query).ok_or(Refused::Wrong)?;
-                let text = channel.captions(captions, awaited.map(|(segment, _)| segment)).await?;
-                self.text(text, PLAYLIST, if awaited.is_some() { AWAITED } else { ASK })
-            }
+            Name::Captions(captions) => self.text(channel.captions(captions).await?, PLAYLIST, ASK),
             Name::Caption(captions, sequence) => {
-                let Piece { bytes, digest } = channel.caption(captions, sequence).ok_or(Refused::NotFound)?;
+                let Piece { bytes, digest } = channel.caption(captions, sequence).await?;
                 self.send(bytes, None, digest.to_string(), WEBVTT, self.keep(), Class::Extra)
             }
             Name::Init(id, number) => {

@@ -123,18 +123,27 @@ impl Channel {
         self.list(rendition, awaited, Name::Media(rendition, form)).await
     }
 
-    /// The media playlist of captions, which is the same for all of them, with the media sequence number that it shall have.
-    pub async fn captions(&self, captions: usize, awaited: Option<u32>) -> Result<Text, Refused> {
+    /// The media playlist of captions, which is the same for all of them.
+    pub async fn captions(&self, captions: usize) -> Result<Text, Refused> {
         if captions >= self.state().captions.len() {
             return Err(Refused::NotFound);
         }
-        self.list(0, awaited.map(|segment| (segment, None)), Name::Captions).await
+        self.list(0, None, Name::Captions).await
     }
 
-    /// The captions during a segment of the first rendition, as WebVTT.
-    pub fn caption(&self, captions: usize, sequence: u32) -> Option<Piece> {
-        let bytes = self.state().captions.get(captions)?.text(sequence)?;
-        Some(Piece { digest: digest::root(&bytes), bytes })
+    /// The captions during a segment of the first rendition, as WebVTT; waits for those of the segment that grows.
+    pub async fn caption(&self, captions: usize, sequence: u32) -> Result<Piece, Refused> {
+        let born = self.lists.first().ok_or(Refused::NotFound)?;
+        let text = |state: &mut State| {
+            let Some(of) = state.captions.get(captions) else { return Some(Err(Refused::NotFound)) };
+            let segment = state.lines.first().and_then(|line| line.window.segment(sequence));
+            match of.text(sequence) {
+                Some(bytes) => Some(Ok(Piece { digest: digest::root(&bytes), bytes })),
+                None if segment.is_some_and(|segment| !segment.complete) => None,
+                None => Some(Err(Refused::NotFound)),
+            }
+        };
+        self.wait(born, self.patience(), text).await?
     }
 
     async fn list(
@@ -313,7 +322,7 @@ impl Channel {
                 let utc_timing = base.map(|base| format!("{}/api/v1/time", base.trim_end_matches('/')));
                 let targets = self.config.targets;
                 let latency = targets.segment.max(targets.part * 3);
-                dash::mpd(&windows, &Service { published, utc_timing, latency })
+                dash::mpd(&windows, &state.subtitles, &Service { published, utc_timing, latency })
             }
             Name::Captions => windows.first().map(|window| hls::captions(window)).unwrap_or_default(),
             Name::Media(rendition, form) => match windows.get(rendition) {

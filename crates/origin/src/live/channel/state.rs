@@ -182,7 +182,8 @@ impl State {
     /// The captions of each segment of the first rendition that is whole now.
     fn caption(&mut self) {
         let Some(window) = self.lines.first().map(|line| &line.window) else { return };
-        let ahead = window.target_duration();
+        // Players hear of a text up to a target duration after it is made.
+        let ahead = window.target_duration() * 2;
         for captions in &mut self.captions {
             let last = captions.last().unwrap_or(0);
             let fresh = window.segments().rev().take_while(|segment| segment.sequence > last);

@@ -3,12 +3,11 @@
 //! The invariant: media waits for no caption. What cannot be had, or is none, is left out, and the log says so once.
 
 use super::follower::JOIN;
-use super::listing::{List, Rendition, Segment, Wanted};
+use super::listing::{List, Rendition, Resource, Segment, Wanted};
 use super::pause::Pause;
 use super::source::{Source, Trouble, Unusable};
 use cmaf::live::hls::Subtitles;
-use cmaf::webvtt::{self, Text};
-use reqwest::Url;
+use cmaf::webvtt::{self, Text, mp4};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +22,12 @@ const WAITING: usize = 8;
 const KEPT: usize = 16;
 /// How often a text is asked for.
 const ATTEMPTS: u32 = 3;
+/// A list is asked for no more often than that, also where an MPD has none of them in a period.
+const LEAST_REST: Duration = Duration::from_secs(1);
 /// Pauses before a list is asked for again that could not be had: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// Cues further from what goes out than this are of another time, in nanoseconds.
+/// How far cues may be from what goes out, where only the texts say when they are, in nanoseconds.
 const MAX_APART: i128 = 600 * NANOS;
 
 const NANOS: i128 = 1_000_000_000;
@@ -40,6 +41,8 @@ struct Said {
     /// As in [`Segment::run`]; `None` where the list has no discontinuities.
     run: Option<u64>,
     text: Text,
+    /// Cues further than this from what goes out are of another time, in nanoseconds.
+    apart: i128,
 }
 
 /// All captions of a stream, at the side of its media. Dropping it ends their tasks.
@@ -65,15 +68,14 @@ struct Line {
 /// Follows the captions of `source`, the first ones where there are too many.
 pub(super) fn follow(source: &Arc<Source>, stream: &str) -> Captions {
     let (mut all, mut tasks) = (Vec::new(), JoinSet::new());
-    for of in source.subtitles.iter().take(MAX_CAPTIONS) {
-        let Ok(url) = Url::parse(&of.uri) else { continue };
+    for (of, list) in source.captions.iter().take(MAX_CAPTIONS) {
         let (outlet, said) = mpsc::channel(WAITING);
-        tasks.spawn(Follower::new(Arc::clone(source), url, stream).run(outlet));
+        tasks.spawn(Follower::new(Arc::clone(source), list.clone(), stream).run(outlet));
         let of = Subtitles { uri: format!("t{}/media.m3u8", all.len()), ..of.clone() };
         all.push(Line { of, said, kept: VecDeque::new(), is_apart: false });
     }
-    if source.subtitles.len() > MAX_CAPTIONS {
-        tracing::warn!(%stream, "of {} captions {MAX_CAPTIONS} are taken", source.subtitles.len());
+    if source.captions.len() > MAX_CAPTIONS {
+        tracing::warn!(%stream, "of {} captions {MAX_CAPTIONS} are taken", source.captions.len());
     }
     Captions { all, run: 0, stream: stream.to_owned(), _tasks: tasks }
 }
@@ -107,7 +109,7 @@ impl Captions {
                     continue;
                 }
                 *is_out = true;
-                let text = placed(&said.text, now);
+                let text = placed(said, now);
                 if text.cues.len() < said.text.cues.len() && !line.is_apart {
                     line.is_apart = true;
                     let (stream, name) = (&self.stream, &line.of.name);
@@ -123,7 +125,7 @@ impl Captions {
 }
 
 /// The cues of a text by the clock of media that is at `now`, as far as they are near that (RFC 8216 section 3.5).
-fn placed(text: &Text, now: i128) -> Text {
+fn placed(Said { text, apart, .. }: &Said, now: i128) -> Text {
     let map = text.map.map_or(0, |map| {
         i128::from(map.mpegts) * NANOS / CLOCK - i128::try_from(map.local.as_nanos()).unwrap_or(0)
     });
@@ -134,7 +136,7 @@ fn placed(text: &Text, now: i128) -> Text {
         // The clock has turned over as often as brings them together.
         let turns = (now - start + turn / 2).div_euclid(turn);
         let start = start + turns * turn;
-        let is_near = start < now + MAX_APART && start + lasts > now - MAX_APART;
+        let is_near = start < now + apart && start + lasts > now - apart;
         let time = |nanos: i128| u64::try_from(nanos.max(0)).ok().map(Duration::from_nanos);
         let (start, end) = (time(start)?, time(start + lasts)?);
         (is_near && end > start).then(|| webvtt::Cue { start, end, ..cue.clone() })
@@ -147,14 +149,16 @@ struct Follower {
     source: Arc<Source>,
     rendition: Rendition,
     stream: String,
+    /// Of captions in MP4: an init segment, and its track if that is WebVTT.
+    track: Option<(Resource, Option<mp4::Track>)>,
     /// Whether the log has said that a text is missing.
     is_lost: bool,
 }
 
 impl Follower {
-    fn new(source: Arc<Source>, url: Url, stream: &str) -> Self {
-        let rendition = Rendition { list: List::Playlist(url), language: None, wanted: Wanted::All };
-        Self { source, rendition, stream: stream.to_owned(), is_lost: false }
+    fn new(source: Arc<Source>, list: List, stream: &str) -> Self {
+        let rendition = Rendition { list, language: None, wanted: Wanted::All };
+        Self { source, rendition, stream: stream.to_owned(), track: None, is_lost: false }
     }
 
     /// Until the list ends, is none of captions, or nobody wants them.
@@ -185,9 +189,12 @@ impl Follower {
             let has_runs = listing.segments.last().is_some_and(|segment| segment.run > 0);
             let fresh = listing.segments.iter().skip(skipped).filter(|one| last.is_none_or(|l| one.key > l));
             for segment in fresh.filter(|segment| !segment.gap) {
-                let Some(text) = self.text(segment).await else { continue };
+                let Some(mut text) = self.text(segment).await else { continue };
                 let run = has_runs.then_some(segment.run);
-                if outlet.send(Said { run, text }).await.is_err() {
+                // What an MPD says of times holds, and players of DASH go by nothing else.
+                let apart = if segment.map.is_some() { TURN * NANOS / CLOCK / 2 } else { MAX_APART };
+                text.map = segment.map.or(text.map);
+                if outlet.send(Said { run, text, apart }).await.is_err() {
                     return;
                 }
             }
@@ -196,7 +203,8 @@ impl Follower {
             if listing.ended {
                 return;
             }
-            sleep_until(asked + if changed { listing.target } else { listing.target / 2 }).await;
+            let rest = if changed { listing.target } else { listing.target / 2 };
+            sleep_until(asked + rest.max(LEAST_REST)).await;
         }
     }
 
@@ -204,11 +212,8 @@ impl Follower {
     async fn text(&mut self, segment: &Segment) -> Option<Text> {
         let mut pause = Pause::new(FIRST_PAUSE, LONGEST_PAUSE);
         for attempt in 1..=ATTEMPTS {
-            let why = match self.source.text(&segment.media).await {
-                Ok(bytes) => match webvtt::read(&bytes) {
-                    Ok(text) => return Some(text),
-                    Err(_) => Trouble::at(&segment.media.url, Unusable::NoCaptions),
-                },
+            let why = match self.fetch(segment).await {
+                Ok(text) => return Some(text),
                 Err(why) => why,
             };
             if attempt == ATTEMPTS || !why.may_pass() {
@@ -218,6 +223,23 @@ impl Follower {
             pause.wait().await;
         }
         None
+    }
+
+    /// Fetches a text, in an MP4 or by itself.
+    async fn fetch(&mut self, segment: &Segment) -> Result<Text, Trouble> {
+        let none = || Trouble::at(&segment.media.url, Unusable::NoCaptions);
+        let Some(init) = &segment.init else {
+            let bytes = self.source.text(&segment.media).await?;
+            return webvtt::read(&bytes).map_err(|_| none());
+        };
+        if self.track.as_ref().is_none_or(|(of, _)| of != init) {
+            let bytes = self.source.init(init).await?;
+            self.track = Some((init.clone(), mp4::Track::read(&bytes).ok()));
+        }
+        let (_, track) = self.track.as_ref().ok_or_else(none)?;
+        let track = track.as_ref().ok_or_else(none)?;
+        let bytes = self.source.text(&segment.media).await?;
+        track.text(&bytes).map_err(|_| none())
     }
 
     fn lost(&mut self, why: &Trouble) {
@@ -232,11 +254,16 @@ impl Follower {
 
 /// Reads `bytes` as captions: an entry for fuzzers.
 pub(super) fn fuzz(bytes: &[u8]) {
-    let Ok(text) = webvtt::read(bytes) else { return };
-    for now in [0, 5 * NANOS, 200_000 * NANOS] {
-        let placed = placed(&text, now);
-        assert!(placed.cues.iter().all(|cue| cue.end > cue.start));
+    if let Ok(track) = mp4::Track::read(bytes) {
+        // Either verdict is right.
+        let _ = track.text(bytes);
     }
+    let Ok(text) = webvtt::read(bytes) else { return };
+    let said = Said { run: None, text, apart: MAX_APART };
+    for now in [0, 5 * NANOS, 200_000 * NANOS] {
+        assert!(placed(&said, now).cues.iter().all(|cue| cue.end > cue.start));
+    }
+    let text = said.text;
     let mut out = webvtt::begin(&text.head, Some(Duration::ZERO));
     text.cues.iter().for_each(|cue| webvtt::put(&mut out, cue));
     let again = webvtt::read(out.as_bytes()).expect("what is written can be read");
@@ -251,7 +278,7 @@ mod tests {
     fn cues_are_placed_by_the_clock_of_the_media() {
         let text = |map: &str| {
             let text = format!("WEBVTT\n{map}\n\n00:10.000 --> 00:12.000\nx\n");
-            webvtt::read(text.as_bytes()).unwrap()
+            Said { run: None, text: webvtt::read(text.as_bytes()).unwrap(), apart: MAX_APART }
         };
         let at = |map: &str, now_s: i128| {
             placed(&text(map), now_s * NANOS)

@@ -1,16 +1,26 @@
 //! MPDs as listings. The invariant: a rendition goes on from period to period, and its segments' keys and runs rise.
 
-use super::hls::can_pass;
+use super::hls::{MAX_SUBTITLES, can_pass};
 use super::listing::{List, Listing, Rendition, Resource, Segment, Wanted};
 use super::source::Unusable;
-use cmaf::Kind;
-use cmaf::mpd::{Listed, Manifest, Period, Representation, Segments};
+use cmaf::live::hls::Subtitles;
+use cmaf::mpd::{Content, Listed, Manifest, Period, Representation, Segments};
+use cmaf::webvtt::TimestampMap;
 use reqwest::Url;
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 /// The last segments of a list of numbers that are looked at.
 const NUMBERS: u64 = 16;
+/// How soon another period is looked for, where one file of captions is for a whole one.
+const WHOLE: Duration = Duration::from_secs(20);
 const NANOS: u128 = 1_000_000_000;
+/// Ticks a second of the clock of MPEG-2.
+const CLOCK: u128 = 90_000;
+/// What those need who do not hear (RFC 8216 section 4.3.4.1), as a role of an MPD and as HLS says it.
+const CAPTION: &str = "caption";
+const FOR_THE_DEAF: &str =
+    "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound";
 
 /// The renditions of the last period that can be passed on: all pictures, then the best of each set of sounds.
 pub(super) fn renditions(manifest: &Manifest) -> Result<Vec<Rendition>, Unusable> {
@@ -19,52 +29,100 @@ pub(super) fn renditions(manifest: &Manifest) -> Result<Vec<Rendition>, Unusable
     }
     let period = manifest.periods.last().ok_or(Unusable::Empty)?;
     let usable = |one: &&Representation| !one.protected && can_pass(&one.codecs);
-    let all = || period.representations.iter();
-    let mut taken: Vec<&Representation> = all().filter(usable).filter(|r| r.kind == Kind::Video).collect();
-    for sound in all().filter(usable).filter(|r| r.kind == Kind::Audio) {
-        match taken.iter_mut().find(|other| other.kind == Kind::Audio && other.set == sound.set) {
+    let mut taken: Vec<&Representation> = of(period, Content::Video).filter(usable).collect();
+    for sound in of(period, Content::Audio).filter(usable) {
+        match taken.iter_mut().find(|other| other.content == Content::Audio && other.set == sound.set) {
             Some(other) if other.bandwidth < sound.bandwidth => *other = sound,
             Some(_) => {}
             None => taken.push(sound),
         }
     }
     if taken.is_empty() {
-        return Err(match all().next() {
+        let media = period.representations.iter().find(|one| one.content != Content::Text);
+        return Err(match media {
             Some(one) if one.protected => Unusable::Encrypted,
             Some(one) => Unusable::Codecs(one.codecs.chars().take(100).collect()),
             None => Unusable::Empty,
         });
     }
     let rendition = |one: &Representation| {
-        let wanted = if one.kind == Kind::Video { Wanted::Video } else { Wanted::Audio };
-        let at = of_kind(period, one.kind).position(|other| other.id == one.id).unwrap_or(0);
-        let list = List::Representation { kind: one.kind, id: one.id.clone(), at };
-        Rendition { list, language: one.language.clone(), wanted }
+        let wanted = if one.content == Content::Video { Wanted::Video } else { Wanted::Audio };
+        Rendition { list: list(period, one), language: one.language.clone(), wanted }
     };
     Ok(taken.into_iter().map(rendition).collect())
 }
 
-fn of_kind(period: &Period, kind: Kind) -> impl Iterator<Item = &Representation> {
-    period.representations.iter().filter(move |one| one.kind == kind)
+/// The captions of the last period that can be passed on, each with where it is listed, and what the others are that cannot.
+pub(super) fn captions(manifest: &Manifest) -> (Vec<(Subtitles, List)>, BTreeSet<String>) {
+    let (mut taken, mut left_out) = (Vec::new(), BTreeSet::new());
+    let Some(period) = manifest.periods.last() else { return (taken, left_out) };
+    let mut sets = BTreeSet::new();
+    for one in of(period, Content::Text).filter(|one| sets.insert(one.set)).take(MAX_SUBTITLES) {
+        if one.protected || !is_webvtt(one) {
+            let encrypted = if one.protected { "encrypted " } else { "" };
+            left_out.insert(format!("{encrypted}{} {}", one.mime, one.codecs).trim_end().to_owned());
+            continue;
+        }
+        let has = |role: &str| one.roles.iter().any(|other| other == role);
+        let of = Subtitles {
+            name: one
+                .label
+                .clone()
+                .or(one.language.clone())
+                .unwrap_or_else(|| one.id.chars().take(40).collect()),
+            language: one.language.clone(),
+            uri: String::new(),
+            default: false,
+            forced: has("forced-subtitle") || has("forced_subtitle"),
+            characteristics: has(CAPTION).then(|| FOR_THE_DEAF.to_owned()),
+        };
+        taken.push((of, list(period, one)));
+    }
+    (taken, left_out)
+}
+
+/// As text, or in MP4.
+fn is_webvtt(one: &Representation) -> bool {
+    if one.init.is_some() { one.codecs.starts_with("wvtt") } else { one.mime == "text/vtt" }
+}
+
+fn list(period: &Period, one: &Representation) -> List {
+    let at = of(period, one.content).position(|other| other.id == one.id).unwrap_or(0);
+    List::Representation { content: one.content, id: one.id.clone(), at }
+}
+
+fn of(period: &Period, content: Content) -> impl Iterator<Item = &Representation> {
+    period.representations.iter().filter(move |one| one.content == content)
+}
+
+/// Which time of captions a time of the media is: that at which the period starts.
+fn same_moment(period: &Period, captions: &Representation) -> TimestampMap {
+    let media = period.representations.iter().find(|one| one.content != Content::Text);
+    let ticks = media.map_or(0, |one| u128::from(one.offset) * CLOCK / u128::from(one.timescale));
+    // The clock turns over after 33 bits.
+    TimestampMap { mpegts: ticks as u64 % (1 << 33), local: time(captions.offset, captions.timescale) }
 }
 
 /// What is on offer of a rendition: of the representation that is called `id` in each period, or else stands at its place.
 pub(super) fn listing(
     manifest: &Manifest,
-    (kind, id, at): (Kind, &str, usize),
+    (content, id, at): (Content, &str, usize),
     now: SystemTime,
 ) -> Result<Listing, Unusable> {
     let mut segments: Vec<Segment> = Vec::new();
     let mut longest = manifest.longest.unwrap_or_default();
     let last = manifest.periods.len().saturating_sub(1);
     for (number, period) in manifest.periods.iter().enumerate() {
-        let found = of_kind(period, kind).find(|one| one.id == id).or_else(|| of_kind(period, kind).nth(at));
+        let found = of(period, content).find(|one| one.id == id).or_else(|| of(period, content).nth(at));
         let Some(one) = found else { continue };
         let run = u64::try_from(period.start.as_millis()).unwrap_or(u64::MAX);
-        let init = Resource { url: address(&one.init)?, range: None };
-        if let Segments::Numbered { duration, .. } = &one.segments {
-            longest = longest.max(time(*duration, one.timescale));
-        }
+        let init = one.init.as_deref().map(address).transpose()?.map(|url| Resource { url, range: None });
+        let map = (content == Content::Text).then(|| same_moment(period, one));
+        longest = longest.max(match &one.segments {
+            Segments::Listed(_) => Duration::ZERO,
+            Segments::Numbered { duration, .. } => time(*duration, one.timescale),
+            Segments::Whole => WHOLE,
+        });
         for listed in on_offer(manifest, period, one, (number == last, now)) {
             longest = longest.max(time(listed.duration, one.timescale));
             let key =
@@ -75,11 +133,12 @@ pub(super) fn listing(
             segments.push(Segment {
                 key,
                 media: Resource { url: address(&one.url(listed.number, listed.start))?, range: None },
-                init: Some(init.clone()),
+                init: init.clone(),
                 run,
                 gap: false,
                 marks: Vec::new(),
                 wall: None,
+                map,
             });
         }
     }
@@ -128,6 +187,7 @@ fn on_offer(
             };
             (whole.saturating_sub(NUMBERS)..whole).map(listed).collect()
         }
+        Segments::Whole => vec![Listed { number: 0, start: one.offset, duration: 0 }],
     }
 }
 
@@ -181,7 +241,7 @@ mod tests {
         let dynamic = manifest("dynamic", &period(["a", "b"], "avc1.64001f"));
         assert_eq!(renditions(&dynamic).unwrap().len(), 2);
         let urls = |now: u64| -> Vec<String> {
-            let listing = listing(&dynamic, (Kind::Video, "b", 1), at(now)).unwrap();
+            let listing = listing(&dynamic, (Content::Video, "b", 1), at(now)).unwrap();
             assert_eq!(listing.target, Duration::from_secs(2));
             listing.segments.iter().map(|segment| segment.media.url.path().to_owned()).collect()
         };
@@ -206,7 +266,7 @@ mod tests {
         };
         let both = period(0, "x", 0, "<S t=\"0\" d=\"20\" r=\"1\"/>")
             + &period(4, "y", 70, "<S t=\"70\" d=\"15\" r=\"2\"/>");
-        let listing = listing(&manifest("dynamic", &both), (Kind::Video, "x", 0), at(0)).unwrap();
+        let listing = listing(&manifest("dynamic", &both), (Content::Video, "x", 0), at(0)).unwrap();
         let told: Vec<_> = listing.segments.iter().map(|s| (s.key, s.run, s.media.url.path())).collect();
         assert_eq!(
             told,
@@ -217,5 +277,56 @@ mod tests {
                 (5_500_000, 4000, "/live/y-85"),
             ]
         );
+    }
+
+    #[test]
+    fn captions_are_found_and_placed_by_the_beginning_of_their_period() {
+        let period = |start: u32, offsets: [u32; 2]| {
+            let set = |rest: &str, offset: u32, init: &str, id: &str| {
+                format!(
+                    "<AdaptationSet {rest}<Representation id=\"{id}\"><SegmentTemplate timescale=\"10\" duration=\"20\" \
+                     presentationTimeOffset=\"{offset}\" {init} media=\"{id}-$Number$\"/></Representation></AdaptationSet>"
+                )
+            };
+            let (mp4, init) = ("mimeType=\"application/mp4\" contentType=\"text\"", "initialization=\"i\"");
+            let role =
+                |role: &str| format!("<Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"{role}\"/>");
+            [
+                format!("<Period start=\"PT{start}S\">"),
+                set(&format!("mimeType=\"text/vtt\" lang=\"fi\">{}", role(CAPTION)), offsets[1], "", "f"),
+                set("mimeType=\"video/mp4\">", offsets[0], init, "v"),
+                set(&format!("{mp4} codecs=\"wvtt\"><Label>English</Label>{}", role("forced-subtitle")), 0, init, "e"),
+                set(&format!("{mp4} codecs=\"stpp.ttml.im1t\">"), 0, init, "s"),
+                "<AdaptationSet mimeType=\"text/vtt\"><Representation id=\"w\"><BaseURL>w.vtt?k=1</BaseURL></Representation>\
+                 </AdaptationSet></Period>"
+                    .to_owned(),
+            ]
+            .concat()
+        };
+        let manifest = manifest("dynamic", &(period(0, [0, 0]) + &period(40, [900, 500])));
+        assert_eq!(renditions(&manifest).unwrap().len(), 1);
+        let (taken, left_out) = captions(&manifest);
+        assert_eq!(left_out.into_iter().collect::<Vec<_>>(), ["application/mp4 stpp.ttml.im1t"]);
+        let told: Vec<_> = taken
+            .iter()
+            .map(|(of, _)| {
+                (of.name.as_str(), of.language.as_deref(), of.forced, of.characteristics.is_some())
+            })
+            .collect();
+        let expected =
+            [("fi", Some("fi"), false, true), ("English", None, true, false), ("w", None, false, false)];
+        assert_eq!(told, expected);
+        let segments = |nth: usize| {
+            let List::Representation { content, id, at } = &taken[nth].1 else { panic!("of an MPD") };
+            listing(&manifest, (*content, id, *at), self::at(46)).unwrap().segments
+        };
+        let finnish = segments(0);
+        let last = finnish.last().unwrap();
+        assert_eq!((last.key, last.run, last.media.url.as_str()), (42_000_000, 40_000, "https://h/live/f-2"));
+        assert_eq!(last.map, Some(TimestampMap { mpegts: 90 * 90_000, local: Duration::from_secs(50) }));
+        assert!(last.init.is_none() && segments(1)[0].init.is_some());
+        let whole: Vec<_> = segments(2).iter().map(|s| (s.key, s.media.url.to_string())).collect();
+        let url = "https://h/live/w.vtt?k=1".to_owned();
+        assert_eq!(whole, [(0, url.clone()), (40_000_000, url)]);
     }
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 const MAX_SEGMENTS: usize = 4096;
 
 /// Subtitles that are looked at.
-const MAX_SUBTITLES: usize = 64;
+pub(super) const MAX_SUBTITLES: usize = 64;
 /// Characters of what they are called.
 const MAX_NAME: usize = 200;
 
@@ -89,6 +89,7 @@ fn listing(list: &MediaPlaylist, base: &Url, mut marks: Vec<Vec<String>>) -> Res
                 let since_1970 = Duration::from_millis(u64::try_from(at.timestamp_millis()).ok()?);
                 SystemTime::UNIX_EPOCH.checked_add(since_1970)
             }),
+            map: None,
         });
     }
     Ok(Listing { segments, ended: list.end_list, target })

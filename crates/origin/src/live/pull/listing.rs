@@ -1,6 +1,8 @@
 //! What somebody else's stream has on offer, whether a playlist or an MPD says so.
 
 use cmaf::Kind;
+use cmaf::mpd::Content;
+use cmaf::webvtt::TimestampMap;
 use reqwest::Url;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
@@ -27,6 +29,8 @@ pub(super) struct Segment {
     pub marks: Vec<String>,
     /// When it was filmed, where the list says so.
     pub wall: Option<SystemTime>,
+    /// Of captions: which of their times a time of the media is, where the list says so.
+    pub map: Option<TimestampMap>,
 }
 
 /// The segments of a rendition that are on offer, oldest first.
@@ -53,9 +57,9 @@ pub(super) struct Rendition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum List {
     Playlist(Url),
-    /// Of this kind and name; in periods where nothing is called so, the one that stands at this place among its kind.
+    /// Of this content and name; in periods where nothing is called so, the one that stands at this place among its kind.
     Representation {
-        kind: Kind,
+        content: Content,
         id: String,
         at: usize,
     },

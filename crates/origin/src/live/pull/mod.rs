@@ -26,6 +26,7 @@ mod whole;
 use super::desk::Seat;
 use crate::slug::{MAX_SLUG_LEN, Slug};
 use address::Rule;
+use cmaf::mpd::Content;
 use follower::{Follower, Memory, WAITING};
 use mix::{Lane, Stop, mix};
 use pause::{Pause, jittered};
@@ -255,9 +256,9 @@ pub(super) fn fuzz(bytes: &[u8]) {
         let _ = hls::read(bytes, &base);
         let text = String::from_utf8_lossy(bytes);
         if let Ok(manifest) = cmaf::mpd::read(&text, base.as_str()) {
-            let _ = dash::renditions(&manifest);
-            for kind in [cmaf::Kind::Video, cmaf::Kind::Audio] {
-                let _ = dash::listing(&manifest, (kind, "", 0), SystemTime::UNIX_EPOCH + OVER);
+            let _ = (dash::renditions(&manifest), dash::captions(&manifest));
+            for content in [Content::Video, Content::Audio, Content::Text] {
+                let _ = dash::listing(&manifest, (content, "", 0), SystemTime::UNIX_EPOCH + OVER);
             }
         }
     }

@@ -71,7 +71,7 @@ pub(in crate::live) enum Unusable {
     Ranges,
     #[error("viewers would be sent to an address with a name and a password in it")]
     Password,
-    #[error("its captions are none of WebVTT as text")]
+    #[error("its captions are not WebVTT")]
     NoCaptions,
     #[error("it cannot be shown: {0}")]
     NotShown(String),
@@ -142,8 +142,8 @@ pub(super) struct Source {
     url: Url,
     /// The MPD as it was last read, and when that was; `None` where there are playlists.
     mpd: Mutex<Option<(Instant, Arc<Manifest>)>>,
-    /// What an HLS has of them.
-    pub subtitles: Vec<Subtitles>,
+    /// Captions that it has, and where their texts are listed.
+    pub captions: Vec<(Subtitles, List)>,
 }
 
 impl Source {
@@ -151,18 +151,25 @@ impl Source {
     pub async fn open(web: Web, url: &Url) -> Result<(Self, Vec<Rendition>), Trouble> {
         let got = web.get(url, None, MAX_PLAYLIST).await.map_err(|why| Trouble::at(url, why))?;
         let base = got.url;
-        let mut source = Self { web, url: base.clone(), mpd: Mutex::default(), subtitles: Vec::new() };
+        let mut source = Self { web, url: base.clone(), mpd: Mutex::default(), captions: Vec::new() };
         let at = |why: Unusable| Trouble::at(url, why);
         let mut renditions = match Form::of(&got.body) {
             Form::Mpd => {
                 let manifest = manifest(&got.body, &base).map_err(at)?;
                 let renditions = dash::renditions(&manifest).map_err(at)?;
+                let (captions, left_out) = dash::captions(&manifest);
+                source.captions = captions;
+                if !left_out.is_empty() {
+                    tracing::warn!(url = %shown(url), ?left_out, "captions are left out that are not WebVTT");
+                }
                 *source.mpd.lock().await = Some((Instant::now(), Arc::new(manifest)));
                 renditions
             }
             Form::Playlist => match hls::read(&got.body, &base).map_err(at)? {
                 hls::Read::Multivariant(renditions, subtitles) => {
-                    source.subtitles = subtitles;
+                    let listed =
+                        |of: Subtitles| Some((of.clone(), List::Playlist(Url::parse(&of.uri).ok()?)));
+                    source.captions = subtitles.into_iter().filter_map(listed).collect();
                     renditions
                 }
                 hls::Read::Media(_) => {
@@ -206,9 +213,9 @@ impl Source {
                     hls::Read::Multivariant(..) => Err(at(Unusable::NoPlaylist.into())),
                 }
             }
-            List::Representation { kind, id, at } => {
+            List::Representation { content, id, at } => {
                 let manifest = self.manifest().await?;
-                let listing = dash::listing(&manifest, (*kind, id, *at), SystemTime::now());
+                let listing = dash::listing(&manifest, (*content, id, *at), SystemTime::now());
                 listing.map_err(|why| self.trouble(why))
             }
         }

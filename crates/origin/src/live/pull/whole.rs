@@ -4,7 +4,7 @@
 
 use super::address::Rule;
 use super::follower::{Fetched, Follower, Memory};
-use super::listing::Wanted;
+use super::listing::{List, Wanted};
 use super::source::{Source, Trouble, Unusable};
 use super::web::Web;
 use super::{BEGIN, PullConfig};
@@ -60,7 +60,7 @@ pub(in crate::live) struct Followed {
     pub rest: mpsc::Receiver<Result<Whole, Trouble>>,
     /// No segment lasts longer.
     pub target: Duration,
-    /// Served where they are.
+    /// Served where they are; those of an MPD are not.
     pub subtitles: Vec<Subtitles>,
     /// What the publisher keeps on offer.
     pub window: Duration,
@@ -111,7 +111,8 @@ pub(in crate::live) async fn follow(config: &PullConfig) -> Result<Followed, Tro
     if !source.web().is_open_to_pages(&first[0].url).await.unwrap_or(false) {
         tracing::warn!(stream = %config.name, place = %config.place(), "pages of other sites may not read its segments (no CORS headers): browsers get nothing from there");
     }
-    let subtitles = source.subtitles.clone();
+    let subtitles = source.captions.iter().filter(|(_, list)| matches!(list, List::Playlist(_)));
+    let subtitles = subtitles.map(|(of, _)| of.clone()).collect();
     Ok(Followed { first, rest, target, subtitles, window, _followers: followers })
 }
 
