@@ -81,7 +81,8 @@ export async function attacks(report, how) {
     try {
         const clients = { connections: 1000, rate: how.rate, "warm-up": 2 };
         const alone = await load(server, { ...clients, seconds: how.aloneSeconds }, "alone");
-        const seconds = Math.ceil(how.malformed / how.malformedRate);
+        // Longer than their rate takes, for they are turned away most of the time.
+        const seconds = how.attackSeconds;
         const strange = { network: STRANGE, seconds: seconds + 5 };
         const hostile = [
             load(server, { ...strange, attack: "junk", connections: 200, rate: how.malformedRate }),

@@ -18,6 +18,10 @@ use tracker::{
     server::Server,
 };
 
+/// As `braidcast` has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let (flags, mut addresses): (Vec<_>, Vec<_>) =

@@ -156,8 +156,9 @@ pub async fn serve(
             let socket = Patient::new(socket, limits.write_grace);
             match tls {
                 None => connection(socket, router, from, limits).await,
-                Some(tls) => match timeout(limits.header_time, tls.accept(socket)).await {
-                    Ok(Ok(Some(socket))) => connection(socket, router, from, limits).await,
+                // Of their own: without TLS a connection has no room for it.
+                Some(tls) => match timeout(limits.header_time, Box::pin(tls.accept(socket))).await {
+                    Ok(Ok(Some(socket))) => Box::pin(connection(socket, router, from, limits)).await,
                     Ok(Ok(None)) => tracing::debug!("an ACME server looked"),
                     Ok(Err(error)) => tracing::debug!(%error, %masked, "no TLS"),
                     Err(_) => tracing::debug!(%masked, "no TLS in time"),
