@@ -189,7 +189,8 @@ fn limits(args: &Args, file: &File, screen: &Screen) -> (Limits, Config) {
     let newcomers = args.newcomers_per_net.or(file.newcomers_per_net);
     let limits = Limits {
         connections: config.table.connections.saturating_add(ASKING),
-        per_neighbourhood: per_net,
+        // Who waits with his request holds more than a WebSocket that is idle.
+        per_neighbourhood: per_net.div_ceil(4),
         sockets_per_neighbourhood: per_net,
         header_time: HANDSHAKE_TIME,
         header_bytes: HANDSHAKE_BYTES,

@@ -42,7 +42,6 @@ async fn main() -> anyhow::Result<()> {
     // As `braidcast tracker` has them.
     let limits = Limits {
         connections: config.table.connections + 512,
-        per_neighbourhood: 1024,
         loopback_exempt,
         header_time: Duration::from_secs(5),
         header_bytes: 8 << 10,

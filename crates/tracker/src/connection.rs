@@ -297,10 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Says the last, then waits for the other side to close as well.
     async fn close(&mut self, last: &[u8], end: End) {
-        if self.socket.write_all(last).await.is_err()
-            || end == End::Left
-            || end.is_deaf()
-        {
+        if self.socket.write_all(last).await.is_err() || end == End::Left || end.is_deaf() {
             return;
         }
         while poll_fn(|cx| {

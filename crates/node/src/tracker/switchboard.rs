@@ -72,7 +72,8 @@ impl Switchboard {
         events: mpsc::Sender<Event>,
         connected: Arc<AtomicUsize>,
     ) -> Self {
-        let lines = lines.into_iter().map(|orders| Line { orders, is_up: false, others: None, may_upload: true });
+        let lines =
+            lines.into_iter().map(|orders| Line { orders, is_up: false, others: None, may_upload: true });
         Self {
             lines: lines.collect(),
             events,
