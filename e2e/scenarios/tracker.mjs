@@ -9,8 +9,8 @@ const OURS = "braidcast";
 const LIMITED = "braidcast as it is";
 /** The same, where this machine's networks have limits too. */
 const AMONG_STRANGERS = "braidcast among strangers";
-/** Where attackers come from; all others come from 127.0.0.0. */
-const STRANGE = "127.0.1.0";
+/** Where attackers come from; all others come from 127.0.0.0. Who is slow takes no places of who sends nonsense. */
+const STRANGE = { junk: "127.0.1.0", slow: "127.0.2.0" };
 
 /** Processor time of an announce, in swarms of a hundred. */
 export async function cost(report, how) {
@@ -83,10 +83,9 @@ export async function attacks(report, how) {
         const alone = await load(server, { ...clients, seconds: how.aloneSeconds }, "alone");
         // Longer than their rate takes, for they are turned away most of the time.
         const seconds = how.attackSeconds;
-        const strange = { network: STRANGE, seconds: seconds + 5 };
         const hostile = [
-            load(server, { ...strange, attack: "junk", connections: 200, rate: how.malformedRate }),
-            load(server, { ...strange, attack: "slow", connections: how.hostile }),
+            load(server, { attack: "junk", network: STRANGE.junk, connections: 200, rate: how.malformedRate, seconds: seconds + 5 }),
+            load(server, { attack: "slow", network: STRANGE.slow, connections: how.hostile, seconds: seconds + 5 }),
         ];
         const attacked = await load(server, { ...clients, seconds }, "under attack");
         const attackers = await Promise.all(hostile);
