@@ -7,6 +7,10 @@ import { load, missing, OTHERS, start } from "../tracker/servers.mjs";
 const OURS = "braidcast";
 /** With the limits that a public tracker has. */
 const LIMITED = "braidcast as it is";
+/** The same, where this machine's networks have limits too. */
+const AMONG_STRANGERS = "braidcast among strangers";
+/** Where attackers come from; all others come from 127.0.0.0. Who is slow takes no places of who sends nonsense. */
+const STRANGE = { junk: "127.0.1.0", slow: "127.0.2.0" };
 
 /** Processor time of an announce, in swarms of a hundred. */
 export async function cost(report, how) {
@@ -73,21 +77,24 @@ export async function flood(report, how) {
  * have come: how much slower the clients are, and what the server keeps of it.
  */
 export async function attacks(report, how) {
-    const server = await start(LIMITED);
+    const server = await start(AMONG_STRANGERS);
     try {
         const clients = { connections: 1000, rate: how.rate, "warm-up": 2 };
-        const alone = await load(server, { ...clients, seconds: how.aloneSeconds });
-        const seconds = Math.ceil(how.malformed / how.malformedRate);
+        const alone = await load(server, { ...clients, seconds: how.aloneSeconds }, "alone");
+        // Longer than their rate takes, for they are turned away most of the time.
+        const seconds = how.attackSeconds;
         const hostile = [
-            load(server, { attack: "junk", connections: 200, rate: how.malformedRate, seconds: seconds + 5 }),
-            load(server, { attack: "slow", connections: how.hostile, seconds: seconds + 5 }),
+            load(server, { attack: "junk", network: STRANGE.junk, connections: 200, rate: how.malformedRate, seconds: seconds + 5 }),
+            load(server, { attack: "slow", network: STRANGE.slow, connections: how.hostile, seconds: seconds + 5 }),
         ];
-        const attacked = await load(server, { ...clients, seconds });
+        const attacked = await load(server, { ...clients, seconds }, "under attack");
         const attackers = await Promise.all(hostile);
-        const after = await load(server, { ...clients, seconds: how.aloneSeconds });
+        const after = await load(server, { ...clients, seconds: how.aloneSeconds }, "after");
         const p99 = (run) => median(run.samples.map((sample) => sample.relay_us.p99)) / 1000;
         const mib = (run) => run.server.rss_kib.after / 1024;
         report.figure("malformed messages", attackers[0].messages, { min: how.malformed, digits: 0 });
+        report.figure("connections taken in", await server.sum("taken"), { digits: 0 });
+        report.figure("connections turned away", await server.sum("turned_away"), { digits: 0 });
         report.figure("relay of an offer, p99, alone", p99(alone), { unit: "ms" });
         report.figure("relay of an offer, p99, under attack", p99(attacked), { unit: "ms" });
         report.figure("p99 under attack beside alone", p99(attacked) / p99(alone), { max: how.attackedMax });
@@ -106,7 +113,7 @@ async function standing(report, title, how, attacks) {
     try {
         const seconds = how.minutes * 60;
         const samples = Math.max(4, Math.round(how.minutes * 2));
-        const crowd = load(server, { connections: how.standing, rate: how.rate, seconds, samples, "warm-up": 5 });
+        const crowd = load(server, { connections: how.standing, rate: how.rate, seconds, samples, "warm-up": 5 }, title);
         // Longer: while the clients come, too.
         const hostile = attacks.map((attack) => load(server, { ...attack, seconds: seconds + 30 }));
         const [run, ...attackers] = await Promise.all([crowd, ...hostile]);

@@ -14,6 +14,8 @@ import { cache, root } from "../lib/paths.mjs";
 const SERVER = "0";
 const CLIENTS = "1";
 const PATIENCE_MS = 20_000;
+/** So often it is told that a long load goes on. */
+const TELL_EVERY_MS = 30_000;
 
 const examples = join(root, "target/release/examples");
 const others = cache("trackers");
@@ -30,6 +32,10 @@ export function build() {
 const TRACKERS = {
     braidcast: { path: "/tracker", command: (port) => [join(examples, "tracker"), `127.0.0.1:${port}`, "--unlimited"] },
     "braidcast as it is": { path: "/tracker", command: (port) => [join(examples, "tracker"), `127.0.0.1:${port}`] },
+    "braidcast among strangers": {
+        path: "/tracker",
+        command: (port) => [join(examples, "tracker"), `127.0.0.1:${port}`, "--among-strangers"],
+    },
     "bittorrent-tracker": {
         path: "/",
         missing: () => !existsSync(join(root, "e2e/node_modules/bittorrent-tracker")) && "not installed: npm ci in e2e",
@@ -81,6 +87,11 @@ export async function start(name) {
         name,
         pid: server.pid,
         url: `ws://127.0.0.1:${port}${path}`,
+        /** Of ours: a sum that it tells of. */
+        async sum(name) {
+            const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+            return Number(new RegExp(`_${name}_total (\\d+)`).exec(metrics)?.[1] ?? NaN);
+        },
         async stop() {
             server.kill("SIGTERM");
             const late = setTimeout(() => server.kill("SIGKILL"), PATIENCE_MS);
@@ -95,18 +106,24 @@ export async function start(name) {
  *
  * @param {{ url: string, pid: number }} server
  * @param {Record<string, string | number>} options as on its command line
+ * @param {string} [title] under which whoever waits is told that it goes on
  */
-export async function load({ url, pid }, options) {
+export async function load({ url, pid }, options, title) {
     const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
     // Attackers do not keep those who measure from their core: that is no delay of the tracker's.
     const politely = options.attack ? ["nice", "-n", "19"] : [];
     const generator = spawn("taskset", ["-c", CLIENTS, ...politely, join(examples, "load"), url, "--pid", String(pid), ...flags], {
         stdio: ["ignore", "pipe", "pipe"],
     });
+    const begun = Date.now();
+    const tell = () => console.error(`${title}: ${Math.round((Date.now() - begun) / 1000)} of ${options.seconds} s`);
+    const telling = title && setInterval(tell, TELL_EVERY_MS);
+    if (title) tell();
     let [out, errors] = ["", ""];
     generator.stdout.on("data", (data) => (out += data));
     generator.stderr.on("data", (data) => (errors += data));
     const [code] = await once(generator, "close");
+    clearInterval(telling);
     if (code !== 0) throw new Error(`the load ended with ${code}: ${errors.trim()}`);
     return JSON.parse(out);
 }

@@ -216,7 +216,7 @@ export class Engine extends Emitter<EngineEvents> {
       state: this.#reason !== null ? "origin-only" : swarm ? "p2p" : "starting",
       reason: this.#reason,
       trackerConnected: swarm?.isTrackerConnected ?? false,
-      sharing: this.#sharing,
+      sharing: this.#sharing && (swarm?.mayUpload ?? true),
       uploadKbps: this.#uploadKbps,
       pathBps: this.#pathBps(),
       bytesHeld: snapshot?.heldBytes ?? 0,

@@ -101,11 +101,16 @@ export class Swarm implements Carrier {
   /** Other viewers, as the tracker says. */
   audience: number | null = null;
 
+  /** Whether the tracker lets us upload. */
+  mayUpload = true;
+  /** What we would upload if it does. */
+  #upload: number;
   readonly #said = { upload_kbps: 0, position_ms: 0 };
 
   private constructor(options: SwarmOptions, events: SwarmEvents) {
     this.#options = options;
     this.#events = events;
+    this.#upload = options.upload;
   }
 
   /** Checks the index and joins; an error says why not. */
@@ -140,6 +145,11 @@ export class Swarm implements Carrier {
         audience: (others) => {
           this.audience = others;
           this.#run((core) => core.audience(others));
+        },
+        mayUpload: (may) => {
+          if (may === this.mayUpload) return;
+          this.mayUpload = may;
+          this.share(this.#upload);
         },
         candidates: (peers) => this.#run((core) => core.strangers(peers.map(binaryBytes).filter((id) => id !== null))),
         classic: () =>
@@ -200,7 +210,9 @@ export class Swarm implements Carrier {
   }
 
   /** Bytes a second; 0 shares nothing, and stops what is on its way. */
-  share(upload: number): void {
+  share(wish: number): void {
+    this.#upload = wish;
+    const upload = this.mayUpload ? wish : 0;
     this.#said.upload_kbps = Math.round(upload / 125);
     this.#run((core) => core.sharing(upload));
     if (upload > 0) return;

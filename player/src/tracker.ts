@@ -23,6 +23,8 @@ export interface TrackerEvents {
   state(connected: boolean): void;
   /** How many others are in the swarm. */
   audience(others: number): void;
+  /** Whether we may upload, by the rules of where we are. */
+  mayUpload(may: boolean): void;
   /** Peers that may be offered a connection. */
   candidates(peers: string[]): void;
   /** The tracker names no candidates: it hands out the offers that come with an announce. */
@@ -282,6 +284,7 @@ export class Tracker {
     if (typeof complete === "number" && typeof incomplete === "number") {
       this.#events.audience(Math.max(0, Math.min(complete + incomplete - 1, 0xffff_ffff)));
     }
+    this.#events.mayUpload(message["upload"] !== false);
     if (Array.isArray(candidates)) {
       this.isClassic = false;
       const others = candidates.filter((c): c is string => typeof c === "string" && c !== this.#peerId);

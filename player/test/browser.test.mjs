@@ -71,6 +71,24 @@ test("two viewers exchange segments, and nobody stalls", async () => {
   }
 });
 
+test("viewers whom the tracker tells to upload nothing do not, though they would", async () => {
+  const { open, close } = await scene({ tracker: { more: { upload: false } } });
+  try {
+    const first = await open();
+    await plays(first, 2);
+    const second = await open();
+    await until(second, () => player.engine?.stats().peersConnected === 1);
+    await plays(second, 8);
+    const [a, b] = [await stats(first), await stats(second)];
+    const told = JSON.stringify({ a, b });
+    assert.deepEqual([a.bytesToPeers, b.bytesToPeers, a.bytesFromPeers, b.bytesFromPeers], [0, 0, 0, 0], told);
+    assert.deepEqual([a.sharing, b.sharing, a.stalls, b.stalls], [false, false, 0, 0], told);
+    assert.equal(await first.evaluate(() => player.engine.sharing), true);
+  } finally {
+    close();
+  }
+});
+
 test("a tracker without our additions brings viewers together too", async () => {
   const { open, close } = await scene({ tracker: { named: false } });
   try {

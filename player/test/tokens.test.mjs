@@ -43,7 +43,7 @@ const denied = (code) => ({ "failure reason": "no", denied: code, challenge });
 
 function client(url, give) {
   const seen = [];
-  const names = ["state", "audience", "candidates", "classic", "offer", "answer", "undeliverable"];
+  const names = ["state", "audience", "mayUpload", "candidates", "classic", "offer", "answer", "undeliverable"];
   const events = Object.fromEntries(names.map((event) => [event, (...args) => seen.push([event, ...args])]));
   const tracker = new Tracker({ url, infoHash: hash, peerId, socket: tokenSocket(give, WebSocket), backoffMs: 40 }, events);
   return { tracker, seen, of: (event) => seen.filter(([e]) => e === event) };

@@ -17,7 +17,7 @@ async function eventually(check, ms = 5000) {
 
 function client(url, name, options = {}) {
   const seen = [];
-  const events = Object.fromEntries(["state", "audience", "candidates", "classic", "offer", "answer", "undeliverable"].map(
+  const events = Object.fromEntries(["state", "audience", "mayUpload", "candidates", "classic", "offer", "answer", "undeliverable"].map(
     (event) => [event, (...args) => seen.push([event, ...args])]));
   const peerId = new TextEncoder().encode(name.padEnd(20, "."));
   const tracker = new Tracker({ url, infoHash: hash, peerId, socket: WebSocket, backoffMs: 40, ...options }, events);
@@ -35,6 +35,23 @@ test("an announce says what is known of us at that moment", async () => {
   said.position_ms = 45_000;
   tracker.announce(1);
   await eventually(() => server.log.at(-1).position_ms === 45_000, 15_000);
+  tracker.close();
+  await server.close();
+});
+
+test("a tracker says that we are to upload nothing, and when that is over", async () => {
+  const more = { upload: false };
+  const server = await startTracker({ more });
+  const { tracker, of } = client(server.url, "a");
+  tracker.announce(1);
+  await eventually(() => of("mayUpload").length === 1);
+  more.upload = true;
+  tracker.announce(1);
+  await eventually(() => of("mayUpload").length === 2);
+  delete more.upload;
+  tracker.announce(1);
+  await eventually(() => of("mayUpload").length === 3);
+  assert.deepEqual(of("mayUpload"), [[false], [true], [true]]);
   tracker.close();
   await server.close();
 });

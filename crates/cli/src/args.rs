@@ -124,6 +124,9 @@ pub struct Serving {
     /// Most HTTP connections at a time from one IPv4 /24 or IPv6 /48 [default: 256]; the tracker takes four times as many. Raise it behind a CDN.
     #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
     pub connections_per_net: Option<usize>,
+    /// New connections a second from one IPv4 /24 or IPv6 /48, beyond which they are reset [default: 1000].
+    #[arg(long, value_name = "N", env = "BRAIDCAST_NEWCOMERS_PER_NET")]
+    pub newcomers_per_net: Option<u32>,
     #[command(flatten)]
     pub meeting: Meeting,
     #[command(flatten)]

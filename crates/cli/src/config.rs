@@ -33,6 +33,7 @@ pub struct File {
     pub cache_mib: Option<u64>,
     pub connections: Option<usize>,
     pub connections_per_net: Option<usize>,
+    pub newcomers_per_net: Option<u32>,
     pub relay: Option<OneOrMany<String>>,
     pub trusted_proxy: Option<OneOrMany<String>>,
     pub asn: Option<PathBuf>,

@@ -39,6 +39,10 @@ use progress::Screen;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
+/// What attackers, or a crowd, made it take goes back to the system when they are gone.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let screen = Screen::new();

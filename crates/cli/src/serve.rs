@@ -9,7 +9,7 @@ use crate::say;
 use crate::{Wrong, admission, links, meeting, stop};
 use anyhow::{Context, Result, anyhow};
 use manifest::SecretKey;
-use origin::http::{Limits, Origin, TrackerConfig, serve};
+use origin::http::{Limits, Origin, Rate, TrackerConfig, serve};
 use origin::library::Library;
 use origin::package::{self, Settings};
 use origin::tools::Tools;
@@ -98,6 +98,9 @@ pub async fn origin(
     if let Some(per_net) = serving.connections_per_net.or(file.connections_per_net) {
         limits.per_neighbourhood = per_net.max(1);
         limits.sockets_per_neighbourhood = per_net.max(1).saturating_mul(4);
+    }
+    if let Some(newcomers) = serving.newcomers_per_net.or(file.newcomers_per_net) {
+        limits.newcomers = Rate::per_second(newcomers);
     }
     if let Some(files) = http::raise_file_limit()
         && limits.fit_into(files, &mut tracker)

@@ -17,7 +17,7 @@ use tracker::admin::Admin;
 use tracker::listener::{self, Door, Limits};
 use tracker::server::Server;
 use tracker::tls::Tls;
-use tracker::{Config, RESERVED_FILES, Tracker, bus, cluster, node_id, raise_file_limit};
+use tracker::{Config, RESERVED_FILES, Rate, Tracker, bus, cluster, node_id, raise_file_limit};
 
 /// Where it listens until something else is said.
 const LISTEN: &str = ":7070";
@@ -63,10 +63,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
     operator::open(Admin::new(server.clone(), limits, key, reload), &args, file)
         .await
         .map_err(Wrong::wrap)?;
-    let counting = server.clone();
-    let counted: Arc<dyn Fn() -> Box<dyn std::any::Any + Send> + Send + Sync> =
-        Arc::new(move || Box::new(counting.connected()));
-    let door = Door { tls, counted: Some(counted), whereabouts: tracker.whereabouts().clone() };
+    let door = Door { tls, ..server.door() };
     let (stop_serving, stopped) = oneshot::channel::<()>();
     let router = server.router();
     let serving = tokio::spawn(async move {
@@ -189,12 +186,15 @@ fn limits(args: &Args, file: &File, screen: &Screen) -> (Limits, Config) {
         (None, None) => config.table.connections,
     };
     let per_net = args.connections_per_net.or(file.connections_per_net).unwrap_or(1024).max(1);
+    let newcomers = args.newcomers_per_net.or(file.newcomers_per_net);
     let limits = Limits {
         connections: config.table.connections.saturating_add(ASKING),
-        per_neighbourhood: per_net,
+        // Who waits with his request holds more than a WebSocket that is idle.
+        per_neighbourhood: per_net.div_ceil(4),
         sockets_per_neighbourhood: per_net,
         header_time: HANDSHAKE_TIME,
         header_bytes: HANDSHAKE_BYTES,
+        newcomers: newcomers.map_or(Limits::default().newcomers, Rate::per_second),
         ..Limits::default()
     };
     (limits, config)

@@ -15,8 +15,10 @@ use node::links;
 use node::origin::Origin;
 use node::uplink::{Cap, Uplink};
 use node::viewer::{Options, Stats, Viewer};
+use rendezvous::{Locality, Site, SiteMode};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -73,11 +75,16 @@ impl Publisher {
 }
 
 async fn join(origin: &Origin, trackers: &[&Server]) -> Viewer {
+    join_as(origin, trackers, false).await
+}
+
+/// `metered`: it gets what is asked for and nothing ahead.
+async fn join_as(origin: &Origin, trackers: &[&Server], metered: bool) -> Viewer {
     let film = Film::open(origin, None).await.unwrap();
     let links = links::Config { bind: (Ipv4Addr::LOCALHOST, 0).into(), ..links::Config::default() };
     let trackers = trackers.iter().map(|tracker| tracker.url()).collect();
     let uplink = Uplink::new(Cap::BytesPerSecond(2_000_000));
-    let options = Options { trackers, pass: None, uplink, metered: false, links, keeps: None };
+    let options = Options { trackers, pass: None, uplink, metered, links, keeps: None };
     Viewer::join(film, origin.clone(), options).await.unwrap()
 }
 
@@ -91,7 +98,11 @@ async fn until(viewer: &Viewer, wanted: impl Fn(Stats) -> bool) {
 }
 
 async fn watch(viewer: &Viewer) {
-    for number in 1..=SEGMENTS {
+    watch_some(viewer, 1..=SEGMENTS).await;
+}
+
+async fn watch_some(viewer: &Viewer, numbers: RangeInclusive<u32>) {
+    for number in numbers {
         let segment = timeout(PATIENCE, viewer.segment(SegmentId::new(0, number))).await;
         assert_eq!(segment.expect("it comes").unwrap(), media(number));
     }
@@ -120,4 +131,37 @@ async fn one_that_knew_a_single_viewer_meets_the_others_and_gets_the_film_from_t
     let stats = late.stats().await;
     assert_eq!(stats.from_origin, 0);
     assert!(stats.from_peers >= u64::from(SEGMENTS * SIZE), "{stats:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_at_a_site_that_only_takes_takes_and_gives_nothing() {
+    let (publisher, origin) = Publisher::open().await;
+    let thin = Site {
+        name: "thin".into(),
+        networks: vec!["127.0.0.2/32".parse().unwrap()],
+        mode: SiteMode::LeechOnly,
+    };
+    let config = rendezvous::Config { sites: vec![thin], ..Default::default() };
+    // The second one to come is there.
+    let seen = |number| {
+        let address = if number == 2 { [127, 0, 0, 2] } else { [127, 0, 0, 1] };
+        Locality { address: address.into(), ..Locality::default() }
+    };
+    let tracker = Server::with(0, config, seen).await;
+    let outside = join_as(&origin, &[&tracker], true).await;
+    watch_some(&outside, 1..=3).await;
+    tracker.until(|stats| stats.members == 1).await;
+    let within = join(&origin, &[&tracker]).await;
+    until(&within, |stats| stats.peers == 1).await;
+
+    publisher.is_up.store(false, Ordering::Relaxed);
+    watch_some(&within, 1..=3).await;
+    let taken = within.stats().await;
+    assert!(taken.from_peers > 0, "{taken:?}");
+    publisher.is_up.store(true, Ordering::Relaxed);
+    watch_some(&within, 4..=5).await;
+    watch_some(&outside, 4..=5).await;
+    let (outside, within) = (outside.stats().await, within.stats().await);
+    assert_eq!((outside.peers, within.peers), (1, 1));
+    assert_eq!((outside.from_peers, within.to_peers), (0, 0), "{outside:?} {within:?}");
 }

@@ -114,6 +114,35 @@ async fn a_tracker_that_comes_back_is_announced_to_again() {
 }
 
 #[tokio::test]
+async fn whoever_is_told_by_one_tracker_to_upload_nothing_hears_of_it_and_of_its_end() {
+    let (first, second) = (Puppet::start().await, Puppet::start().await);
+    let mut ann = Client::join(1, &[first.url(), second.url()]);
+    ann.trackers.announce(1);
+    let mut sockets = [first.connection().await, second.connection().await];
+    for (at, reply, told) in [
+        (0, json!({"interval": 60, "upload": true}), None),
+        (0, json!({"interval": 60, "upload": false}), Some(false)),
+        (1, json!({"interval": 60, "upload": false}), None),
+        (0, json!({"interval": 60}), None),
+        (1, json!({"interval": 60}), Some(true)),
+    ] {
+        // Its number comes after whatever else the reply brings about.
+        let mut reply = reply;
+        (reply["complete"], reply["incomplete"]) = (100.into(), at.into());
+        sockets[at].send(about(reply)).await.unwrap();
+        let heard = ann.hear(|event| match event {
+            Event::MayUpload(may) => Some(Some(may)),
+            Event::Audience(_) => Some(None),
+            _ => None,
+        });
+        assert_eq!(heard.await, told);
+        if told.is_some() {
+            ann.hear(|event| matches!(event, Event::Audience(_)).then_some(())).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_two_trackers_one_may_die() {
     let (first, second) = (Server::start(0).await, Server::start(0).await);
     let urls = [first.url(), second.url()];

@@ -11,6 +11,14 @@ pub struct Rate {
     pub every: Duration,
 }
 
+impl Rate {
+    /// So many a second, all of them at once if need be; one at least.
+    pub const fn per_second(count: u32) -> Self {
+        let count = if count == 0 { 1 } else { count };
+        Self { burst: count, every: Duration::from_nanos(1_000_000_000 / count as u64) }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Bucket {
     full_at: Duration,

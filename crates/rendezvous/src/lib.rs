@@ -52,6 +52,7 @@ pub use config::Config;
 pub use id::{InfoHash, NotBinary, OfferId, PeerId};
 pub use ipnet::IpNet;
 pub use locality::Locality;
+pub use networks::Networks;
 pub use outgoing::{Cause, ConnId, Outgoing, Verdict};
 pub use site::{Site, SiteMode};
 pub use swarm::Counts;

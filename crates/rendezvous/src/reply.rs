@@ -36,6 +36,12 @@ pub(crate) fn add_candidates(json: &mut String, candidates: impl Iterator<Item =
     json.push_str("]}");
 }
 
+/// Adds to an [`announced`] reply that its member is to upload nothing.
+pub(crate) fn add_no_upload(json: &mut String) {
+    json.truncate(json.len() - 1);
+    json.push_str(r#","upload":false}"#);
+}
+
 /// Adds to an [`announced`] reply until when the membership lasts.
 pub(crate) fn add_lease(json: &mut String, lease: Lease) {
     json.truncate(json.len() - 1);

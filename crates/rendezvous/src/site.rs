@@ -26,7 +26,7 @@ pub enum SiteMode {
     /// Nobody.
     Off,
     /// They fetch from people outside all sites and of sites that are [`SiteMode::Wan`], and are named to nobody, not to each other
-    /// either: for lines with little room upwards.
+    /// either, and are told to upload nothing: for lines with little room upwards.
     LeechOnly,
     /// Each other first, then people outside all sites and of other sites like this one.
     Wan,
@@ -83,7 +83,12 @@ impl Standing {
 
     /// Whether it is given people outside its site.
     pub(crate) fn meets_outside(self) -> bool {
-        self.is_open() || matches!(self, Self::Site(_, SiteMode::LeechOnly))
+        self.is_open() || self.only_takes()
+    }
+
+    /// Whether it is to upload nothing to those whom it is given.
+    pub(crate) fn only_takes(self) -> bool {
+        matches!(self, Self::Site(_, SiteMode::LeechOnly))
     }
 
     /// Whether `other` may be named to it, and may get its offers.

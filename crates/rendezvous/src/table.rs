@@ -243,6 +243,9 @@ impl Table {
         if let Some(lease) = lease {
             reply::add_lease(&mut text, lease);
         }
+        if swarm.members()[place].standing.only_takes() {
+            reply::add_no_upload(&mut text);
+        }
         if want > 0 {
             reply::add_candidates(&mut text, candidates.iter().map(|&place| swarm.members()[place].peer));
         }

@@ -72,6 +72,20 @@ fn everybody_is_given_whom_his_site_lets_him_meet() {
 }
 
 #[test]
+fn who_is_of_a_site_that_only_takes_is_told_to_upload_nothing_and_nobody_else_is() {
+    let mut rig = world();
+    for group in OUTSIDE..=VPN {
+        for more in [json!({}), json!({"want": 3}), json!({"offers": offers(100..101)})] {
+            rig.pass(2);
+            let conn = group * 10;
+            let out = rig.say(conn, announce_with(FILM, &name(conn), more));
+            let told = (group == THIN).then_some(json!(false));
+            assert_eq!((out[0].0, out[0].1.get("upload")), (conn, told.as_ref()), "{group}");
+        }
+    }
+}
+
+#[test]
 fn offers_go_where_candidates_are_named() {
     let mut rig = world();
     for (from, to) in [

@@ -63,6 +63,9 @@ fn each_office_exchanges_with_whom_its_mode_lets_it() {
     let [leech, on] = [0, 1];
     assert!(second.sent[elsewhere][leech] > 1_000_000);
     assert_eq!((second.sent[leech][leech], second.sent[on][leech] + second.sent[leech][on]), (0, 0));
+    // It asks for what it takes, and gives no media.
+    let (taken, said) = (second.sent[elsewhere][leech], second.sent[leech][elsewhere]);
+    assert!(said < taken / 20, "{said} for {taken}");
     assert!(second.sent[on][on] > 0 && second.sent[on][elsewhere] == 0);
 }
 

@@ -61,6 +61,13 @@ enum End {
     Idle,
 }
 
+impl End {
+    /// Nothing that comes afterwards is read.
+    fn is_deaf(self) -> bool {
+        matches!(self, Self::TooBig | Self::Fragments | Self::Broken | Self::Overload)
+    }
+}
+
 impl From<Broken> for End {
     fn from(broken: Broken) -> Self {
         match broken {
@@ -274,10 +281,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             _ => String::new(),
         };
         drop(membership);
+        if end.is_deaf() {
+            // What did not come whole is not held for as long as the reason takes.
+            self.reader = Reader::new(0, 0);
+            self.holding.set(0);
+        }
         if push_end(&mut last, end, &farewell) {
             let _ = timeout(close_within, self.close(&last, end)).await;
         }
-        if matches!(end, End::TooBig | End::Fragments | End::Broken | End::Overload) {
+        if end.is_deaf() {
             // What was not read makes the system reset the connection, and the reset can overtake the reason.
             sleep(close_within).await;
         }
@@ -285,9 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Says the last, then waits for the other side to close as well.
     async fn close(&mut self, last: &[u8], end: End) {
-        if self.socket.write_all(last).await.is_err()
-            || matches!(end, End::Left | End::TooBig | End::Fragments | End::Broken | End::Overload)
-        {
+        if self.socket.write_all(last).await.is_err() || end == End::Left || end.is_deaf() {
             return;
         }
         while poll_fn(|cx| {

@@ -35,6 +35,7 @@ pub mod jwks;
 mod keeper;
 pub mod listener;
 mod masked;
+mod neighbourhoods;
 mod outbox;
 mod patience;
 pub mod server;

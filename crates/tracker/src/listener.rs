@@ -1,7 +1,8 @@
 //! The listener: takes connections in, within limits, and gives them to a router. Its invariant: a connection that sends
-//! no request, or does not take its answer, ends by itself.
+//! no request, or does not take its answer, ends by itself; one that is turned away has cost no more than its accept.
 
 use crate::Masked;
+use crate::neighbourhoods::{Neighbourhoods, Newcomers, Place};
 use crate::patience::{GRACE, Patient};
 use crate::tls::Tls;
 use crate::whereabouts::Whereabouts;
@@ -14,18 +15,14 @@ use axum::{
 };
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::{
-    any::Any,
-    collections::BTreeMap,
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use prometheus_client::metrics::counter::Counter;
+use rendezvous::Rate;
+use std::{any::Any, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::Semaphore,
+    task::yield_now,
     time::timeout,
 };
 use tower::ServiceExt;
@@ -39,6 +36,9 @@ pub struct Limits {
     pub per_neighbourhood: usize,
     /// WebSockets of the tracker from one neighbourhood, beside the connections. Behind proxies that are believed it is the clients'.
     pub sockets_per_neighbourhood: usize,
+    /// New connections from one neighbourhood. Beyond it they are reset unread; of proxies that are believed none is, and the WebSockets
+    /// behind them are counted by their clients, and refused.
+    pub newcomers: Rate,
     /// Whether loopback is no neighbourhood, for a proxy may be there.
     pub loopback_exempt: bool,
     /// Within this time a request's headers must have come, from the moment the connection is free for one.
@@ -55,6 +55,7 @@ impl Default for Limits {
             connections: 8192,
             per_neighbourhood: 256,
             sockets_per_neighbourhood: 1024,
+            newcomers: Rate::per_second(1000),
             loopback_exempt: true,
             header_time: Duration::from_secs(15),
             header_bytes: 64 << 10,
@@ -65,6 +66,8 @@ impl Default for Limits {
 
 /// Less than this is not possible.
 const LEAST_HEADER_BYTES: usize = 8 << 10;
+/// So many connections are taken in or turned away, then it is the others' turn.
+const TURN: u32 = 16;
 
 /// What a server does with those who come, beside serving them.
 #[derive(Clone, Default)]
@@ -75,6 +78,8 @@ pub struct Door {
     pub counted: Option<Arc<dyn Fn() -> Box<dyn Any + Send> + Send + Sync>>,
     /// Which proxies are believed about whom they stand for.
     pub whereabouts: Whereabouts,
+    /// Counts who is turned away because too many come from his network, or too fast.
+    pub turned_away: Counter,
 }
 
 /// Serves `router` on `listener` until `stop` resolves. Connections that are open then stay until they end.
@@ -88,6 +93,8 @@ pub async fn serve(
     let room = Arc::new(Semaphore::new(limits.connections));
     let neighbourhoods = Neighbourhoods::new(limits.per_neighbourhood, limits.loopback_exempt);
     let sockets = Neighbourhoods::new(limits.sockets_per_neighbourhood, limits.loopback_exempt);
+    let newcomers = Newcomers::new(limits.newcomers, limits.loopback_exempt);
+    let mut turn = 0;
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
@@ -110,12 +117,19 @@ pub async fn serve(
                 continue;
             }
         };
+        turn = (turn + 1) % TURN;
+        if turn == 0 {
+            yield_now().await;
+        }
         let place = if door.whereabouts.is_proxy(address.ip()) {
-            Place(None)
+            Place::NOWHERE
+        } else if !newcomers.take(address.ip()) {
+            turn_away(socket, &door, address, "connections come too fast from its network");
+            continue;
         } else if let Some(place) = neighbourhoods.enter(address.ip()) {
             place
         } else {
-            tracing::debug!(from = %Masked(address.ip()), "its network has as many connections as it may");
+            turn_away(socket, &door, address, "its network has as many connections as it may");
             continue;
         };
         if let Err(error) = socket.set_nodelay(true) {
@@ -123,15 +137,22 @@ pub async fn serve(
         }
         let counted = door.counted.as_ref().map(|counted| counted());
         let (router, tls) = (router.clone(), door.tls.clone());
-        let from = From { address, sockets: Arc::clone(&sockets), whereabouts: door.whereabouts.clone() };
+        let from = From {
+            address,
+            sockets: Arc::clone(&sockets),
+            newcomers: Arc::clone(&newcomers),
+            whereabouts: door.whereabouts.clone(),
+            turned_away: door.turned_away.clone(),
+        };
         tokio::spawn(async move {
             let masked = Masked(address.ip());
             let _held = (permit, place, counted);
             let socket = Patient::new(socket, limits.write_grace);
             match tls {
                 None => connection(socket, router, from, limits).await,
-                Some(tls) => match timeout(limits.header_time, tls.accept(socket)).await {
-                    Ok(Ok(Some(socket))) => connection(socket, router, from, limits).await,
+                // Of their own: without TLS a connection has no room for it.
+                Some(tls) => match timeout(limits.header_time, Box::pin(tls.accept(socket))).await {
+                    Ok(Ok(Some(socket))) => Box::pin(connection(socket, router, from, limits)).await,
                     Ok(Ok(None)) => tracing::debug!("an ACME server looked"),
                     Ok(Err(error)) => tracing::debug!(%error, %masked, "no TLS"),
                     Err(_) => tracing::debug!(%masked, "no TLS in time"),
@@ -141,23 +162,38 @@ pub async fn serve(
     }
 }
 
+/// Ends a connection before anything is read or kept of it.
+fn turn_away(socket: TcpStream, door: &Door, from: SocketAddr, why: &str) {
+    door.turned_away.inc();
+    tracing::debug!(from = %Masked(from.ip()), "{why}");
+    // A reset: who goes on knocking leaves nothing behind in the system either.
+    if let Err(error) = socket.set_zero_linger() {
+        tracing::debug!(%error, "no SO_LINGER");
+    }
+}
+
 /// Where a request comes from, for [`hold_place`].
 #[derive(Clone, Debug)]
 struct From {
     address: SocketAddr,
     sockets: Arc<Neighbourhoods>,
+    newcomers: Arc<Newcomers>,
     whereabouts: Whereabouts,
+    turned_away: Counter,
 }
 
 /// Gives a request that becomes a WebSocket a place in its neighbourhood, which it keeps until the socket closes: the
 /// connection's own place ends with the upgrade. And tells the tracker where it comes from.
 pub async fn hold_place(mut request: Request<Body>, next: Next) -> Response<Body> {
-    if let Some(From { address, sockets, whereabouts }) = request.extensions().get() {
+    if let Some(From { address, sockets, newcomers, whereabouts, turned_away }) = request.extensions().get() {
         let locality = match whereabouts.of(address.ip(), request.headers()) {
             Ok(locality) => locality,
             Err(contradiction) => return contradiction.into_response(),
         };
-        let Some(place) = sockets.enter(locality.address) else {
+        // Who comes by a proxy is not seen before.
+        let is_in_time = !whereabouts.is_proxy(address.ip()) || newcomers.take(locality.address);
+        let Some(place) = sockets.enter(locality.address).filter(|_| is_in_time) else {
+            turned_away.inc();
             tracing::debug!(from = %Masked(locality.address), "its network has as many WebSockets as it may");
             let text = "Too many connections come from your network.\n";
             return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], text).into_response();
@@ -193,54 +229,4 @@ async fn connection(
 fn is_about_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-/// How many connections come from where.
-#[derive(Debug)]
-struct Neighbourhoods {
-    most: usize,
-    loopback_exempt: bool,
-    open: Mutex<BTreeMap<IpAddr, usize>>,
-}
-
-impl Neighbourhoods {
-    fn new(most: usize, loopback_exempt: bool) -> Arc<Self> {
-        Arc::new(Self { most, loopback_exempt, open: Mutex::default() })
-    }
-
-    fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let address = address.to_canonical();
-        if address.is_loopback() && self.loopback_exempt {
-            return Some(Place(None));
-        }
-        let prefix = match address {
-            IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (!0 << 80)).into(),
-        };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(prefix).or_default();
-        if *count >= self.most {
-            return None;
-        }
-        *count += 1;
-        Some(Place(Some((Arc::clone(self), prefix))))
-    }
-}
-
-/// A connection's place in its neighbourhood.
-#[derive(Debug)]
-struct Place(Option<(Arc<Neighbourhoods>, IpAddr)>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some((neighbourhoods, prefix)) = &self.0 {
-            let mut open = neighbourhoods.open.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(count) = open.get_mut(prefix) {
-                *count -= 1;
-                if *count == 0 {
-                    open.remove(prefix);
-                }
-            }
-        }
-    }
 }

@@ -18,12 +18,18 @@ use axum::{
 };
 use prometheus_client::{
     encoding::text::encode,
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        gauge::ConstGauge,
+    },
     registry::{Registry, Unit},
 };
 use serde_json::json;
 
-use crate::{ClusterFigures, Tracker, listener::hold_place};
+use crate::{
+    ClusterFigures, Tracker,
+    listener::{Door, hold_place},
+};
 
 /// Figures of a server.
 #[derive(Clone, Debug)]
@@ -35,6 +41,7 @@ struct Inner {
     begun: Instant,
     connections: AtomicI64,
     taken: AtomicU64,
+    turned_away: Counter,
 }
 
 /// Counts an open connection until it is dropped.
@@ -51,7 +58,8 @@ impl Server {
     /// A server round `tracker`.
     pub fn new(tracker: Tracker) -> Self {
         let (connections, taken) = (AtomicI64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Inner { tracker, begun: Instant::now(), connections, taken }))
+        let turned_away = Counter::default();
+        Self(Arc::new(Inner { tracker, begun: Instant::now(), connections, taken, turned_away }))
     }
 
     /// `/healthz`, `/metrics` and `/stats.json`; at every other path, WebSockets.
@@ -70,6 +78,17 @@ impl Server {
         self.0.connections.fetch_add(1, Ordering::Relaxed);
         self.0.taken.fetch_add(1, Ordering::Relaxed);
         Connected(self.clone())
+    }
+
+    /// The door of its listener, without TLS: what happens there is among the figures.
+    pub fn door(&self) -> Door {
+        let counting = self.clone();
+        Door {
+            counted: Some(Arc::new(move || Box::new(counting.connected()))),
+            whereabouts: self.0.tracker.whereabouts().clone(),
+            turned_away: self.0.turned_away.clone(),
+            ..Door::default()
+        }
     }
 
     /// From now on `/healthz` answers 503, so that load balancers send nobody any more, and who comes all the same is sent away.
@@ -110,6 +129,8 @@ impl Server {
         registry.register("swarms", "Swarms with members", level(stats.swarms));
         let draining = i64::from(self.0.tracker.is_draining());
         registry.register("draining", "Whether it is about to stop", ConstGauge::new(draining));
+        let turned_away = "Connections reset, or WebSockets refused, for too many of one network or too fast";
+        registry.register("turned_away", turned_away, self.0.turned_away.clone());
         let sums = [
             ("taken", "Connections taken in", self.0.taken.load(Ordering::Relaxed)),
             ("announces", "Announces carried out", stats.announces),

@@ -66,6 +66,9 @@ pub struct Tracker {
     /// Most connections at a time from one IPv4 /24 or IPv6 /48 [default: 1024]; behind a trusted proxy it is the viewers'.
     #[arg(long, value_name = "N", env = "BRAIDCAST_CONNECTIONS_PER_NET")]
     pub connections_per_net: Option<usize>,
+    /// New connections a second from one IPv4 /24 or IPv6 /48, beyond which they are reset [default: 1000]; behind a trusted proxy they are the viewers'.
+    #[arg(long, value_name = "N", env = "BRAIDCAST_NEWCOMERS_PER_NET")]
+    pub newcomers_per_net: Option<u32>,
     #[command(flatten)]
     pub meeting: Meeting,
     #[command(flatten)]

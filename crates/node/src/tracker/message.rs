@@ -53,6 +53,8 @@ pub(super) enum Message {
         interval: Option<Duration>,
         /// Others in the swarm.
         others: Option<u32>,
+        /// Whether we may upload, by the rules of where we are.
+        may_upload: bool,
         /// `None`: it names nobody, as classic trackers do.
         candidates: Option<Vec<PeerId>>,
         /// When the membership ends, in seconds since 1970; `None`: it does not.
@@ -209,6 +211,7 @@ impl Identity {
             interval: interval.map(|seconds| Duration::from_secs_f64(seconds.clamp(5.0, 3600.0))),
             // We are counted ourselves. The cast saturates.
             others: others.map(|(complete, incomplete)| (complete + incomplete - 1.0) as u32),
+            may_upload: message["upload"] != false,
             candidates: candidates.map(|all| {
                 let mut peers = Vec::new();
                 for peer in all.iter().filter_map(|name| self.other(name)) {
@@ -300,6 +303,18 @@ mod tests {
         );
         assert_eq!(read(json!({"interval": -1, "complete": -5, "incomplete": 2})), (None, Some(0)));
         assert_eq!(read(json!({"interval": "120", "complete": 3})), (None, None));
+    }
+
+    #[test]
+    fn only_a_plain_no_keeps_us_from_uploading() {
+        let read = |fields| match ours().read(&about(fields)) {
+            Some(Message::Reply { may_upload, .. }) => may_upload,
+            other => panic!("{other:?}"),
+        };
+        assert!(!read(json!({"upload": false})));
+        for other in [json!({}), json!({"upload": true}), json!({"upload": 0}), json!({"upload": null})] {
+            assert!(read(other.clone()), "{other}");
+        }
     }
 
     #[test]

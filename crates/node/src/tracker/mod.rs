@@ -132,6 +132,8 @@ pub fn offer_name(id: &[u8; 20]) -> String {
 pub enum Event {
     /// How many others are in the swarm: what the tracker that knows most of them says.
     Audience(u32),
+    /// Whether the trackers let us upload: none says that we are to take only. At first we may; it comes when that changes.
+    MayUpload(bool),
     /// Peers that may be offered a connection: at most 50 at a time, never ourselves, and some of them perhaps known.
     Candidates(Vec<PeerId>),
     /// A peer offers a connection. It comes once, by however many trackers it was relayed.

@@ -43,6 +43,8 @@ struct Line {
     is_up: bool,
     /// What it last said of the audience, while it is up.
     others: Option<u32>,
+    /// What it last said of where we are, also if it is down now.
+    may_upload: bool,
 }
 
 /// An offer of ours.
@@ -70,7 +72,8 @@ impl Switchboard {
         events: mpsc::Sender<Event>,
         connected: Arc<AtomicUsize>,
     ) -> Self {
-        let lines = lines.into_iter().map(|orders| Line { orders, is_up: false, others: None });
+        let lines =
+            lines.into_iter().map(|orders| Line { orders, is_up: false, others: None, may_upload: true });
         Self {
             lines: lines.collect(),
             events,
@@ -172,7 +175,12 @@ impl Switchboard {
                 }
             }
             Report::Said(Message::Signal(signal)) => self.handle_signal(line, signal, events),
-            Report::Said(Message::Reply { others, candidates, .. }) => {
+            Report::Said(Message::Reply { others, may_upload, candidates, .. }) => {
+                let might = self.may_upload();
+                self.lines[line].may_upload = may_upload;
+                if self.may_upload() != might {
+                    events.push(Event::MayUpload(!might));
+                }
                 if others.is_some() {
                     self.lines[line].others = others;
                     events
@@ -222,6 +230,10 @@ impl Switchboard {
             self.sent.remove(&id);
             events.push(Event::Undeliverable { offer_id: binary_string(&id.0) });
         }
+    }
+
+    fn may_upload(&self) -> bool {
+        self.lines.iter().all(|line| line.may_upload)
     }
 
     /// Those that are connected.

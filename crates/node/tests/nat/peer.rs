@@ -84,7 +84,7 @@ async fn run(own: usize, server: &Server, tell: &Sender<(usize, usize, What)>) {
                 tracker::Event::Offer { from, offer_id, sdp } => links.offer(from, offer_id, sdp),
                 tracker::Event::Answer { from, offer_id, sdp } => links.answer(from, offer_id, sdp),
                 tracker::Event::Undeliverable { offer_id } => links.undeliverable(offer_id),
-                tracker::Event::Audience(_) | tracker::Event::Connected(_) => {}
+                tracker::Event::Audience(_) | tracker::Event::Connected(_) | tracker::Event::MayUpload(_) => {}
             },
             Some(event) = events.recv() => match event {
                 links::Event::Offer { to, offer_id, sdp } => trackers.offer(to, &offer_id, &sdp),

@@ -28,6 +28,8 @@ struct State {
     table: Table,
     outboxes: BTreeMap<ConnId, mpsc::UnboundedSender<String>>,
     last: u64,
+    /// Where a connection is seen, by its number from 1 on.
+    seen: fn(u64) -> Locality,
     start: Instant,
 }
 
@@ -41,10 +43,15 @@ pub struct Server {
 impl Server {
     /// Port 0: any.
     pub async fn start(port: u16) -> Self {
+        Self::with(port, rendezvous::Config::default(), |_| Locality::default()).await
+    }
+
+    /// The same with other settings, and with connections that are seen elsewhere.
+    pub async fn with(port: u16, config: rendezvous::Config, seen: fn(u64) -> Locality) -> Self {
         let listener = listen(port).await;
         let port = listener.local_addr().unwrap().port();
-        let table = Table::new(rendezvous::Config::default(), 7);
-        let state = State { table, outboxes: BTreeMap::new(), last: 0, start: Instant::now() };
+        let table = Table::new(config, 7);
+        let state = State { table, outboxes: BTreeMap::new(), last: 0, seen, start: Instant::now() };
         let state = Arc::new(Mutex::new(state));
         let task = tokio::spawn({
             let state = state.clone();
@@ -109,7 +116,8 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
         let mut state = state.lock().unwrap();
         state.last += 1;
         let id = ConnId(state.last);
-        state.table.connect(id, Locality::default()).unwrap();
+        let seen = (state.seen)(id.0);
+        state.table.connect(id, seen).unwrap();
         state.outboxes.insert(id, outbox);
         id
     };

@@ -20,6 +20,8 @@ pub struct Metrics {
     bytes: Family<Served, Counter>,
     requests: Family<Answered, Counter>,
     connections: Gauge,
+    /// Who is reset or refused by the listener.
+    pub(super) turned_away: Counter,
     tracker_connections: Gauge,
     tracker_members: Gauge,
     tracker_swarms: Gauge,
@@ -63,6 +65,7 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("braidcast");
         let (bytes, requests) = (Family::default(), Family::default());
         let (connections, tracker_connections) = (Gauge::default(), Gauge::default());
+        let turned_away = Counter::default();
         let (tracker_members, tracker_swarms) = (Gauge::default(), Gauge::default());
         let (live_parts, live_bytes) = (Family::default(), Family::default());
         let (live_waiting, live_speed) = (Family::default(), Family::default());
@@ -70,6 +73,8 @@ impl Default for Metrics {
         registry.register_with_unit("origin_served", "Bytes of bodies sent", Unit::Bytes, bytes.clone());
         registry.register("origin_requests", "HTTP requests answered", requests.clone());
         registry.register("origin_connections", "Open HTTP connections", connections.clone());
+        let help = "Connections reset, or WebSockets refused, for too many of one network or too fast";
+        registry.register("origin_turned_away", help, turned_away.clone());
         registry.register("tracker_connections", "Open WebSockets", tracker_connections.clone());
         registry.register("tracker_members", "Members of all swarms", tracker_members.clone());
         registry.register("tracker_swarms", "Swarms with members", tracker_swarms.clone());
@@ -109,6 +114,7 @@ impl Default for Metrics {
             bytes,
             requests,
             connections,
+            turned_away,
             tracker_connections,
             tracker_members,
             tracker_swarms,

@@ -18,7 +18,7 @@ pub use serve::{serve, serve_with};
 pub use store::{Hot, Missing, Store, Stream};
 pub use tracker::Config as TrackerConfig;
 pub use tracker::listener::Limits;
-pub use tracker::{RESERVED_FILES, raise_file_limit};
+pub use tracker::{RESERVED_FILES, Rate, raise_file_limit};
 
 pub(crate) use live::media_type;
 pub(crate) use store::gzip;

@@ -25,6 +25,7 @@ pub async fn serve_with(
     let door = Door {
         counted: Some(Arc::new(move || Box::new(counting.metrics().connected()))),
         whereabouts: origin.tracker().whereabouts().clone(),
+        turned_away: origin.metrics().turned_away.clone(),
         tls: None,
     };
     listener::serve(listener, router, limits, door, stop).await;

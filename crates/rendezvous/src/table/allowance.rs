@@ -22,7 +22,8 @@ impl Table {
         let Some(sender) = self.connections.get(&conn) else { return false };
         let address = sender.from.address;
         let is_exempt = sender.standing.site().is_some() || is_inside(address);
-        is_exempt || self.networks.take(now, address, &self.config)
+        let (rate, most) = (self.config.network_messages, self.config.networks);
+        is_exempt || self.networks.take(now, address, rate, most)
     }
 
     /// Takes one announce's room of both, for one that this table does not see.

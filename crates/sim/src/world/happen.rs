@@ -94,6 +94,9 @@ impl World<'_> {
                 }
             }
             Event::Told { to, told } => {
+                if told.only_takes {
+                    self.feed(to, Input::Sharing(None));
+                }
                 self.feed(to, Input::Audience(told.audience));
                 if !told.candidates.is_empty() {
                     self.feed(to, Input::Strangers(&told.candidates));

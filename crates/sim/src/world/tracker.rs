@@ -10,6 +10,8 @@ use swarm::{PeerId, Time};
 pub(super) struct Told {
     /// Other viewers of the swarm.
     pub audience: u32,
+    /// Whether the viewer is to upload nothing.
+    pub only_takes: bool,
     /// Some of them.
     pub candidates: Vec<PeerId>,
 }
@@ -70,6 +72,7 @@ fn understand(text: &str) -> Option<Told> {
     let id = |name: &serde_json::Value| Some(PeerId(rendezvous::PeerId::from_binary(name.as_str()?).ok()?.0));
     Some(Told {
         audience: (count("complete")? + count("incomplete")?).saturating_sub(1) as u32,
+        only_takes: reply["upload"] == false,
         candidates: candidates.filter_map(id).collect(),
     })
 }

@@ -17,7 +17,7 @@ mod sdp;
 mod socket;
 mod watch;
 
-use std::time::Duration;
+use std::{net::Ipv4Addr, time::Duration};
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -66,6 +66,9 @@ struct Args {
     /// After so many seconds what has not come is lost.
     #[arg(long, default_value_t = 10.0)]
     patience: f64,
+    /// The /24 of this machine that connections come from.
+    #[arg(long, default_value = "127.0.0.0")]
+    network: Ipv4Addr,
     /// Attacks instead.
     #[arg(long)]
     attack: Option<attack::Kind>,
@@ -73,7 +76,7 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let target = Target::new(&args.url)?;
+    let target = Target::new(&args.url, args.network)?;
     let report = match args.attack {
         Some(kind) => {
             attack::run(kind, &target, args.connections, args.rate.unwrap_or(1000.0), args.seconds)?

@@ -42,11 +42,13 @@ pub struct Socket {
 pub struct Target {
     address: SocketAddr,
     greeting: Vec<u8>,
+    /// The /24 of this machine that connections come from.
+    network: Ipv4Addr,
 }
 
 impl Target {
-    /// Takes `ws://ADDRESS:PORT/PATH`.
-    pub fn new(url: &str) -> anyhow::Result<Self> {
+    /// Takes `ws://ADDRESS:PORT/PATH`; to loopback it is gone from `network`.
+    pub fn new(url: &str, network: Ipv4Addr) -> anyhow::Result<Self> {
         let rest = url.strip_prefix("ws://").ok_or_else(|| anyhow::anyhow!("{url} is no ws:// address"))?;
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let greeting = format!(
@@ -54,7 +56,7 @@ impl Target {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
              Sec-WebSocket-Extensions: permessage-deflate\r\nOrigin: http://{host}\r\nUser-Agent: braidcast-load\r\n\r\n"
         );
-        Ok(Self { address: host.parse()?, greeting: greeting.into_bytes() })
+        Ok(Self { address: host.parse()?, greeting: greeting.into_bytes(), network })
     }
 
     /// The request that opens a WebSocket.
@@ -63,10 +65,9 @@ impl Target {
     }
 }
 
-/// 127.0.0.2 and on: as many addresses as it takes for no port to run out.
-fn source(number: usize) -> Ipv4Addr {
-    let [.., a, b] = (number as u32 % 250 + 2).to_be_bytes();
-    Ipv4Addr::new(127, 0, a, b)
+/// The second address of a network and on: as many as it takes for no port to run out.
+fn source(network: Ipv4Addr, number: usize) -> Ipv4Addr {
+    Ipv4Addr::from_bits((network.to_bits() & !0xff) + number as u32 % 250 + 2)
 }
 
 impl Socket {
@@ -86,7 +87,7 @@ impl Socket {
             socket.set_recv_buffer_size(window)?;
         }
         if target.address.ip().is_loopback() && target.address.is_ipv4() {
-            socket.bind(&SockAddr::from(SocketAddrV4::new(source(number), 0)))?;
+            socket.bind(&SockAddr::from(SocketAddrV4::new(source(target.network, number), 0)))?;
         }
         match socket.connect(&target.address.into()) {
             Err(error) if error.raw_os_error() != Some(EINPROGRESS) => return Err(error),
@@ -238,19 +239,23 @@ mod tests {
 
     #[test]
     fn the_address_of_a_tracker_is_taken_apart() {
-        let target = Target::new("ws://127.0.0.1:8000/tracker").unwrap();
+        let new = |url| Target::new(url, Ipv4Addr::LOCALHOST);
+        let target = new("ws://127.0.0.1:8000/tracker").unwrap();
         assert_eq!(target.address, "127.0.0.1:8000".parse().unwrap());
         assert!(target.greeting().starts_with(b"GET /tracker HTTP/1.1\r\nHost: 127.0.0.1:8000\r\n"));
-        assert!(Target::new("ws://127.0.0.1:8000").unwrap().greeting().starts_with(b"GET / HTTP/1.1\r\n"));
+        assert!(new("ws://127.0.0.1:8000").unwrap().greeting().starts_with(b"GET / HTTP/1.1\r\n"));
         for wrong in ["http://127.0.0.1:8000", "ws://tracker.example/", "ws://127.0.0.1"] {
-            assert!(Target::new(wrong).is_err());
+            assert!(new(wrong).is_err());
         }
     }
 
     #[test]
     fn connections_come_from_addresses_of_this_machine_other_than_its_first() {
         for number in 0..1000 {
-            assert!(source(number).is_loopback() && source(number) != Ipv4Addr::LOCALHOST);
+            let [home, strange] =
+                [[127, 0, 0, 1], [127, 0, 1, 0]].map(|network| source(network.into(), number).octets());
+            assert!(home[..3] == [127, 0, 0] && home[3] > 1, "{home:?}");
+            assert!(strange[..3] == [127, 0, 1] && strange[3] > 1, "{strange:?}");
         }
     }
 }

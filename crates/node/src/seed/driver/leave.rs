@@ -37,6 +37,6 @@ impl Driver {
 
     /// Whether there may be viewers.
     pub(super) fn is_open(&self) -> bool {
-        self.cap != Cap::Nothing && !self.is_leaving
+        self.cap != Cap::Nothing && self.may_upload && !self.is_leaving
     }
 }

@@ -113,6 +113,7 @@ pub(super) async fn start(options: Options) -> Result<mpsc::Sender<Call>, Error>
         offers: VecDeque::new(),
         draining: None,
         is_leaving: false,
+        may_upload: true,
         read,
         stats: SeedStats::default(),
     };
@@ -176,6 +177,8 @@ struct Driver {
     /// Who waits for all to be sent, once nobody new is taken.
     draining: Option<oneshot::Sender<()>>,
     is_leaving: bool,
+    /// Whether the trackers let us.
+    may_upload: bool,
     read: mpsc::Sender<Read>,
     stats: SeedStats,
 }
@@ -233,14 +236,23 @@ impl Driver {
     }
 
     fn tracker(&mut self, swarm: usize, event: tracker::Event) {
-        if let tracker::Event::Offer { from, offer_id, sdp } = event
-            && self.is_open()
-        {
-            self.offers.push_back(((from, offer_id.clone()), swarm));
-            if self.offers.len() > OFFERS_MAX {
-                self.offers.pop_front();
+        match event {
+            tracker::Event::Offer { from, offer_id, sdp } if self.is_open() => {
+                self.offers.push_back(((from, offer_id.clone()), swarm));
+                if self.offers.len() > OFFERS_MAX {
+                    self.offers.pop_front();
+                }
+                self.links.offer(from, offer_id, sdp);
             }
-            self.links.offer(from, offer_id, sdp);
+            // It is the same in all swarms, for it is about where we are.
+            tracker::Event::MayUpload(may) => {
+                tracing::warn!(event = "may_upload", may, "the tracker's operator has a rule for this place");
+                self.may_upload = may;
+                if !may {
+                    self.hang_up_all();
+                }
+            }
+            _ => {}
         }
     }
 

@@ -17,7 +17,7 @@ impl Driver {
     /// Tells the session how much it may upload.
     pub(super) fn share(&mut self) {
         let cap = *self.inbox.caps.borrow_and_update();
-        let upload = if self.is_leaving { 0 } else { cap.core() };
+        let upload = if self.is_leaving || !self.may_upload { 0 } else { cap.core() };
         self.feed(|session, now| session.sharing(now, (upload > 0).then_some(upload)));
     }
 

@@ -76,6 +76,8 @@ pub(super) struct Driver {
     /// Who waits for all to be sent, once nobody new is taken.
     draining: Option<oneshot::Sender<()>>,
     is_leaving: bool,
+    /// Whether the trackers let us.
+    may_upload: bool,
     fetched: mpsc::Sender<Fetched>,
     inbox: Inbox,
 }
@@ -163,6 +165,7 @@ impl Driver {
             neighbours: BTreeSet::new(),
             draining: None,
             is_leaving: false,
+            may_upload: true,
             fetched,
             inbox: Inbox {
                 links: link_events,
@@ -304,6 +307,11 @@ impl Driver {
             tracker::Event::Audience(others) => {
                 self.stats.audience = Some(others);
                 self.feed(|session, now| session.audience(now, others));
+            }
+            tracker::Event::MayUpload(may) => {
+                tracing::info!(event = "may_upload", may, "the tracker's operator has a rule for this place");
+                self.may_upload = may;
+                self.share();
             }
             tracker::Event::Candidates(peers) => self.feed(|session, now| session.strangers(now, &peers)),
             tracker::Event::Offer { from, offer_id, sdp } => self.links.offer(from, offer_id, sdp),
