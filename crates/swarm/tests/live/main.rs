@@ -327,7 +327,9 @@ fn what_was_born_before_there_was_a_top_is_not_left_for_the_last_moment() {
     let (position, buffered) = (Duration::from_secs(1), Duration::ZERO);
     stage.feed(Input::Player(Player { position, buffered, playing: true, rate_permille: 1000 }));
     let (old, young) = (SegmentId::new(0, 16), SegmentId::new(0, 24));
-    [old, young].map(|segment| stage.feed(Input::Want(segment)));
+    for segment in [old, young] {
+        stage.feed(Input::Want(segment));
+    }
     stage.pass(500);
     let fetches = |of| stage.out.iter().any(|o| matches!(o, Output::Fetch { segment, .. } if *segment == of));
     assert!(fetches(old) && !fetches(young));
