@@ -63,6 +63,17 @@ mod tests {
         assert_close(flash_absorb_time(0.0, 10.0, 3.0, 3.0, 30.0, 4.0), 4.0, 9);
     }
 
+    /// What `scenarios/flash_crowd.toml` demands can be had: whom nobody reaches is few.
+    #[test]
+    fn a_server_of_ten_streams_absorbs_whom_nobody_reaches() {
+        // Of a thousand viewers five in a hundred let no UDP through. At the lowest rendition, with sound, each needs its first segment
+        // of 4 s to start, and goes on; nobody gives anything to others.
+        let absorb = |viewers| flash_absorb_time(0.0, viewers, 0.0, 0.478, 31.3, 4.0);
+        assert_close(absorb(50.0), 5.77, 2);
+        // They come within 30 s. All together, as with the server alone, never start.
+        assert_eq!(absorb(1000.0), f64::INFINITY);
+    }
+
     #[test]
     fn address_translators() {
         assert_close(nat_pair_success(0.20, 0.21, 0.45, 0.10, 0.04), 0.8216, 4);
