@@ -174,10 +174,13 @@ impl Peer {
             self.call_origin(now, task, &lack, out);
             return true;
         }
-        // The pieces of a live stream that nobody has are the tops' part; but what is as old as this is nobody's.
+        // The pieces of a live stream that nobody has are the tops' part; but what is as old as this is nobody's. Where the origin has
+        // too much to do it is left for the last moment, when a neighbour may have it.
         let is_left = || {
             let age = film.edge().saturating_sub(film.end(task.segment));
-            task.wanted && age > LEFT && self.rank(now, task.segment).is_some()
+            let plays = film.end(task.segment).saturating_sub(film.start(task.segment));
+            let is_fast = !self.origin.is_slow(now) && estimate * 2 < plays;
+            task.wanted && age > LEFT && is_fast && self.rank(now, task.segment).is_some()
         };
         (!film.is_live() || is_left()) && self.take_part(now, task, &lack, ahead, asked, out)
     }
