@@ -346,9 +346,13 @@ impl Peer {
 
     /// Which stripes a peer may have children in.
     pub(crate) fn is_interior(&self, peer: &crate::io::PeerId, stripe: u8) -> bool {
-        let stripes = self.live.trees.stripes();
-        let small = self.meet.audience.is_none_or(|others| others < SMALL_AUDIENCE * u32::from(stripes));
-        small || stripes::home(stripes, peer) == stripe
+        self.is_small() || stripes::home(self.live.trees.stripes(), peer) == stripe
+    }
+
+    /// Whether so few watch that each is needed in every tree.
+    pub(crate) fn is_small(&self) -> bool {
+        let stripes = u32::from(self.live.trees.stripes());
+        self.meet.audience.is_none_or(|others| others < SMALL_AUDIENCE * stripes)
     }
 }
 

@@ -174,13 +174,16 @@ impl Peer {
             self.call_origin(now, task, &lack, out);
             return true;
         }
-        // The pieces of a live stream that nobody has are the tops' part; but what is as old as this is nobody's. Where the origin has
-        // too much to do it is left for the last moment, when a neighbour may have it.
+        // The pieces of a live stream that nobody has are the tops' part; but what is as old as this is nobody's in a small audience. In a
+        // large one somebody has it, and so may a neighbour at the last moment; and an origin with much to do is not asked before that.
         let is_left = || {
             let age = film.edge().saturating_sub(film.end(task.segment));
             let plays = film.end(task.segment).saturating_sub(film.start(task.segment));
-            let is_fast = !self.origin.is_slow(now) && estimate * 2 < plays;
-            task.wanted && age > LEFT && is_fast && self.rank(now, task.segment).is_some()
+            // Seen to carry the film twice.
+            let carries =
+                |rate: u64| rate * plays.as_millis() as u64 > u64::from(film.size(task.segment)) * 2000;
+            let is_fast = self.origin.rate().is_some_and(carries) && !self.origin.is_slow(now);
+            task.wanted && age > LEFT && is_fast && self.is_small() && self.rank(now, task.segment).is_some()
         };
         (!film.is_live() || is_left()) && self.take_part(now, task, &lack, ahead, asked, out)
     }
