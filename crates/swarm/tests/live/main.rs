@@ -330,9 +330,14 @@ fn what_was_born_before_there_was_a_top_is_not_left_for_the_last_moment() {
     for segment in [old, young] {
         stage.feed(Input::Want(segment));
     }
+    let fetches = |stage: &Stage, of| {
+        stage.out.iter().any(|o| matches!(o, Output::Fetch { segment, .. } if *segment == of))
+    };
     stage.pass(500);
-    let fetches = |of| stage.out.iter().any(|o| matches!(o, Output::Fetch { segment, .. } if *segment == of));
-    assert!(fetches(old) && !fetches(young));
+    assert!(!fetches(&stage, old), "of an origin nothing is known of");
+    stage.feed(Input::OriginRate(2_000_000));
+    stage.pass(500);
+    assert!(fetches(&stage, old) && !fetches(&stage, young));
 }
 
 #[test]
