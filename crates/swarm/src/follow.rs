@@ -182,12 +182,7 @@ impl Peer {
         let unwell = if self.config.topology.push { since } else { self.live.heard };
         let waited = now.since(unwell.max(self.live.settled));
         // To whom a neighbour may give a place in a moment is no top yet: whoever comes would be one beside those who are.
-        let has_room = |n: &Neighbour| {
-            n.serves()
-                && now.since(n.heard) <= SILENT_AT_MOST
-                && n.playing.is_some_and(|p| p.video == video)
-                && n.standing.seat(stripe).is_some_and(|seat| seat.room > 0)
-        };
+        let has_room = |n| offered(now, n, stripe, video).is_some_and(|seat| seat.room > 0);
         let may_follow = waited < ORPHAN_STEP && self.links.values().any(has_room);
         if !top && parent.is_none() && !may_follow && self.is_called(now, stripe, video, waited) {
             let branch = &mut self.live.trees.branches[usize::from(stripe)];
@@ -199,14 +194,11 @@ impl Peer {
     fn best_parent(&self, now: Time, stripe: u8, video: u8, depth: Option<usize>) -> Option<Link> {
         let me = stripes::short(&self.me);
         let places = self.links.iter().filter_map(|(&link, n)| {
-            let seat = n.standing.seat(stripe)?;
+            let seat = offered(now, n, stripe, video)?;
             path_below(seat, stripes::short(&n.peer), me)?;
             let strong = seat.room > 0 || self.is_interior(&self.me, stripe) && now.since(n.since) > STABLE;
-            let fits = n.serves()
-                && strong
-                && now.since(n.heard) <= SILENT_AT_MOST
+            let fits = strong
                 && now >= n.standing.refuses_until[usize::from(stripe)]
-                && n.playing.is_some_and(|p| p.video == video)
                 && depth.is_none_or(|depth| seat.path.len() < depth);
             // Not the same parent twice, and not outside its home stripe, if there is another as good.
             let second = self.live.trees.followed(link) != 0 || !self.is_interior(&n.peer, stripe);
@@ -419,4 +411,12 @@ impl Peer {
             self.live.trees.told = Some((now, seats));
         }
     }
+}
+
+/// The place in a stripe of what we play that a neighbour has for others, as long as it is heard of.
+fn offered(now: Time, n: &Neighbour, stripe: u8, video: u8) -> Option<&Seat> {
+    let is_there = n.serves()
+        && now.since(n.heard) <= SILENT_AT_MOST
+        && n.playing.is_some_and(|playing| playing.video == video);
+    n.standing.seat(stripe).filter(|_| is_there)
 }
