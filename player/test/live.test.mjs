@@ -31,6 +31,7 @@ const query = (epoch, number) => new URLSearchParams({ epoch, after: number });
 
 // ---- Parts and segments --------------------------------------------------------------------------------------------
 
+const segment = (sn, duration, rest = {}) => ({ sn, url: `http://o/v0/${sn}.m4s`, duration, tagList: [["INF", `${duration}`]], ...rest });
 const part = (sn, index, duration = 0.4) => ({ fragment: { sn }, index, duration, url: `http://o/v0/part/${sn}${index}.m4s` });
 const learned = (details) => {
   const said = [];
@@ -39,12 +40,19 @@ const learned = (details) => {
 };
 
 test("a playlist teaches the parts of segments that are complete, and of those only", () => {
-  const fragments = [7, 8, 9].map((sn) => ({ sn, url: `http://o/v0/${sn}.m4s`, duration: 0.8 }));
+  const fragments = [7, 8, 9].map((sn) => segment(sn, 0.8));
   const partList = [part(8, 0), part(8, 1), part(9, 0), part(9, 1), part(10, 0)];
   assert.deepEqual(learned({ fragments, partList }), [["7.m4s", []], ["8.m4s", ["80.m4s", "81.m4s"]], ["9.m4s", ["90.m4s", "91.m4s"]]]);
   assert.deepEqual(learned({ fragments, partList: null }), [["7.m4s", []], ["8.m4s", []], ["9.m4s", []]]);
   // Its first part has left the list; a part is missing at its end.
   assert.deepEqual(learned({ fragments, partList: [part(8, 1), part(9, 0)] }), [["7.m4s", []], ["8.m4s", []], ["9.m4s", []]]);
+});
+
+test("a segment is as long as its playlist says, though the player has loaded a part of it only", () => {
+  const fragments = [segment(8, 0.8, { duration: 0.4, programDateTime: 1000 })];
+  const said = [];
+  for (const partList of [[part(8, 0), part(8, 1)], null]) learnParts({ fragments, partList }, (it) => said.push([it.parts.length, it.lastsMs]));
+  assert.deepEqual(said, [[2, 800], [0, 800]]);
 });
 
 test("the parts of a segment that is listed without them are found by their times in the heads", async () => {

@@ -29,8 +29,10 @@ export function learnParts(
   { fragments, partList }: Pick<LevelDetails, "fragments" | "partList">,
   learn: (segment: Segment) => void,
 ): void {
-  for (const { sn, url, duration, programDateTime } of fragments.slice(-SEGMENTS_SHARED)) {
+  for (const { sn, url, tagList, programDateTime } of fragments.slice(-SEGMENTS_SHARED)) {
     if (!url) continue;
+    // As listed: hls.js takes a segment for as long as the parts of it are that it has loaded.
+    const duration = Number(tagList.find(([tag]) => tag === "INF")?.[1]);
     const parts = partList?.filter((part) => part.fragment.sn === sn) ?? [];
     const lasts = parts.reduce((sum, part) => sum + part.duration, 0);
     const isWhole = parts.every(({ index }, i) => index === i) && Math.abs(lasts - duration) < ROUNDING_S;
