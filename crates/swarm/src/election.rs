@@ -53,7 +53,7 @@ impl Peer {
         match self.keeps() {
             true => 0,
             false if self.rank(now, segment).is_none() => 0,
-            false => self.count_before(segment, |n| self.is_wanted_by(n, segment)),
+            false => self.count_before(segment, |n| self.is_wanted_by(n, segment) && !self.is_gone(now, n)),
         }
     }
 

@@ -18,8 +18,6 @@ const TOPS: u64 = 3;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// Who refused a place, or was left, is not asked again before.
 const REFUSED_FOR: Duration = Duration::from_millis(1500);
-/// Who passes a stripe on has something to say more often than this, or is gone.
-const SILENT_AT_MOST: Duration = Duration::from_secs(3);
 /// Those below one that has lost its parent stay with it for so long.
 const STAY_WITH_ORPHAN: Duration = Duration::from_secs(3);
 const LEFT_FOR: Duration = Duration::from_secs(15);
@@ -124,9 +122,10 @@ impl Peer {
         }
         let branch = &mut self.live.trees.branches[usize::from(stripe)];
         let Some(link) = branch.parent else { return };
+        let silent = self.links.get(&link).is_some_and(|n| self.is_gone(now, n));
+        let branch = &mut self.live.trees.branches[usize::from(stripe)];
         let Some(n) = self.links.get_mut(&link) else { return branch.orphan(now, None) };
         let path = n.standing.path(stripe, stripes::short(&n.peer), me);
-        let silent = now.since(n.heard) > SILENT_AT_MOST;
         if path.is_none() || silent || n.playing.is_none_or(|p| p.video != video) {
             branch.orphan(now, path);
             // Who plays another rendition for a moment, as viewers do who have just come, is as good a parent when that is over.
@@ -182,7 +181,7 @@ impl Peer {
         let unwell = if self.config.topology.push { since } else { self.live.heard };
         let waited = now.since(unwell.max(self.live.settled));
         // To whom a neighbour may give a place in a moment is no top yet: whoever comes would be one beside those who are.
-        let has_room = |n| offered(now, n, stripe, video).is_some_and(|seat| seat.room > 0);
+        let has_room = |n| self.place_of(now, n, stripe, video).is_some_and(|seat| seat.room > 0);
         let may_follow = waited < ORPHAN_STEP && self.links.values().any(has_room);
         if !top && parent.is_none() && !may_follow && self.is_called(now, stripe, video, waited) {
             let branch = &mut self.live.trees.branches[usize::from(stripe)];
@@ -194,7 +193,7 @@ impl Peer {
     fn best_parent(&self, now: Time, stripe: u8, video: u8, depth: Option<usize>) -> Option<Link> {
         let me = stripes::short(&self.me);
         let places = self.links.iter().filter_map(|(&link, n)| {
-            let seat = offered(now, n, stripe, video)?;
+            let seat = self.place_of(now, n, stripe, video)?;
             path_below(seat, stripes::short(&n.peer), me)?;
             let strong = seat.room > 0 || self.is_interior(&self.me, stripe) && now.since(n.since) > STABLE;
             let fits = strong
@@ -205,6 +204,12 @@ impl Peer {
             fits.then_some(((seat.path.len(), seat.room == 0, second, n.expected()), link))
         });
         places.min().map(|(_, link)| link)
+    }
+
+    /// The place in a stripe of what we play that a neighbour has for others.
+    fn place_of<'a>(&self, now: Time, n: &'a Neighbour, stripe: u8, video: u8) -> Option<&'a Seat> {
+        let plays_it = n.playing.is_some_and(|playing| playing.video == video);
+        n.standing.seat(stripe).filter(|_| n.serves() && plays_it && !self.is_gone(now, n))
     }
 
     /// Tells a neighbour in which stripes we follow it.
@@ -411,12 +416,4 @@ impl Peer {
             self.live.trees.told = Some((now, seats));
         }
     }
-}
-
-/// The place in a stripe of what we play that a neighbour has for others, as long as it is heard of.
-fn offered(now: Time, n: &Neighbour, stripe: u8, video: u8) -> Option<&Seat> {
-    let is_there = n.serves()
-        && now.since(n.heard) <= SILENT_AT_MOST
-        && n.playing.is_some_and(|playing| playing.video == video);
-    n.standing.seat(stripe).filter(|_| is_there)
 }

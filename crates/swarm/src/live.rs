@@ -8,6 +8,7 @@ use crate::crowded::Crowded;
 use crate::film::Film;
 use crate::io::{Link, Output, Part, Source};
 use crate::meet;
+use crate::neighbour::Neighbour;
 use crate::peer::Peer;
 use crate::stripes;
 use crate::time::Time;
@@ -24,6 +25,8 @@ pub(crate) struct Live {
     pub number: u32,
     /// When it came.
     pub heard: Time,
+    /// The longest part so far, in milliseconds.
+    longest_ms: u32,
     /// The head after which the origin, and a neighbour, was last asked for more, and when.
     asked_origin: Option<(u32, Time)>,
     asked_neighbour: Time,
@@ -48,6 +51,8 @@ const URGENT: Duration = Duration::from_millis(1500);
 const LIVE_KEPT: Duration = Duration::from_secs(50);
 /// What a parent had on its way when it was lost comes within this.
 const STILL_COMES: Duration = Duration::from_millis(500);
+/// Who says nothing for so long, and for three parts, is gone.
+const SILENT_AT_MOST: Duration = Duration::from_millis(1500);
 /// A question to the origin is asked again after this.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 const ASK_NEIGHBOUR_AGAIN: Duration = Duration::from_millis(500);
@@ -57,6 +62,7 @@ impl Live {
         Self {
             number: 0,
             heard: Time::default(),
+            longest_ms: 0,
             asked_origin: None,
             asked_neighbour: Time::default(),
             trees: Trees::new(stripes),
@@ -121,6 +127,7 @@ impl Peer {
         }
         let Some(film) = &mut self.film else { return };
         parts.iter().for_each(|part| film.grow(now, part));
+        self.live.longest_ms = parts.iter().map(|part| part.duration_ms).fold(self.live.longest_ms, u32::max);
         self.live.number = number;
         self.live.heard = now;
         let stripe = (number % u32::from(self.live.trees.stripes())) as u8;
@@ -304,6 +311,14 @@ impl Peer {
             () if age < window / 4 => (1, age.as_micros() as u64, holders as u64),
             () => (2, holders.min(RARE) as u64, slack_us),
         }
+    }
+
+    /// Whether a neighbour is gone without a word: whoever watches a live stream has something to say of each part. Where the
+    /// stream itself has come to a halt since, nobody is.
+    pub(crate) fn is_gone(&self, now: Time, n: &Neighbour) -> bool {
+        let part = Duration::from_millis(u64::from(self.live.longest_ms));
+        let goes_on = self.live.heard.since(n.heard) > part;
+        self.is_live() && goes_on && now.since(n.heard) > SILENT_AT_MOST.max(part * 3)
     }
 
     /// Of a live stream, what a viewer is to have in hand against bad moments of its line: what is missing of that the origin
