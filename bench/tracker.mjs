@@ -24,6 +24,7 @@ const how = options(
         aloneSeconds: 30,
         malformed: 1_000_000,
         malformedRate: 10_000,
+        firstSeconds: 30,
         attackSeconds: 180,
         attackedMax: 2,
         aquaticMax: 0.333,

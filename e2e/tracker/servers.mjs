@@ -111,7 +111,7 @@ export async function start(name) {
 export async function load({ url, pid }, options, title) {
     const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
     // Attackers do not keep those who measure from their core: that is no delay of the tracker's.
-    const politely = options.attack ? ["nice", "-n", "19"] : [];
+    const politely = options.attack ? ["chrt", "--idle", "0"] : [];
     const generator = spawn("taskset", ["-c", CLIENTS, ...politely, join(examples, "load"), url, "--pid", String(pid), ...flags], {
         stdio: ["ignore", "pipe", "pipe"],
     });

@@ -108,10 +108,15 @@ where
         spoken: now,
         tick: now + config.ping_every,
     };
+    let mut newcomer = membership.newcomer();
     async move {
         let end = {
             let mut timer = pin!(sleep_until(connection.tick));
-            poll_fn(|cx| connection.poll(cx, &membership, timer.as_mut())).await
+            poll_fn(|cx| {
+                ready!(newcomer.poll_turn(cx));
+                connection.poll(cx, &membership, timer.as_mut())
+            })
+            .await
         };
         tracing::debug!(?end, "connection ends");
         Box::pin(connection.end(end, membership)).await;

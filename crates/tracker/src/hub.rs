@@ -27,6 +27,7 @@ use crate::{
     drain::Plan,
     keeper::Keeper,
     outbox::{End, Outbox},
+    turns::{Newcomer, Turns},
 };
 
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub(crate) struct Hub {
     unsent: AtomicU64,
     state: Mutex<State>,
     budget: Arc<Budget>,
+    /// Of connections that have just become WebSockets.
+    turns: Arc<Turns>,
     /// Newcomers are sent away.
     draining: AtomicBool,
 }
@@ -126,6 +129,7 @@ impl Hub {
             bus,
             unsent: AtomicU64::new(0),
             state: Mutex::new(state),
+            turns: Arc::default(),
             draining: AtomicBool::new(false),
         }
     }
@@ -318,6 +322,11 @@ impl Membership {
     /// For what it holds of the memory of all.
     pub(crate) fn holding(&self) -> Holding {
         Holding::new(Arc::clone(&self.hub.budget))
+    }
+
+    /// As which it comes on at first.
+    pub(crate) fn newcomer(&self) -> Newcomer {
+        self.hub.turns.newcomer()
     }
 
     pub(crate) fn outbox(&self) -> &Arc<Outbox> {

@@ -40,6 +40,7 @@ mod outbox;
 mod patience;
 pub mod server;
 pub mod tls;
+mod turns;
 mod whereabouts;
 
 use std::{

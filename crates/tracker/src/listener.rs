@@ -5,6 +5,7 @@ use crate::Masked;
 use crate::neighbourhoods::{Neighbourhoods, Newcomers, Place};
 use crate::patience::{GRACE, Patient};
 use crate::tls::Tls;
+use crate::turns::Turns;
 use crate::whereabouts::Whereabouts;
 use axum::{
     Router,
@@ -67,7 +68,7 @@ impl Default for Limits {
 /// Less than this is not possible.
 const LEAST_HEADER_BYTES: usize = 8 << 10;
 /// So many connections are taken in or turned away, then it is the others' turn.
-const TURN: u32 = 16;
+const TURN: u32 = 4;
 
 /// What a server does with those who come, beside serving them.
 #[derive(Clone, Default)]
@@ -94,6 +95,7 @@ pub async fn serve(
     let neighbourhoods = Neighbourhoods::new(limits.per_neighbourhood, limits.loopback_exempt);
     let sockets = Neighbourhoods::new(limits.sockets_per_neighbourhood, limits.loopback_exempt);
     let newcomers = Newcomers::new(limits.newcomers, limits.loopback_exempt);
+    let turns = Arc::new(Turns::default());
     let mut turn = 0;
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -144,7 +146,7 @@ pub async fn serve(
             whereabouts: door.whereabouts.clone(),
             turned_away: door.turned_away.clone(),
         };
-        tokio::spawn(async move {
+        tokio::spawn(turns.newcomer().at(async move {
             let masked = Masked(address.ip());
             let _held = (permit, place, counted);
             let socket = Patient::new(socket, limits.write_grace);
@@ -158,7 +160,7 @@ pub async fn serve(
                     Err(_) => tracing::debug!(%masked, "no TLS in time"),
                 },
             }
-        });
+        }));
     }
 }
 
