@@ -7,7 +7,7 @@ use std::{
     future::poll_fn,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -74,7 +74,7 @@ impl Turns {
         loop {
             yield_now().await;
             let mut line = self.lock();
-            line.called = (line.called + TURN).min(line.next + TURN);
+            line.called = line.called.min(line.next) + TURN;
             let still = line.next.saturating_sub(line.called) as usize;
             let up_to = line.waiting.len().saturating_sub(still);
             line.waiting.drain(..up_to).for_each(Waker::wake);
@@ -102,9 +102,9 @@ impl Newcomer {
     /// Does `work` in its turns.
     pub(crate) async fn at<F: Future>(mut self, work: F) -> F::Output {
         let mut work = pin!(work);
-        poll_fn(|cx| match self.poll_turn(cx) {
-            Poll::Ready(()) => work.as_mut().poll(cx),
-            Poll::Pending => Poll::Pending,
+        poll_fn(|cx| {
+            ready!(self.poll_turn(cx));
+            work.as_mut().poll(cx)
         })
         .await
     }
