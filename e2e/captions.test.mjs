@@ -123,6 +123,41 @@ test("the watch page shows the captions of a stream that is pulled", { timeout: 
     await one.close();
 });
 
+test("captions that somebody alters on their way are not shown, and the stream plays on", { timeout: 180_000 }, async () => {
+    let isForged = false;
+    const forge = (body) => Buffer.from(String(body).replaceAll("second", "forged"));
+    const change = (path) => (isForged && /\/t0\/\d+\.vtt$/.test(path) ? forge : null);
+    const front = await proxy({ upstream: () => new URL(on.origin.url), pages, change });
+    try {
+        const one = await viewer(on.chromium, { name: "f", url: `${front.url}/watch/pulled`, scripts: [SHOWN] });
+        await captions(one, 4);
+        assert.equal((await one.stats()).refused, 0, "genuine ones are the publisher's");
+        isForged = true;
+        await one.until(() => window.braidcast.stats().refused >= 2, "refusing captions", 60_000);
+        const begun = (await one.probe()).playedMs;
+        // What came before goes on for a while; then pictures go on in silence.
+        await one.until(() => {
+            const { at, texts } = window.shown();
+            if (texts.length > 0) window.quietFrom = at;
+            return at - (window.quietFrom ??= at) > 3;
+        }, "silent", 60_000);
+        const words = await one.page.evaluate(() => {
+            const { textTracks } = document.querySelector("braidcast-player").video;
+            return [...textTracks].flatMap(({ cues }) => [...(cues ?? [])]).map(({ text }) => text);
+        });
+        assert.ok(words.length > 0 && words.every((text) => text.startsWith("second ")), JSON.stringify(words));
+        const probe = await one.probe();
+        assert.ok(probe.playedMs - begun > 3000 && probe.stalls === 0, JSON.stringify(probe));
+        assert.deepEqual(probe.errors, []);
+        assert.equal((await one.stats()).state === "origin-only", false, "it shares");
+        isForged = false;
+        await captions(one, 4);
+        await one.close();
+    } finally {
+        await front.close();
+    }
+});
+
 for (const [name, page, manifest, latency] of [
     ["Shaka over HLS", "shaka", "master.m3u8", ""],
     ["Shaka over HLS at low latency", "shaka", "master.m3u8", "low"],
