@@ -10,10 +10,11 @@ const MEDIA = /^\/s\/[^/]+\/[va]\d+\/(?:init\.mp4|init\/\d+\.mp4|(?:part\/)?\d+\
 const VIEWER = / viewer\/(\w+)$/;
 
 /**
- * @param {{ upstream: () => URL, bitsPerSecond?: number, address?: string, pages?: (path: string) => { type: string, body: Buffer, gzip?: boolean } | null }} config
- *   `pages` are the tests' own files, sent through the same uplink; `address` is where it listens.
+ * @param {{ upstream: () => URL, bitsPerSecond?: number, address?: string, pages?: (path: string) => { type: string, body: Buffer, gzip?: boolean } | null,
+ *   change?: (path: string) => ((body: Buffer) => Buffer) | null }} config
+ *   `pages` are the tests' own files, sent through the same uplink; `change` says what becomes of the origin's; `address` is where it listens.
  */
-export async function proxy({ upstream, bitsPerSecond = Infinity, pages = () => null, address = "127.0.0.1" }) {
+export async function proxy({ upstream, bitsPerSecond = Infinity, pages = () => null, change = () => null, address = "127.0.0.1" }) {
     const shaper = new Shaper(bitsPerSecond);
     const counts = fresh();
     const sockets = new Set();
@@ -46,12 +47,20 @@ export async function proxy({ upstream, bitsPerSecond = Infinity, pages = () => 
             return;
         }
         const to = upstream();
+        const changed = change(path);
+        const headers = changed ? { ...request.headers, "accept-encoding": "identity" } : request.headers;
         const asked = http.request(
-            { host: to.hostname, port: to.port, method: request.method, path: request.url, headers: request.headers, agent },
+            { host: to.hostname, port: to.port, method: request.method, path: request.url, headers, agent },
             async (answer) => {
                 entry.status = answer.statusCode;
-                response.writeHead(answer.statusCode, answer.statusMessage, answer.rawHeaders);
                 try {
+                    if (changed && answer.statusCode === 200) {
+                        const body = changed(Buffer.concat(await answer.toArray()));
+                        response.writeHead(200, { "content-type": answer.headers["content-type"], "cache-control": "no-store" });
+                        await flow.write(body);
+                        return flow.end(() => response.end());
+                    }
+                    response.writeHead(answer.statusCode, answer.statusMessage, answer.rawHeaders);
                     for await (const chunk of answer) await flow.write(chunk);
                     flow.end(() => response.end());
                 } catch {

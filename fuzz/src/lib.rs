@@ -17,7 +17,7 @@ pub use live::manifest_head;
 pub use table::{rendezvous_sdp, rendezvous_table};
 pub use viewer::{live_parts, session_calls, swarm_live, swarm_operations, swarm_trace};
 
-use manifest::{Index, SegmentId};
+use manifest::{Index, SegmentId, text};
 use std::path::{Component, Path};
 
 /// A target's name and its function.
@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("live_rtmp", live_rtmp),
     ("manifest_head", manifest_head),
     ("manifest_index", manifest_index),
+    ("manifest_text", manifest_text),
     ("origin_names", origin_names),
     ("rendezvous_sdp", rendezvous_sdp),
     ("rendezvous_table", rendezvous_table),
@@ -65,6 +66,19 @@ pub fn manifest_index(bytes: &[u8]) {
             assert_eq!(end, index.segment(id).map(|segment| segment.size));
         }
     }
+}
+
+/// What is taken as a text is what its publisher made of it, and what is left of any bytes is taken once it is signed, under that name only.
+pub fn manifest_text(bytes: &[u8]) {
+    let (key, stream) = (live::publisher(), live::STREAM);
+    if let Ok(text) = text::open(bytes, &stream, "t0/1.vtt", &key.public()) {
+        assert_eq!(text::seal(text, &stream, "t0/1.vtt", &key), bytes);
+    }
+    let bare = text::strip(bytes);
+    let sealed = text::seal(bare, &stream, "t0/1.vtt", &key);
+    let open = |name| text::open(&sealed, &stream, name, &key.public());
+    assert!(bytes.starts_with(bare) && open("t0/1.vtt").is_ok_and(|text| text.starts_with(bare)));
+    assert!(open("t0/2.vtt").is_err());
 }
 
 /// Frames that are taken say the same when they are written again, in no more bytes.

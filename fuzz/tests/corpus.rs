@@ -34,5 +34,5 @@ macro_rules! replays {
 
 replays! {
     access_gate cmaf_check cmaf_demux cmaf_ingest cmaf_live cmaf_progressive live_flv live_pull live_rtmp manifest_head manifest_index
-    origin_names rendezvous_sdp rendezvous_table session_calls swarm_live swarm_operations swarm_trace tracker_frames wire_frames
+    manifest_text origin_names rendezvous_sdp rendezvous_table session_calls swarm_live swarm_operations swarm_trace tracker_frames wire_frames
 }

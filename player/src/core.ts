@@ -27,6 +27,7 @@ interface Exports {
   braidcast_origin_end(now: number, rendition: number, sequence: number, complete: number, forged: number): void;
   braidcast_is_init(rendition: number, length: number): number;
   braidcast_is_segment(rendition: number, sequence: number, length: number): number;
+  braidcast_is_text(nameLength: number, length: number): number;
   braidcast_wake_at(): number;
   braidcast_words(): number;
   braidcast_words_len(): number;
@@ -286,6 +287,16 @@ export class Core {
   isSegment(segment: SegmentKey, bytes: Uint8Array): boolean {
     this.#input(bytes.length, (input) => input.set(bytes));
     return this.#wasm.braidcast_is_segment(renditionOf(segment), sequenceOf(segment), bytes.length) !== 0;
+  }
+
+  /** Whether the publisher has signed captions or subtitles under this name. */
+  isText(name: string, bytes: Uint8Array): boolean {
+    const named = new TextEncoder().encode(name);
+    this.#input(named.length + bytes.length, (input) => {
+      input.set(named);
+      input.set(bytes, named.length);
+    });
+    return this.#wasm.braidcast_is_text(named.length, bytes.length) !== 0;
   }
 
   /** The origin's answer to {@link Carrier.askHeads}; says why one of it was refused. */

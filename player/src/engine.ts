@@ -44,6 +44,10 @@ const PLAYER_EVERY_MS = 250;
 const LASTS = 1.1;
 const STATS_EVERY_MS = 1000;
 const DEFAULT_UPLOAD_KBPS = 20_000;
+/** No text of captions is longer, nor are the subtitles of a film. */
+const TEXT_BYTES = 16 << 20;
+/** What a player gets for a text that is not the publisher's. */
+const NOTHING_SAID = "WEBVTT\n\n";
 
 type Target = LiveModule.Target;
 
@@ -136,10 +140,11 @@ export class Engine extends Emitter<EngineEvents> {
   /** Whether everything that plays is to be the publisher's: a key was given, and its index is there. Then an adapter lets no
    * media pass that is no part of the film. */
   get isStrict(): boolean {
-    return this.#isKeyed && this.#swarm !== null;
+    return this.isKeyed && this.#swarm !== null;
   }
 
-  get #isKeyed(): boolean {
+  /** Whether a publisher's key was given. */
+  get isKeyed(): boolean {
     return this.#options.key !== undefined;
   }
 
@@ -150,6 +155,25 @@ export class Engine extends Emitter<EngineEvents> {
     if (this.live && this.#swarm) return this.#loadLive(this.live, target, request);
     const key = this.#swarm ? this.#keyOf(target) : null;
     return key === null ? this.#direct(target, request) : this.#want([key], request);
+  }
+
+  /** Brings a text of captions or subtitles. Under a key, one that is not what the publisher has signed under that name is empty: the film
+   * plays on. Fails as {@link Engine.load} does, but with no {@link ForgedError}. */
+  async loadText({ url, signal }: LoadRequest): Promise<Loaded> {
+    const start = performance.now();
+    const loaded = (bytes: Uint8Array<ArrayBuffer>): Loaded => {
+      const end = performance.now();
+      return { bytes: bytes.buffer, timing: { start, first: end, end, loaded: bytes.length, total: bytes.length } };
+    };
+    for (const fresh of [false, true]) {
+      const { bytes } = await fetchPlain(url, { fresh, urgent: true, signal });
+      await this.#decided();
+      if (signal?.aborted) throw aborted();
+      if (!this.#swarm || !this.isKeyed || this.#isText(url, bytes)) return loaded(bytes);
+      this.#refuse(bytes);
+    }
+    this.emit("error", { message: new ForgedError(url).message });
+    return loaded(new TextEncoder().encode(NOTHING_SAID));
   }
 
   /** The player's state has just changed in a way that matters: it sought, stopped, went on, changed speed. */
@@ -259,7 +283,7 @@ export class Engine extends Emitter<EngineEvents> {
     });
     const [sources, publisher] = await Promise.race([parts, late]);
     // A key that turns out empty must not mean that anything goes.
-    if (this.#isKeyed && !publisher) throw new Error("the publisher's key is empty");
+    if (this.isKeyed && !publisher) throw new Error("the publisher's key is empty");
     const { live, module, index, seen } = sources;
     const stream = live?.stream;
     const tracker = new URL(this.#options.tracker ?? new URL("/tracker", this.#base), document.baseURI);
@@ -501,15 +525,10 @@ export class Engine extends Emitter<EngineEvents> {
       const seen = this.#rate.sample(bytes.length, performance.now() - begunAt, plain.firstByteMs);
       if (seen !== null) this.#swarm?.originRate(seen);
       const loaded = { bytes: bytes.buffer, timing: timing(bytes.length, bytes.length) };
-      this.#patience ??= new Promise((resolve) =>
-        setTimeout(resolve, this.#isKeyed ? KEYED_PATIENCE_MS : VERIFY_PATIENCE_MS),
-      );
-      await Promise.race([this.ready, this.#patience]);
-      if (this.#isKeyed && !this.#swarm) this.#fallBack("the signed index does not come");
+      await this.#decided();
       if (signal?.aborted) throw aborted();
       if (await this.#isGood(target, url, bytes)) return loaded;
-      this.#counters.refused += bytes.length;
-      this.#counters.refusedPieces += 1;
+      this.#refuse(bytes);
       if (attempt > 0) {
         const error = new ForgedError(url);
         this.emit("error", { message: error.message });
@@ -518,27 +537,49 @@ export class Engine extends Emitter<EngineEvents> {
     }
   }
 
+  /** Waits until there is something to check with, or it is said that there is not. */
+  async #decided(): Promise<void> {
+    this.#patience ??= new Promise((resolve) =>
+      setTimeout(resolve, this.isKeyed ? KEYED_PATIENCE_MS : VERIFY_PATIENCE_MS),
+    );
+    await Promise.race([this.ready, this.#patience]);
+    if (this.isKeyed && !this.#swarm) this.#fallBack("the signed index does not come");
+  }
+
+  #refuse({ length }: Uint8Array): void {
+    this.#counters.refused += length;
+    this.#counters.refusedPieces += 1;
+  }
+
+  /** Whether the publisher has signed a text under the name that its address has in the film's folder. */
+  #isText(url: string, bytes: Uint8Array): boolean {
+    const { origin, pathname } = new URL(url, document.baseURI);
+    const isHere = origin === this.#base.origin && pathname.startsWith(this.#base.pathname);
+    if (!isHere || bytes.length > TEXT_BYTES) return false;
+    return this.#swarm?.isText(pathname.slice(this.#base.pathname.length), bytes) ?? true;
+  }
+
   /** Checks what came straight from the origin, and shares it. Without an index there is nothing to check it against, and
    * it is taken as any player takes it: where a key was given, that has been said by then. */
   async #isGood(target: Target, url: string, bytes: Uint8Array<ArrayBuffer>): Promise<boolean> {
     const swarm = this.#swarm;
     const rendition = this.#renditionOf(target);
     if (!swarm) return true;
-    if (rendition < 0) return !this.#isKeyed; // beyond the index: no part of the film
+    if (rendition < 0) return !this.isKeyed; // beyond the index: no part of the film
     try {
       const { stream } = this.live ?? {};
       if (target.sequence === null) {
         return swarm.isInit(rendition, bytes) || ((await stream?.isNewInit(rendition, bytes)) ?? false);
       }
       if (stream) {
-        const verdict = await stream.judge(stream.keysOf(rendition, target), bytes, this.#isKeyed);
+        const verdict = await stream.judge(stream.keysOf(rendition, target), bytes, this.isKeyed);
         if (verdict === "untold") throw new OriginError(0, url);
         if (verdict === "silent") this.#broken(new Error("no signed head of the stream comes"));
         if (verdict === "unchecked") this.#counters.unchecked += bytes.length;
         return verdict !== "forged";
       }
       const segment = this.#keyOf(target);
-      if (segment === null) return !this.#isKeyed;
+      if (segment === null) return !this.isKeyed;
       const good = swarm.adopt(segment, bytes);
       if (good) swarm.store.markDelivered(segment);
       return good;

@@ -5,8 +5,8 @@
  *     const hls = new Hls(engine.hlsConfig());
  *     engine.bindHls(hls);
  *
- * What is no segment of the film (playlists, subtitles, byte ranges, other films) goes to the loader hls.js would have used. Of a live
- * stream hls.js loads parts at the edge and segments behind it; which parts a segment has is learned from the playlists that it reads.
+ * What is no segment of the film (playlists, byte ranges, other films) goes to the loader hls.js would have used, and so do subtitles
+ * unless a key says whose they have to be. Of a live stream hls.js loads parts at the edge and segments behind it; which parts a segment has is learned from the playlists that it reads.
  */
 import type Hls from "hls.js";
 import type {
@@ -171,13 +171,14 @@ export function loaderFor(engine: BaseEngine): HlsConfig["fLoader"] {
     ): void {
       this.context = context;
       this.#callbacks = callbacks;
-      const isMedia = context.frag?.type !== "subtitle";
-      if (engine.isStrict && isMedia && (context.rangeEnd || !engine.matches(context.url))) {
+      const isText = context.frag?.type === "subtitle";
+      const isForeign = Boolean(context.rangeEnd) || !engine.matches(context.url);
+      if (engine.isStrict && !isText && isForeign) {
         // Playlists are not signed: what they name beyond the index has nobody's word.
         callbacks.onError({ code: 0, text: "no part of the signed film" }, context, null, this.stats);
         return;
       }
-      if (context.rangeEnd || !engine.matches(context.url)) {
+      if (isText ? !engine.isKeyed : isForeign) {
         this.#plain = new this.#config.loader(this.#config) as FragmentLoader;
         // hls.js holds on to the figures it got from this loader before it began.
         this.#plain.stats = this.stats;
@@ -189,7 +190,8 @@ export function loaderFor(engine: BaseEngine): HlsConfig["fLoader"] {
       stats.loading.start = performance.now();
       this.#timer = setTimeout(() => this.#timedOut(), config.loadPolicy.maxLoadTimeMs);
       const onProgress = (progress: Progress) => this.#note(progress);
-      engine.load({ url: context.url, signal: controller.signal, onProgress }).then(
+      const request = { url: context.url, signal: controller.signal, onProgress };
+      (isText ? engine.loadText(request) : engine.load(request)).then(
         ({ bytes, timing }) => {
           if (!this.#settle()) return;
           this.#note(timing);

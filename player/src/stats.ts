@@ -49,7 +49,7 @@ export interface Stats {
   bytesToPeers: number;
   /** Received and of no use: twice there, broken off, or dropped or passed by before the player had a use for it. */
   bytesWasted: number;
-  /** Received and thrown away because the check against the index failed. */
+  /** Received and thrown away because it was not what the publisher signed; captions are counted too. */
   bytesRefused: number;
   /** How many pieces that was. */
   refused: number;

@@ -274,6 +274,10 @@ export class Swarm implements Carrier {
     return this.#options.meter.run(() => this.#core.isInit(rendition, bytes));
   }
 
+  isText(name: string, bytes: Uint8Array): boolean {
+    return this.#options.meter.run(() => this.#core.isText(name, bytes));
+  }
+
   /** Checks a segment that came by another way, and takes it in if it is good. */
   adopt(segment: SegmentKey, bytes: Uint8Array<ArrayBuffer>): boolean {
     if (!this.isLive && (this.#fetching.has(segment) || this.store.bytes(segment) > 0)) {

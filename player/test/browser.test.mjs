@@ -1,8 +1,10 @@
 // Real Chromium pages, a real origin, real data channels.
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { makeFilm, signIndex } from "./lib/film.mjs";
+import { makeFilm, signIndex, signText, swarmOf } from "./lib/film.mjs";
 import { startOrigin } from "./lib/server.mjs";
 import { startTracker } from "./lib/tracker.mjs";
 import { openPage, startChromium, until } from "./lib/chromium.mjs";
@@ -256,6 +258,53 @@ test("under a key, a playlist cannot lead to media that the publisher did not si
     close();
   }
 });
+
+const SAID = "WEBVTT\n\n00:00.000 --> 01:00.000\nGood evening\n\n";
+for (const [what, make, uri, isShown] of [
+  ["as they were signed", (sign) => sign(SAID, "t0/subs.vtt"), "subs.vtt", true],
+  ["with other words", (sign) => sign(SAID, "t0/subs.vtt").replace("Good", "Bad"), "subs.vtt", false],
+  ["without a signature", () => SAID, "subs.vtt", false],
+  ["of another track", (sign) => sign(SAID, "t1/subs.vtt"), "subs.vtt", false],
+  ["of another film", (sign) => sign(SAID, "t0/subs.vtt", Buffer.alloc(20)), "subs.vtt", false],
+  ["from another place", (sign) => sign(SAID, "t0/subs.vtt"), "/elsewhere/t0/subs.vtt", false],
+]) {
+  test(`under a key, subtitles ${what} ${isShown ? "are shown" : "are not shown, and the film plays on"}`, async () => {
+    const pair = generateKeyPairSync("ed25519");
+    const swarm = swarmOf(readFileSync(join(folder, "index.bci")));
+    const subs = make((text, name, of = swarm) => signText(text, { swarm: of, name }, pair));
+    const group = '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,URI="t0/media.m3u8"';
+    const change = (path, body) => {
+      if (path.endsWith("index.bci")) return signIndex(body, pair);
+      if (!path.endsWith("master.m3u8")) return body;
+      return Buffer.from(String(body).replace("#EXT-X-STREAM-INF:", `${group}\n$&`).replaceAll('AUDIO="a"\n', 'AUDIO="a",SUBTITLES="s"\n'));
+    };
+    const pages = {
+      "/page": PAGE,
+      "/film/t0/media.m3u8": `#EXTM3U\n#EXT-X-TARGETDURATION:64\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXTINF:64,\n${uri}\n#EXT-X-ENDLIST\n`,
+      "/film/t0/subs.vtt": subs,
+      "/elsewhere/t0/subs.vtt": subs,
+    };
+    const { origin, open, close } = await scene({ origin: { pages, change } });
+    try {
+      const page = await open(`key=${pair.publicKey.export({ format: "jwk" }).x}`);
+      const words = () => page.evaluate(() => [...player.video.textTracks].flatMap(({ cues }) => [...(cues ?? [])]).map(({ text }) => text));
+      const asked = () => origin.state.requests.filter(({ path }) => path.endsWith("subs.vtt"));
+      await plays(page, 6);
+      await until(page, () => player.engine.stats().state === "p2p");
+      const seen = await stats(page);
+      assert.deepEqual(await words(), isShown ? ["Good evening"] : []);
+      assert.deepEqual([seen.refused, asked().length], isShown ? [0, 1] : [2, 2], JSON.stringify(asked()));
+      assert.equal(seen.bytesRefused, isShown ? 0 : subs.length * 2);
+      const errors = (await events(page, "error")).map(({ message }) => message);
+      assert.deepEqual(errors.map((message) => /subs.vtt is not what the publisher signed$/.test(message)), isShown ? [] : [true]);
+      if (!isShown) assert.match(asked()[1].cacheControl, /no-cache/);
+      await plays(page, 9);
+      assert.deepEqual([(await stats(page)).stalls, page.problems], [0, []]);
+    } finally {
+      close();
+    }
+  });
+}
 
 test("when the core traps, the film goes on from the origin, and the page says why", async () => {
   const trap = `<script>

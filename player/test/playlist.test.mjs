@@ -177,3 +177,54 @@ test("the origin is asked where nothing is known, and spared where heads tell; a
   ask(later.segment + 5, 0);
   assert.equal(Plain.asked.length, 4);
 }));
+
+test("a list of captions waits for the head that ends the next segment, and does not where heads are silent", async () => {
+  const times = new Times();
+  const playlists = new Playlists(times, 0);
+  const tell = (sequence, cut) => times.tell(segmentKey(0, sequence), (sequence - 1) * 500, 500, cut);
+  const list = (last) => ["#EXTM3U", "#EXT-X-TARGETDURATION:2", "#EXT-X-MEDIA-SEQUENCE:1",
+    ...Array.from({ length: last }, (_, at) => `#EXT-X-PROGRAM-DATE-TIME:${new Date(at * 2000).toISOString()}\n#EXTINF:2.000,\n${at + 1}.vtt`), ""].join("\n");
+  const answers = [];
+  const ask = (deliveryDirectives = null) => {
+    const plain = new Plain();
+    const context = { type: "subtitleTrack", url: "http://o/live/t0/media.m3u8", deliveryDirectives };
+    playlists.loadCaptions(plain, context, {}, { onSuccess: ({ data }) => answers.push(data) });
+    return plain;
+  };
+  const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const asked = () => Plain.asked.length;
+  Plain.asked.length = 0;
+
+  for (let part = 1; part <= 4; part++) tell(part, part === 4 ? 2 : 0);
+  ask();
+  assert.equal(asked(), 1, "the first is not waited for");
+  Plain.asked[0].answer(list(1));
+  assert.match(answers[0], /^#EXTM3U\n#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n#EXT-X-TARGETDURATION:2\n/, "hls.js asks again at once");
+
+  const msn = { msn: 2 };
+  ask(msn);
+  for (const part of [5, 6, 7]) {
+    await pause(20);
+    tell(part, 0);
+  }
+  assert.equal(asked(), 1, "the segment still grows");
+  tell(8, 2);
+  assert.equal(asked(), 2);
+  Plain.asked[1].answer(list(2));
+  ask(msn).abort();
+  tell(12, 2);
+  assert.equal(asked(), 2, "one that is given up asks nothing");
+  ask(msn);
+  await pause(20);
+  assert.equal(asked(), 3, "its end was told of before");
+  Plain.asked[2].answer(list(3));
+
+  ask(msn);
+  await pause(1200);
+  assert.equal(asked(), 4);
+  Plain.asked[3].answer(list(4));
+  assert.equal(answers.at(-1), list(4), "without heads hls.js looks now and then");
+  ask();
+  Plain.asked[4].answer(`${list(5)}#EXT-X-ENDLIST\n`);
+  assert.equal(answers.at(-1), `${list(5)}#EXT-X-ENDLIST\n`);
+});

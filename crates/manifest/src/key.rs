@@ -99,7 +99,7 @@ impl core::fmt::Debug for SecretKey {
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-fn base64url(bytes: &[u8; 32]) -> String {
+pub(crate) fn base64url(bytes: &[u8; 32]) -> String {
     let mut text = String::with_capacity(43);
     for chunk in bytes.chunks(3) {
         let word =
@@ -111,7 +111,7 @@ fn base64url(bytes: &[u8; 32]) -> String {
     text
 }
 
-fn base64url_decode(text: &str) -> Option<[u8; 32]> {
+pub(crate) fn base64url_decode(text: &str) -> Option<[u8; 32]> {
     if text.len() != 43 {
         return None;
     }

@@ -8,7 +8,8 @@
 //! the same time the root of a tree whose leaves are the pieces (see [`digest`]), so that a single piece can be
 //! checked before its neighbours have arrived.
 //!
-//! A live stream has no index, for it has no end: [`live`] is what its publisher signs instead, each time something is born.
+//! A live stream has no index, for it has no end: [`live`] is what its publisher signs instead, each time something is born. Captions and
+//! subtitles of both are signed one by one: [`text`].
 #![no_std]
 extern crate alloc;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod index;
 mod key;
 pub mod live;
 mod reader;
+pub mod text;
 
 pub use codec::{MAX_INDEX_BYTES, OpenError};
 pub use digest::Hash;

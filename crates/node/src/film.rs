@@ -2,6 +2,7 @@
 //! media comes from an index whose signature was checked, never from a playlist.
 
 use crate::origin::{self, Origin};
+use crate::serving::Texts;
 use bytes::Bytes;
 use manifest::{Index, Kind, MAX_INDEX_BYTES, OpenError, PublicKey, SegmentId};
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub struct Film {
     /// Starts of the segments of each rendition, and the end of the last.
     starts: Vec<Vec<Duration>>,
     inits: Vec<Bytes>,
+    texts: Texts,
 }
 
 impl Film {
@@ -84,7 +86,8 @@ impl Film {
             starts
         });
         let starts = starts.collect();
-        Ok(Self { index, sealed, starts, inits })
+        let texts = Texts::new(key, index.swarm_id());
+        Ok(Self { index, sealed, starts, inits, texts })
     }
 
     /// The index as it was signed: `index.bci`.
@@ -95,6 +98,11 @@ impl Film {
     /// The index.
     pub fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// Which subtitles may be given out.
+    pub(crate) fn texts(&self) -> Texts {
+        self.texts
     }
 
     /// A rendition's `init.mp4`.

@@ -82,7 +82,7 @@ impl Target {
     }
 }
 
-/// Judges the package at `target`. With `key` its index must be signed by it. `progress` hears the name of each resource.
+/// Judges the package at `target`. With `key` its index and its subtitles must be signed by it. `progress` hears the name of each resource.
 pub fn run(target: &Target, key: Option<&PublicKey>, progress: &mut dyn FnMut(&str)) -> Report {
     let source = Source::of(target);
     let mut findings = Vec::new();
@@ -95,7 +95,7 @@ pub fn run(target: &Target, key: Option<&PublicKey>, progress: &mut dyn FnMut(&s
             None
         }
     };
-    let mut seals = index.as_ref().map_or_else(Seals::default, Seals::of);
+    let mut seals = index.as_ref().map_or_else(Seals::default, |index| Seals::of(index, key));
     let mut bytes_read = 0u64;
     let fetch = |url: &str| {
         progress(url);
@@ -177,11 +177,13 @@ fn error(place: &str, what: &str) -> Finding {
 #[derive(Default)]
 struct Seals {
     expected: BTreeMap<String, (Option<u32>, manifest::Hash, bool)>,
+    /// By whom subtitles have to be signed, and of which film.
+    texts: Option<(PublicKey, [u8; 20])>,
     findings: Vec<Finding>,
 }
 
 impl Seals {
-    fn of(index: &Index) -> Self {
+    fn of(index: &Index, key: Option<&PublicKey>) -> Self {
         let mut expected = BTreeMap::new();
         for rendition in &index.renditions {
             expected.insert(format!("{}/init.mp4", rendition.id), (None, rendition.init, false));
@@ -192,11 +194,19 @@ impl Seals {
                 );
             }
         }
-        Self { expected, findings: Vec::new() }
+        Self { expected, texts: key.map(|key| (*key, index.swarm_id())), findings: Vec::new() }
     }
 
     fn compare(&mut self, url: &str, bytes: &[u8]) {
         let plain = url.split(['?', '#']).next().unwrap_or(url);
+        if let Some((key, swarm)) = self.texts.as_ref().filter(|_| plain.ends_with("/subs.vtt"))
+            && let Err(reason) = manifest::text::open(bytes, swarm, plain, key)
+        {
+            let finding = error(plain, &reason.to_string());
+            if !self.findings.contains(&finding) {
+                self.findings.push(finding); // HLS and DASH name the same file
+            }
+        }
         let Some((size, root, seen)) = self.expected.get_mut(plain) else {
             let media = Name::parse(plain).is_some_and(|name| name.class() == Class::Media);
             if media && !self.expected.is_empty() {

@@ -7,8 +7,12 @@ use cmaf::Kind;
 use cmaf::ingest::{Event, FragmentReader};
 use cmaf::webvtt::{self, Cue, TimestampMap};
 use common::live::{HANG, Publisher, config, film, passthrough};
+use common::secret;
 use common::stage::{Theatre, Viewer, short, until};
 use common::upstream::{Growing, Reel, Upstream};
+use manifest::live::Description;
+use manifest::text::{self, TextRefused};
+use manifest::{Index, PublicKey};
 use origin::live::{ChannelConfig, Config, PullConfig};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -63,7 +67,14 @@ struct Shown {
     cues: Vec<Cue>,
 }
 
-/// Reads captions that are over, text by text; the media playlist of them says the same as that of the pictures.
+/// Whom viewers trust, and the stream as its signed description names it.
+async fn trusted(viewer: &Viewer) -> (PublicKey, [u8; 20]) {
+    let key = secret().public();
+    let description = Description::open(&viewer.ok("live.bcs").await.body, Some(&key)).unwrap();
+    (key, description.stream())
+}
+
+/// Reads captions that are over, text by text, each signed under its name; the media playlist of them says the same as that of the pictures.
 async fn read(viewer: &Viewer, captions: &str) -> Vec<Shown> {
     let same = |text: &str| -> Vec<String> {
         let said = ["#EXTINF", "#EXT-X-DISCONTINUITY", "#EXT-X-MEDIA-SEQUENCE", "#EXT-X-PROGRAM-DATE-TIME"];
@@ -73,6 +84,7 @@ async fn read(viewer: &Viewer, captions: &str) -> Vec<Shown> {
     let pictures = viewer.ok("v0/media.m3u8?parts=no").await.text();
     assert_eq!(same(&list), same(&pictures));
     assert!(list.contains("#EXT-X-ENDLIST"), "{list}");
+    let (key, stream) = trusted(viewer).await;
     let mut shown = Vec::new();
     for segment in list.lines().filter(|line| !line.starts_with('#')) {
         let answer = viewer.ok(&format!("{captions}/{segment}")).await;
@@ -82,6 +94,9 @@ async fn read(viewer: &Viewer, captions: &str) -> Vec<Shown> {
         assert_eq!(text.map, Some(TimestampMap { mpegts: 90, local: Duration::from_millis(1) }));
         // When it plays, from the media itself.
         let (number, query) = segment.split_once(".vtt").unwrap();
+        let open = |name: &str| text::open(&answer.body, &stream, name, &key);
+        assert!(open(&format!("{captions}/{number}.vtt")).is_ok());
+        assert_eq!(open(&format!("{captions}/{number}0.vtt")), Err(TextRefused::BadSignature));
         let media = viewer.ok(&format!("v0/{number}.m4s{query}")).await.body;
         let init = viewer.ok("v0/init/1.mp4").await.body;
         let (starts, ends) = span(&init, &media);
@@ -153,7 +168,11 @@ async fn captions_of_ffmpeg_come_out_when_they_are_said() {
         let film = theatre.shows.recv().await.unwrap().films[0].to_string();
         let recorded = theatre.viewer(&film);
         assert!(recorded.ok("master.m3u8").await.text().contains("LANGUAGE=\"fi\""));
-        let text = webvtt::read(&recorded.ok("t0/subs.vtt").await.body).unwrap();
+        let subtitles = recorded.ok("t0/subs.vtt").await.body;
+        let key = secret().public();
+        let index = Index::open(&recorded.ok("index.bci").await.body, Some(&key)).unwrap();
+        assert!(text::open(&subtitles, &index.swarm_id(), "t0/subs.vtt", &key).is_ok());
+        let text = webvtt::read(&subtitles).unwrap();
         let times: Vec<_> = text.cues.iter().map(|cue| (cue.text.clone(), cue.start)).collect();
         let live = |at: usize| (format!("second {at}"), said[&format!("second {at}")]);
         assert_eq!(times, (0..8).map(live).collect::<Vec<_>>());

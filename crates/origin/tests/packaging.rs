@@ -4,10 +4,11 @@ mod common;
 
 use cmaf::ingest::{Event, FragmentReader};
 use common::{PICTURE_AND_TONE, clip, make, quick, secret};
-use manifest::{Index, digest};
+use manifest::{Index, OpenError, SecretKey, digest, text};
+use origin::check::{Target, run};
 use origin::http::{Limits, Origin, serve};
 use origin::library::Library;
-use origin::package::{Card, Mode, Record};
+use origin::package::{Card, Mode, Record, resign};
 use origin::slug::Slug;
 use origin::tools::Tools;
 use std::fs;
@@ -158,6 +159,24 @@ async fn sound_tracks_and_subtitles_keep_their_languages() {
     }
     let vtt = fs::read_to_string(dir.join("t0/subs.vtt")).unwrap();
     assert!(vtt.starts_with("WEBVTT") && vtt.contains("Hello there"));
+    // They are signed with the film, and anew with it.
+    let signed = |key: &SecretKey| {
+        let index = Index::open(&fs::read(dir.join("index.bci")).unwrap(), Some(&key.public()))?;
+        let vtt = fs::read(dir.join("t0/subs.vtt")).unwrap();
+        Ok::<_, OpenError>(text::open(&vtt, &index.swarm_id(), "t0/subs.vtt", &key.public()).is_ok())
+    };
+    let (key, other) = (secret(), SecretKey::from_seed([8; 32]));
+    assert_eq!(signed(&key), Ok(true));
+    resign(&dir, &other).unwrap();
+    assert_eq!((signed(&key), signed(&other)), (Err(OpenError::OtherKey), Ok(true)));
+    resign(&dir, &key).unwrap();
+    assert_eq!(fs::read_to_string(dir.join("t0/subs.vtt")).unwrap(), vtt, "nothing is added twice");
+    let judged = run(&Target::Folder(dir.clone()), Some(&key.public()), &mut |_| {});
+    assert_eq!(judged.findings, []);
+    fs::write(dir.join("t0/subs.vtt"), vtt.replace("Hello there", "Hello, you")).unwrap();
+    let judged = run(&Target::Folder(dir.clone()), Some(&key.public()), &mut |_| {});
+    let told: Vec<String> = judged.findings.iter().map(ToString::to_string).collect();
+    assert!(told.len() == 1 && told[0].contains("t0/subs.vtt: the text's signature"), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,13 +1,17 @@
 //! What of a live stream is here where live streams are left out: nothing. A film has no heads, and nobody pushes anything.
 
 use crate::session::Session;
-use manifest::SegmentId;
+use manifest::{PublicKey, SegmentId};
 use swarm::{Link, Time};
 
 impl Session {
     pub(crate) fn begin_live(&mut self) {}
 
     pub(crate) fn is_live_init(&self, _rendition: u8, _bytes: &[u8]) -> Option<bool> {
+        None
+    }
+
+    pub(crate) fn live_names(&self) -> Option<([u8; 20], Option<PublicKey>)> {
         None
     }
 

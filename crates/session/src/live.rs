@@ -122,6 +122,12 @@ impl Session {
         Some(live.description.renditions.get(usize::from(rendition)).is_some_and(|r| r.inits.contains(&root)))
     }
 
+    /// The swarm id and the publisher of the stream; `None` of a film.
+    pub(crate) fn live_names(&self) -> Option<([u8; 20], Option<PublicKey>)> {
+        let description = self.description()?;
+        Some((description.stream(), Some(description.publisher)))
+    }
+
     /// The epoch and number of the newest head: what the origin is asked to go on from. Zeros before the first.
     pub fn position(&self) -> (u32, u64) {
         self.live().and_then(|live| live.chain.position()).unwrap_or_default()

@@ -38,6 +38,8 @@ pub struct Session {
     pub(crate) staged: BTreeMap<SegmentId, Vec<Option<Hash>>>,
     outputs: Vec<Output>,
     pub(crate) orders: Orders,
+    /// The publisher's, if the driver was given one.
+    key: Option<PublicKey>,
     wake_at: Option<Time>,
     trace: Option<Recorder>,
     /// Of a live stream.
@@ -54,7 +56,9 @@ impl Session {
         key: Option<&PublicKey>,
         options: Options,
     ) -> Result<Self, OpenError> {
-        Ok(Self::start(now, Index::open(index, key)?, options))
+        let mut session = Self::start(now, Index::open(index, key)?, options);
+        session.key = key.copied();
+        Ok(session)
     }
 
     /// Starts a viewer of a film whose index was checked.
@@ -74,6 +78,7 @@ impl Session {
             staged: BTreeMap::new(),
             outputs: Vec::new(),
             orders: Orders::default(),
+            key: None,
             wake_at: None,
             trace,
             #[cfg(feature = "live")]
@@ -263,6 +268,13 @@ impl Session {
     /// Whether these are the bytes of a segment.
     pub fn is_segment(&self, segment: SegmentId, bytes: &[u8]) -> bool {
         self.index().segment(segment).is_some_and(|s| s.root == manifest::digest::root(bytes))
+    }
+
+    /// Whether these are the bytes of captions or subtitles, as the publisher has signed them under this name, such as `t0/17.vtt`. Of a
+    /// film whose publisher's key is not known none are.
+    pub fn is_text(&self, name: &str, bytes: &[u8]) -> bool {
+        let (swarm, key) = self.live_names().unwrap_or_else(|| (self.index().swarm_id(), self.key));
+        key.is_some_and(|key| manifest::text::open(bytes, &swarm, name, &key).is_ok())
     }
 
     /// Reports those pieces held back that the leaves, now known, vouch for.

@@ -317,6 +317,18 @@ pub extern "C" fn braidcast_is_segment(rendition: u32, sequence: u32, len: usize
     u32::from(good)
 }
 
+/// Whether what is in the input buffer is a text beside the media, as the publisher has signed it: `name_len` bytes of its name in
+/// the film's folder, then `len` bytes of it.
+#[unsafe(no_mangle)]
+pub extern "C" fn braidcast_is_text(name_len: usize, len: usize) -> u32 {
+    let mut good = false;
+    session(|s, input| {
+        let text = input.split_at_checked(name_len).and_then(|(name, rest)| Some((name, rest.get(..len)?)));
+        good = text.is_some_and(|(name, text)| s.is_text(&String::from_utf8_lossy(name), text));
+    });
+    u32::from(good)
+}
+
 /// When to call [`braidcast_wake`]; infinity for never.
 #[unsafe(no_mangle)]
 pub extern "C" fn braidcast_wake_at() -> f64 {

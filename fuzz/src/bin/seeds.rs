@@ -3,7 +3,7 @@
 
 use braidcast_fuzz::{Film, gate, live, live_parts, rtmp_story};
 use manifest::live::{Chain, Delegation, Entry, Head, Signer};
-use manifest::{Kind, SecretKey, SegmentId, digest};
+use manifest::{Kind, SecretKey, SegmentId, digest, text};
 use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,12 @@ fn main() {
     put("manifest_index", "unsigned", &film.index.seal_unsigned());
     put("manifest_index", "signed", &film.index.seal(&SecretKey::from_seed([7; 32])));
     put("manifest_index", "cut", &film.index.seal_unsigned()[..60]);
+    let said = b"WEBVTT\n\n00:01.000 --> 00:02.000\nGood evening\n\n";
+    let signed = text::seal(said, &live::STREAM, "t0/1.vtt", &live::publisher());
+    put("manifest_text", "signed", &signed);
+    put("manifest_text", "other_name", &text::seal(said, &live::STREAM, "t0/2.vtt", &live::publisher()));
+    put("manifest_text", "unsigned", said);
+    put("manifest_text", "cut", &signed[..signed.len() - 1]);
     heads();
     for name in [
         "master.m3u8",

@@ -2,11 +2,10 @@
  * One media playlist of a live stream, carried on by what signed heads tell. Its invariant: what it says the origin's own answer says
  * too; where heads do not tell all of it, it says nothing.
  */
-import type { Time } from "./times.js";
+import { ENDS_SEGMENT, type Time } from "./times.js";
 
 /** Bits of {@link Time.cut}: see docs/spec/head.md. */
 const INDEPENDENT = 1;
-const ENDS_SEGMENT = 2;
 const IS_MARKED = 4;
 
 /** Tags that stand before the segments, and are of the playlist as a whole. */

@@ -108,7 +108,9 @@ export class LiveStream {
 
   /** Does what `plain` would do for hls.js with a playlist. */
   loadPlaylist(plain: PlainLoader, context: PlaylistLoaderContext, ...rest: PlaylistRequest): void {
-    const { pathname } = new URL(context.url, this.#base);
+    const { href, pathname } = new URL(context.url, this.#base);
+    const isCaptions = (context.type as string) === "subtitleTrack" && href.startsWith(this.#base.href);
+    if (isCaptions) return this.#playlists.loadCaptions(plain, context, ...rest);
     const isOurs = (id: string) => pathname.startsWith(`${this.#base.pathname}${id}/`);
     const rendition = this.#swarm()?.film.renditions.findIndex(({ id }) => isOurs(id)) ?? -1;
     this.#playlists.load(plain, rendition, context, ...rest);

@@ -9,6 +9,9 @@ const PARTS_MAX = 512;
 /** Times in heads and in playlists are rounded to milliseconds, each for itself. */
 const ROUNDING_MS = 15;
 
+/** A bit of {@link Time.cut}. */
+export const ENDS_SEGMENT = 2;
+
 /** What heads tell of one part. */
 export interface Time {
   sequence: number;
@@ -49,6 +52,12 @@ export class Times {
   /** The parts of a rendition after one. */
   after(rendition: number, sequence: number): Time[] {
     return (this.#of.get(rendition) ?? []).filter((time) => time.sequence > sequence);
+  }
+
+  /** Whether a segment of a rendition has ended after that time. */
+  hasEnd(rendition: number, afterMs: number): boolean {
+    const isLater = ({ endMs, cut }: Time) => Boolean(cut & ENDS_SEGMENT) && endMs > afterMs + ROUNDING_MS;
+    return (this.#of.get(rendition) ?? []).some(isLater);
   }
 
   /** The parts between two times, if they fill all of it. */

@@ -33,6 +33,20 @@ export function signIndex(index, { publicKey, privateKey }) {
   return Buffer.concat([head, Buffer.from(publicKey.export({ format: "jwk" }).x, "base64url"), signature, body]);
 }
 
+/** Subtitles signed under a name: see docs/spec/text.md. `swarm`: of which film. */
+export function signText(text, { swarm, name }, { privateKey }) {
+  const message = Buffer.concat([Buffer.from("braidcast text v1\n"), swarm, blake3(Buffer.from(text)), Buffer.from(name)]);
+  const signature = sign(null, message, privateKey);
+  const halves = [signature.subarray(0, 32), signature.subarray(32)].map((half) => half.toString("base64url"));
+  return `${text}NOTE braidcast v1 ${halves.join("")}\n`;
+}
+
+/** The swarm id of a film, of its unsigned index. */
+export function swarmOf(index) {
+  const context = Buffer.from("braidcast 2026 swarm of an index, peer wire 1");
+  return blake3(index.subarray(6), { context }).subarray(0, 20);
+}
+
 const SECONDS = 64;
 const RUNGS = [
   { id: "v0", size: "320x180", kbps: 300 },

@@ -54,8 +54,8 @@ impl Captions {
     }
 
     /// Makes the text of a `segment` that is whole. In it are also cues that appear within `ahead` of its end: whoever plays parts at the live
-    /// edge reads it when it plays what comes next.
-    pub fn close(&mut self, segment: &Listed, ahead: Duration) {
+    /// edge reads it when it plays what comes next. `sign` gives the text with its publisher's signature.
+    pub fn close(&mut self, segment: &Listed, ahead: Duration, sign: impl FnOnce(&str) -> Vec<u8>) {
         if self.texts.back().is_some_and(|(last, _)| *last >= segment.sequence) {
             return;
         }
@@ -83,8 +83,9 @@ impl Captions {
         if self.bytes + text.len() > MAX_TEXTS {
             text = webvtt::begin("", Some(start));
         }
+        let text = Bytes::from(sign(&text));
         self.bytes += text.len();
-        self.texts.push_back((segment.sequence, text.into()));
+        self.texts.push_back((segment.sequence, text));
     }
 
     /// Media sequence number of the last text.
@@ -166,6 +167,10 @@ mod tests {
         }
     }
 
+    fn unsigned(text: &str) -> Vec<u8> {
+        text.into()
+    }
+
     fn said(captions: &Captions, sequence: u32) -> Vec<String> {
         let text = webvtt::read(&captions.text(sequence).unwrap()).unwrap();
         text.cues.into_iter().map(|cue| cue.text).collect()
@@ -177,17 +182,17 @@ mod tests {
         captions.push(text(&[(3500, 6500, "long"), (500, 900, "first"), (4100, 4200, "later")]));
         captions.push(text(&[(500, 900, "first")]));
         let ahead = Duration::from_secs(2);
-        captions.close(&segment(1), ahead);
+        captions.close(&segment(1), ahead, unsigned);
         assert_eq!(said(&captions, 1), ["first", "long"]);
         captions.push(text(&[(1000, 1100, "late"), (1900, 2100, "almost")]));
-        captions.close(&segment(1), ahead);
-        captions.close(&segment(2), ahead);
-        captions.close(&segment(3), ahead);
+        captions.close(&segment(1), ahead, unsigned);
+        captions.close(&segment(2), ahead, unsigned);
+        captions.close(&segment(3), ahead, unsigned);
         assert_eq!(said(&captions, 1), ["first", "long"]);
         assert_eq!(said(&captions, 2), ["almost", "long", "later"]);
         assert_eq!(said(&captions, 3), ["long", "later"]);
         captions.restart();
-        captions.close(&segment(4), ahead);
+        captions.close(&segment(4), ahead, unsigned);
         assert_eq!(said(&captions, 4), Vec::<String>::new());
         let film = captions.film(Duration::from_secs(1), Duration::from_secs(6)).unwrap();
         assert_eq!(
@@ -208,7 +213,7 @@ mod tests {
         captions.push(text(&many));
         assert_eq!(captions.cues.len(), MAX_CUES);
         for sequence in 1..=400 {
-            captions.close(&segment(sequence), Duration::ZERO);
+            captions.close(&segment(sequence), Duration::ZERO, unsigned);
         }
         assert!(captions.bytes <= MAX_TEXTS + 400 * 100 && captions.text(1).unwrap().len() <= MAX_TEXT);
         assert_eq!(said(&captions, 400), Vec::<String>::new());

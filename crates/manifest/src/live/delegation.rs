@@ -18,8 +18,8 @@ pub const MAX_DELEGATION_MS: u64 = 31 * 24 * 3600 * 1000;
 
 /// The publisher's long-lived key lets a session key sign the heads of one stream, for one epoch and a bounded time.
 ///
-/// The publisher's key can stay off the machine that streams. When a session key is lost or stolen, or just old, a delegation
-/// with a higher epoch ends its say at once, wherever that delegation is known.
+/// The publisher's key can stay off the machine that streams, if that makes no captions ([`text`](crate::text)). When a session key is
+/// lost or stolen, or just old, a delegation with a higher epoch ends its say at once, wherever that delegation is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delegation {
     /// The stream's swarm id.

@@ -1,10 +1,11 @@
 //! The small files of a film: playlists, subtitles, pictures. They are fetched once, kept on disk, and looked at anew now and
-//! then. Its invariant: no playlist is given out that leads a player to anything but this film in this version.
+//! then. Its invariant: no playlist is given out that leads a player to anything but this film in this version, nor, under a key, subtitles
+//! that were not signed.
 
 use super::folder::Folder;
 use crate::film::Film;
 use crate::origin::{self, Origin};
-use crate::serving::{MAX_FILE_BYTES, stays};
+use crate::serving::{MAX_FILE_BYTES, Texts, stays};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(super) struct Files {
     origin: Origin,
     folder: Folder,
     version: String,
+    texts: Texts,
     kept: Mutex<BTreeMap<String, Bytes>>,
     missing: Mutex<BTreeMap<String, (NoFile, Instant)>>,
     /// Held while a file is fetched, so that many who ask make one request.
@@ -42,11 +44,12 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn new(origin: Origin, folder: Folder, version: String) -> Self {
+    pub(super) fn new(origin: Origin, folder: Folder, version: String, texts: Texts) -> Self {
         Self {
             origin,
             folder,
             version,
+            texts,
             kept: Mutex::default(),
             missing: Mutex::default(),
             fetching: Mutex::default(),
@@ -119,7 +122,7 @@ impl Files {
             Ok(_) => {
                 tracing::warn!(
                     name,
-                    "a playlist leads elsewhere, or belongs to another version: it is not given out"
+                    "it leads elsewhere, belongs to another version, or is not signed: it is not given out"
                 );
                 NoFile::Away
             }
@@ -146,7 +149,8 @@ impl Files {
     }
 
     fn is_good(&self, name: &str, bytes: &[u8]) -> bool {
-        stays(name, bytes) && (!is_playlist(name) || versions(bytes).all(|version| version == self.version))
+        let is_ours = !is_playlist(name) || versions(bytes).all(|version| version == self.version);
+        is_ours && stays(name, bytes) && self.texts.admit(name, bytes)
     }
 }
 

@@ -115,8 +115,9 @@ impl Keeper {
             pass: self.inner.pass.clone(),
             keeps: Some(shelf),
         };
+        let texts = film.texts();
         let viewer = Viewer::join(film, origin.clone(), options).await?;
-        let files = Arc::new(Files::new(origin.clone(), folder.clone(), version.clone()));
+        let files = Arc::new(Files::new(origin.clone(), folder.clone(), version.clone(), texts));
         let (all, of) = (files.clone(), viewer.clone());
         tokio::spawn(async move { all.fetch_all(of.film()).await });
         let kept = Kept { slug: self.slug.clone(), viewer, files, version, _slot: slot };

@@ -158,14 +158,17 @@ async fn answer(
             Ok(bytes) => range::whole(&method, &headers, media_type(&path), bytes),
             Err(why) => failed(&why),
         },
-        Some(Name::Text) => match site.files.get(&path).await {
-            Ok(bytes) if !stays(&path, &bytes) => {
-                (StatusCode::BAD_GATEWAY, "the playlist leads to other places than this film\n")
-                    .into_response()
+        Some(Name::Text) => {
+            let is_good = |bytes: &[u8]| stays(&path, bytes) && film.texts().admit(&path, bytes);
+            match site.files.get(&path, is_good).await {
+                Ok(bytes) if is_good(&bytes) => range::whole(&method, &headers, media_type(&path), bytes),
+                Ok(_) => {
+                    (StatusCode::BAD_GATEWAY, "it is not signed, or leads to other places than this film\n")
+                        .into_response()
+                }
+                Err(why) => (StatusCode::BAD_GATEWAY, format!("{why}\n")).into_response(),
             }
-            Ok(bytes) => range::whole(&method, &headers, media_type(&path), bytes),
-            Err(why) => (StatusCode::BAD_GATEWAY, format!("{why}\n")).into_response(),
-        },
+        }
     }
 }
 

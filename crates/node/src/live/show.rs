@@ -160,9 +160,12 @@ impl Show {
         }
     }
 
-    /// A playlist or a text of captions as the origin has it, which is not signed.
+    /// A playlist of captions as the origin has it, which is not signed, or a text of them.
     pub(crate) async fn captions(&self, path: &str) -> Result<Bytes, Refused> {
         let bytes = self.origin.file(path, MAX_FILE_BYTES).await?;
+        if !self.stream().texts().admit(path, &bytes) {
+            return Err(Refused::Forged);
+        }
         if stays(path, &bytes) { Ok(bytes) } else { Err(Refused::NoPlaylist) }
     }
 

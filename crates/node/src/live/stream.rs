@@ -2,6 +2,7 @@
 //! that the session has not taken, nor what it has forgotten since.
 
 use crate::origin::{self, Origin};
+use crate::serving::Texts;
 use bytes::Bytes;
 use manifest::live::{Cut, Description, MAX_DESCRIPTION_BYTES, Refused};
 use manifest::{Kind, PublicKey, SegmentId};
@@ -152,6 +153,11 @@ impl Stream {
             .renditions
             .get(usize::from(rendition))
             .is_some_and(|r| r.inits.contains(&root))
+    }
+
+    /// Which captions may be given out.
+    pub(crate) fn texts(&self) -> Texts {
+        Texts::new(self.key.as_ref(), self.swarm)
     }
 
     /// Fetches the description that the origin has now: a newer one of this stream is taken, one of another stream is noticed.

@@ -33,15 +33,17 @@ use crate::probe::{self, Film};
 use crate::slug::{Slug, title_of_file};
 use crate::tools::Tools;
 use cmaf::{Presentation, Subtitle};
-use manifest::{Index, SecretKey};
+use manifest::{Index, SecretKey, text};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Version of the tree's layout and of how tracks are encoded; packages of another version are made again.
-pub const TREE_VERSION: u32 = 2;
+pub const TREE_VERSION: u32 = 3;
 
+/// A file of a package that is being written anew.
+const UNFINISHED: &str = "index.bci.new";
 /// Length of the pieces that peers exchange.
 const PIECE_LEN: u32 = 32 << 10;
 /// Taken where a segment would have more than [`manifest::MAX_PIECES`] of the usual length.
@@ -145,7 +147,7 @@ pub(crate) fn place(
     into.commit()
 }
 
-/// Signs the index of the package in `dir` anew if it is signed by another key than `key`.
+/// Signs the index of the package in `dir`, and its subtitles, anew if it is signed by another key than `key`.
 pub fn resign(dir: &Path, key: &SecretKey) -> Result<(), PackageError> {
     let path = dir.join("index.bci");
     let damaged = |reason: String| PackageError::Damaged { path: dir.to_owned(), reason };
@@ -154,10 +156,28 @@ pub fn resign(dir: &Path, key: &SecretKey) -> Result<(), PackageError> {
         return Ok(());
     }
     let index = Index::open(&bytes, None).map_err(|e| damaged(format!("index.bci: {e}")))?;
-    let unfinished = dir.join("index.bci.new");
-    fs::write(&unfinished, index.seal(key)).map_err(PackageError::write(&unfinished))?;
+    // The index last: where this ends before, it begins again the next time.
+    for id in (0..).map(|number| format!("t{number}")).take_while(|id| dir.join(id).is_dir()) {
+        sign_text(dir, &format!("{id}/subs.vtt"), &index, key)?;
+    }
+    replace(dir, "index.bci", &index.seal(key))
+}
+
+/// Gives a file of the package in `dir` other bytes, once they are written through.
+fn replace(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), PackageError> {
+    let (path, unfinished) = (dir.join(name), dir.join(UNFINISHED));
+    fs::write(&unfinished, bytes).map_err(PackageError::write(&unfinished))?;
     File::open(&unfinished).and_then(|f| f.sync_all()).map_err(PackageError::write(&unfinished))?;
     fs::rename(&unfinished, &path).map_err(PackageError::write(&path))
+}
+
+/// Signs the text `name` of the package in `dir`, whoever has before; gives its size in bytes.
+fn sign_text(dir: &Path, name: &str, index: &Index, key: &SecretKey) -> Result<u64, PackageError> {
+    let damaged = |e| PackageError::Damaged { path: dir.to_owned(), reason: format!("{name}: {e}") };
+    let before = fs::read(dir.join(name)).map_err(damaged)?;
+    let sealed = text::seal(text::strip(&before), &index.swarm_id(), name, key);
+    replace(dir, name, &sealed)?;
+    Ok(sealed.len() as u64)
 }
 
 /// What playlists append to the addresses of segments (`?v=`): another text for other bytes in any segment.
@@ -238,6 +258,9 @@ fn write_tree(
     let index = Index { piece_len: if usual { PIECE_LEN } else { LARGE_PIECE_LEN }, renditions: indexed };
     index.validate().map_err(PackageError::Index)?;
     presentation.version = version(&index);
+    for subtitle in &mut presentation.subtitles {
+        subtitle.bytes = sign_text(root, &subtitle.uri, &index, key)?;
+    }
     put("master.m3u8", cmaf::hls::master(&presentation).as_bytes())?;
     put("manifest.mpd", cmaf::dash::mpd(&presentation).as_bytes())?;
     for rendition in &presentation.renditions {

@@ -15,7 +15,7 @@ const UNFINISHED: &str = ".partial-";
 const REPLACED: &str = ".old-";
 
 /// Files of a package that are not served.
-const OURS: [&str; 2] = ["package.json", "index.bci.new"];
+const OURS: [&str; 2] = ["package.json", super::UNFINISHED];
 
 /// A folder under a temporary name; dropping it deletes it.
 #[derive(Debug)]

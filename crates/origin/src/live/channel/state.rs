@@ -11,7 +11,7 @@ use cmaf::live::{Captions, Listed, Part, Rendition, Window};
 use cmaf::webvtt::Text;
 use cmaf::{Kind, Track};
 use manifest::live::{Cut, Description, Entry, LiveRendition, MAX_INITS};
-use manifest::{SecretKey, SegmentId, digest};
+use manifest::{SecretKey, SegmentId, digest, text};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -179,17 +179,22 @@ impl State {
         closed
     }
 
-    /// The captions of each segment of the first rendition that is whole now.
+    /// The captions of each segment of the first rendition that is whole now, signed.
     fn caption(&mut self) {
         let Some(window) = self.lines.first().map(|line| &line.window) else { return };
         // Players hear of a text up to a target duration after it is made.
         let ahead = window.target_duration() * 2;
-        for captions in &mut self.captions {
+        let (stream, key) = (&self.description, &self.publisher);
+        for (captions, number) in self.captions.iter_mut().zip(0..) {
             let last = captions.last().unwrap_or(0);
             let fresh = window.segments().rev().take_while(|segment| segment.sequence > last);
             let mut fresh: Vec<&Listed> = fresh.filter(|segment| segment.complete).collect();
             fresh.reverse();
-            fresh.into_iter().for_each(|segment| captions.close(segment, ahead));
+            for segment in fresh {
+                let name = format!("t{number}/{}.vtt", segment.sequence);
+                let sign = |said: &str| text::seal(said.as_bytes(), &stream.stream(), &name, key);
+                captions.close(segment, ahead, sign);
+            }
         }
     }
 
