@@ -180,6 +180,11 @@ impl Description {
         Ok(write::description(&read::parts(read::lines(&text)?)?, json.len()))
     }
 
+    /// As long as its JSON string may become, in bytes.
+    pub(crate) fn written_bytes(&self) -> usize {
+        self.text.len() + write::END_OF_CANDIDATES.len() + 2
+    }
+
     /// Adds the description to `json` as a JSON string, with the candidates that the receiver may have: 8 at most. It may be
     /// none: a peer that is reached at no address it knows can still make the first check.
     pub fn write_for(&self, json: &mut String, relation: &Relation<'_>) {
