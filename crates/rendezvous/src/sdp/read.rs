@@ -36,7 +36,14 @@ struct Draft<'a> {
 const FIRST: &str = "v=0";
 
 /// Lines that end as lines do in the JSON of any honest description, up to the first that does not.
-struct PlainLines<'a>(&'a str);
+pub(super) struct PlainLines<'a>(&'a str);
+
+impl PlainLines<'_> {
+    /// Whether there was no line that ends otherwise.
+    pub(super) fn were_all(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl<'a> Iterator for PlainLines<'a> {
     type Item = &'a str;
@@ -48,15 +55,13 @@ impl<'a> Iterator for PlainLines<'a> {
     }
 }
 
-/// The lines behind the first of a description that is a JSON string, quotes included, with no escapes but those of line ends. `None`
-/// for all others.
-pub(super) fn plain_lines(json: &str) -> Option<impl Iterator<Item = &str>> {
+/// The lines behind the first of a description that is a JSON string, quotes included, for as long as it has no escapes but those of
+/// line ends. `None` for what begins otherwise, or is no such string.
+pub(super) fn plain_lines(json: &str) -> Option<PlainLines<'_>> {
     let text = json.strip_prefix('"')?.strip_suffix('"')?.strip_prefix(FIRST)?.strip_prefix(END)?;
     // All of it, so that it can be done for many bytes at a time.
     let is_string = text.bytes().fold(true, |is_string, byte| is_string & (byte >= b' ') & (byte != b'"'));
-    let mut lines = PlainLines(text);
-    lines.by_ref().for_each(drop);
-    (is_string && lines.0.is_empty()).then_some(PlainLines(text))
+    is_string.then_some(PlainLines(text))
 }
 
 /// The lines behind the first of any description.
