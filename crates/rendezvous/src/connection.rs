@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{
-    Config, InfoHash, Locality, Networks, PeerId, bucket::Bucket, sdp::is_inside, site::Standing,
-};
+use crate::{Config, InfoHash, Locality, Networks, PeerId, bucket::Bucket, sdp::is_inside, site::Standing};
 
 #[derive(Debug)]
 pub(crate) struct Connection {

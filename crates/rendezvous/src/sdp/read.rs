@@ -246,9 +246,8 @@ fn number(text: &str, what: &'static str) -> Result<u16, Error> {
 /// Whether it is two hexadecimal digits for each byte, with colons between them.
 fn is_digest(text: &str, bytes: usize) -> bool {
     let (pairs, last) = text.as_bytes().as_chunks();
-    let is_pair = |[high, low, colon]: [u8; 3]| {
-        high.is_ascii_hexdigit() & low.is_ascii_hexdigit() & (colon == b':')
-    };
+    let is_pair =
+        |[high, low, colon]: [u8; 3]| high.is_ascii_hexdigit() & low.is_ascii_hexdigit() & (colon == b':');
     text.len() == bytes * 3 - 1
         && pairs.iter().fold(true, |all, &pair| all & is_pair(pair))
         && last.iter().all(u8::is_ascii_hexdigit)
