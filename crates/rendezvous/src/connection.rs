@@ -1,6 +1,8 @@
 //! One open connection: where it comes from, what it may still send, and which swarms it is in.
 
-use crate::{Config, InfoHash, Locality, PeerId, bucket::Bucket, site::Standing};
+use std::time::Duration;
+
+use crate::{Config, InfoHash, Locality, Networks, PeerId, bucket::Bucket, sdp::is_inside, site::Standing};
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -24,6 +26,13 @@ impl Connection {
             directed: Bucket::default(),
             memberships: Vec::new(),
         }
+    }
+
+    /// Takes one message's room of its network, where that is limited.
+    pub(crate) fn has_network_room(&self, now: Duration, networks: &mut Networks, config: &Config) -> bool {
+        let address = self.from.address;
+        let is_exempt = self.standing.site().is_some() || is_inside(address);
+        is_exempt || networks.take(now, address, config.network_messages, config.networks)
     }
 
     pub(crate) fn name_in(&self, info_hash: InfoHash) -> Option<PeerId> {

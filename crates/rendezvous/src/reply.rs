@@ -9,8 +9,8 @@ use crate::{
     sdp::Relation,
 };
 
-/// Room for the text round a description, and for one with a few candidates.
-const RELAYED_BYTES: usize = 1024;
+/// Room for the text round a description, in bytes, where nothing in the names has to be escaped.
+const ROUND_BYTES: usize = 176;
 
 /// A member's own answer to an announce.
 pub(crate) fn announced(info_hash: InfoHash, interval_secs: u64, counts: Counts) -> String {
@@ -56,14 +56,16 @@ pub(crate) fn relayed(
     offer: &Offer,
     relation: &Relation<'_>,
 ) -> String {
-    let mut json = String::with_capacity(RELAYED_BYTES);
+    let mut json = String::with_capacity(ROUND_BYTES + offer.sdp.written_bytes());
     json.push_str(r#"{"action":"announce","info_hash":"#);
     info_hash.push_json(&mut json);
     json.push_str(r#","peer_id":"#);
     from.push_json(&mut json);
     json.push_str(r#","offer_id":"#);
     offer.id.push_json(&mut json);
-    let _ = write!(json, r#","{kind}":{{"type":"{kind}","sdp":"#);
+    for part in [",\"", kind, r#"":{"type":""#, kind, r#"","sdp":"#] {
+        json.push_str(part);
+    }
     offer.sdp.write_for(&mut json, relation);
     json.push_str("}}");
     json

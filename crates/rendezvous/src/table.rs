@@ -117,13 +117,12 @@ impl Table {
     /// is answered with an error.
     pub fn handle(&mut self, now: Duration, conn: ConnId, text: &[u8], out: &mut Vec<Outgoing>) -> Verdict {
         self.end_leases(now, out);
-        if self.charge(now, conn) == Verdict::Close {
-            if self.connections.contains_key(&conn) {
-                self.refuse(conn, About::default(), &Refusal::TooManyMessages, out);
-            }
+        let Some(sender) = self.connections.get_mut(&conn) else { return Verdict::Close };
+        if !sender.messages.take(now, self.config.messages) {
+            self.refuse(conn, About::default(), &Refusal::TooManyMessages, out);
             return Verdict::Close;
         }
-        if !self.has_network_room(now, conn) {
+        if !sender.has_network_room(now, &mut self.networks, &self.config) {
             let refusal = Refusal::BusyNetwork { retry: self.config.interval / 4 };
             self.refuse(conn, About::default(), &refusal, out);
             return Verdict::Stay;

@@ -79,6 +79,8 @@ pub struct Door {
     pub counted: Option<Arc<dyn Fn() -> Box<dyn Any + Send> + Send + Sync>>,
     /// Which proxies are believed about whom they stand for.
     pub whereabouts: Whereabouts,
+    /// Whether those who have just come take turns, as is good where many come at once and want little, not where media are fetched.
+    pub turns: bool,
     /// Counts who is turned away because too many come from his network, or too fast.
     pub turned_away: Counter,
 }
@@ -146,7 +148,7 @@ pub async fn serve(
             whereabouts: door.whereabouts.clone(),
             turned_away: door.turned_away.clone(),
         };
-        tokio::spawn(turns.newcomer().at(async move {
+        let serving = async move {
             let masked = Masked(address.ip());
             let _held = (permit, place, counted);
             let socket = Patient::new(socket, limits.write_grace);
@@ -160,7 +162,11 @@ pub async fn serve(
                     Err(_) => tracing::debug!(%masked, "no TLS in time"),
                 },
             }
-        }));
+        };
+        match door.turns {
+            true => tokio::spawn(turns.newcomer().at(serving)),
+            false => tokio::spawn(serving),
+        };
     }
 }
 

@@ -86,6 +86,7 @@ impl Server {
         Door {
             counted: Some(Arc::new(move || Box::new(counting.connected()))),
             whereabouts: self.0.tracker.whereabouts().clone(),
+            turns: true,
             turned_away: self.0.turned_away.clone(),
             ..Door::default()
         }

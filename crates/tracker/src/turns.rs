@@ -5,7 +5,6 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
     time::Duration,
@@ -99,14 +98,13 @@ impl Newcomer {
         Poll::Ready(())
     }
 
-    /// Does `work` in its turns.
-    pub(crate) async fn at<F: Future>(mut self, work: F) -> F::Output {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
+    /// Does `work` in its turns. It is boxed, so that there is one place for it.
+    pub(crate) fn at<F: Future>(mut self, work: F) -> impl Future<Output = F::Output> {
+        let mut work = Box::pin(work);
+        poll_fn(move |cx| {
             ready!(self.poll_turn(cx));
             work.as_mut().poll(cx)
         })
-        .await
     }
 }
 

@@ -26,7 +26,7 @@ pub async fn serve_with(
         counted: Some(Arc::new(move || Box::new(counting.metrics().connected()))),
         whereabouts: origin.tracker().whereabouts().clone(),
         turned_away: origin.metrics().turned_away.clone(),
-        tls: None,
+        ..Door::default()
     };
     listener::serve(listener, router, limits, door, stop).await;
     let goodbye = tokio::time::timeout(Duration::from_secs(2), origin.tracker().shutdown());

@@ -158,16 +158,16 @@ impl<'a> Candidate<'a> {
 
 impl<'a> Address<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        if let Ok(ip) = text.parse() {
-            return Some(Self::Ip(ip));
-        }
-        let (uuid, suffix) = text.split_at_checked(36)?;
         let fits = |(at, byte): (usize, u8)| match at {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         };
-        let is_mdns = suffix.eq_ignore_ascii_case(MDNS_SUFFIX) && uuid.bytes().enumerate().all(fits);
-        is_mdns.then_some(Self::Mdns(Uuid(uuid)))
+        match text.split_at_checked(36) {
+            Some((uuid, suffix)) if suffix.eq_ignore_ascii_case(MDNS_SUFFIX) => {
+                uuid.bytes().enumerate().all(fits).then_some(Self::Mdns(Uuid(uuid)))
+            }
+            _ => text.parse().ok().map(Self::Ip),
+        }
     }
 
     pub(super) fn ip(self) -> Option<IpAddr> {

@@ -173,11 +173,20 @@ impl Description {
     pub fn parse(json: &str) -> Result<Self, Error> {
         #[derive(serde::Deserialize)]
         struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-        if let Some(lines) = read::plain_lines(json) {
-            return Ok(write::description(&read::parts(lines)?, json.len()));
+        // In one go, unless it turns out on the way that there are other escapes.
+        if let Some(mut lines) = read::plain_lines(json)
+            && let Ok(parts) = read::parts(lines.by_ref())
+            && lines.were_all()
+        {
+            return Ok(write::description(&parts, json.len()));
         }
         let Text(text) = serde_json::from_str(json).map_err(|_| Error::NotText)?;
         Ok(write::description(&read::parts(read::lines(&text)?)?, json.len()))
+    }
+
+    /// As long as its JSON string may become, in bytes.
+    pub(crate) fn written_bytes(&self) -> usize {
+        self.text.len() + write::END_OF_CANDIDATES.len() + 2
     }
 
     /// Adds the description to `json` as a JSON string, with the candidates that the receiver may have: 8 at most. It may be

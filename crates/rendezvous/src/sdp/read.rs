@@ -36,7 +36,14 @@ struct Draft<'a> {
 const FIRST: &str = "v=0";
 
 /// Lines that end as lines do in the JSON of any honest description, up to the first that does not.
-struct PlainLines<'a>(&'a str);
+pub(super) struct PlainLines<'a>(&'a str);
+
+impl PlainLines<'_> {
+    /// Whether there was no line that ends otherwise.
+    pub(super) fn were_all(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl<'a> Iterator for PlainLines<'a> {
     type Item = &'a str;
@@ -48,15 +55,11 @@ impl<'a> Iterator for PlainLines<'a> {
     }
 }
 
-/// The lines behind the first of a description that is a JSON string, quotes included, with no escapes but those of line ends. `None`
-/// for all others.
-pub(super) fn plain_lines(json: &str) -> Option<impl Iterator<Item = &str>> {
+/// The lines behind the first of a description that is a JSON string, quotes included, for as long as it has no escapes but those of
+/// line ends. `None` for what begins otherwise, or is no such string.
+pub(super) fn plain_lines(json: &str) -> Option<PlainLines<'_>> {
     let text = json.strip_prefix('"')?.strip_suffix('"')?.strip_prefix(FIRST)?.strip_prefix(END)?;
-    // All of it, so that it can be done for many bytes at a time.
-    let is_string = text.bytes().fold(true, |is_string, byte| is_string & (byte >= b' ') & (byte != b'"'));
-    let mut lines = PlainLines(text);
-    lines.by_ref().for_each(drop);
-    (is_string && lines.0.is_empty()).then_some(PlainLines(text))
+    all(text, |byte| byte >= b' ' && byte != b'"').then_some(PlainLines(text))
 }
 
 /// The lines behind the first of any description.
@@ -222,7 +225,12 @@ pub(super) fn fields(text: &str) -> impl Iterator<Item = &str> {
 /// The text if it is of letters, digits, `+` and `/`, and so long (RFC 8839, 5.1).
 pub(super) fn ice_chars(text: &str, length: RangeInclusive<usize>) -> Option<&str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    (length.contains(&text.len()) && text.bytes().all(fits)).then_some(text)
+    (length.contains(&text.len()) && all(text, fits)).then_some(text)
+}
+
+/// Whether all bytes are so. It looks at each, for then many are looked at at a time.
+fn all(text: &str, fits: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, byte| all & fits(byte))
 }
 
 /// The text if it is a token of RFC 8866, section 9: neither blanks nor quotes nor backslashes are.
@@ -237,9 +245,10 @@ fn number(text: &str, what: &'static str) -> Result<u16, Error> {
 
 /// Whether it is two hexadecimal digits for each byte, with colons between them.
 fn is_digest(text: &str, bytes: usize) -> bool {
-    let is_pair = |chunk: &[u8]| match chunk {
-        [high, low] | [high, low, b':'] => high.is_ascii_hexdigit() && low.is_ascii_hexdigit(),
-        _ => false,
-    };
-    text.len() == bytes * 3 - 1 && text.as_bytes().chunks(3).all(is_pair)
+    let (pairs, last) = text.as_bytes().as_chunks();
+    let is_pair =
+        |[high, low, colon]: [u8; 3]| high.is_ascii_hexdigit() & low.is_ascii_hexdigit() & (colon == b':');
+    text.len() == bytes * 3 - 1
+        && pairs.iter().fold(true, |all, &pair| all & is_pair(pair))
+        && last.iter().all(u8::is_ascii_hexdigit)
 }
