@@ -198,13 +198,18 @@ impl Peer {
     }
 
     /// Whether a piece is no matter for trials: it is needed soon, or nearly nobody else has it. Where nobody is relied upon
-    /// yet, newcomers are all there is.
+    /// yet, newcomers are all there is; and so they are to who has nothing to play, where nobody relied upon has the piece.
     fn would_be_missed(&self, task: &Task, piece: u32) -> bool {
         let holders = || self.links.values().filter(|n| n.holds(task.segment, piece));
+        let relied = |n: &Neighbour| n.serves() && n.trust.is_settled(&self.config);
+        let is_relied = || match self.viewer.is_starving() {
+            true => holders().any(relied),
+            false => self.links.values().any(relied),
+        };
         // Of a live stream everything is needed soon.
         !self.is_live()
             && (task.slack < PRESSING || task.slack < IN_ORDER && holders().nth(1).is_none())
-            && self.links.values().any(|n| n.serves() && n.trust.is_settled(&self.config))
+            && is_relied()
     }
 }
 

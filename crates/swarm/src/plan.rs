@@ -324,6 +324,9 @@ impl Peer {
             let passing = Duration::from_micros(u64::from(film.size(segment)) * 1_000_000 / n.rate().max(1));
             passing < task.slack.max(origin) && (n.bytes_in > 0 || task.slack > origin)
         };
+        if self.is_got_by_keeper(now, segment, origin) {
+            return Peers::Sooner;
+        }
         if helpers().any(|n| n.promises(now, segment, origin) && passes_on(n)) {
             return Peers::InTime;
         }
