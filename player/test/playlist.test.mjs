@@ -26,8 +26,8 @@ const stage = (run) => async () => {
   }
 };
 const text = async (stream, id, skip = "") => String(await stream.answer(`${id}/media.m3u8`, new URLSearchParams(skip)));
-const times = (stream, r, after) =>
-  stream.born(stream.renditions[r]).filter(({ sequence }) => sequence > after);
+const times = (stream, r, from) =>
+  stream.born(stream.renditions[r]).filter(({ sequence }) => sequence >= from);
 /** What of a playlist is said of each part and segment. */
 const said = (text) => text.split("\n").filter((line) => /^#EXT-X-PART:|^#EXTINF|^#EXT-X-PROGRAM|^[^#]|PRELOAD/.test(line))
   .map((line) => line.replace(/[\d.]+,?(?=URI|$)/, (number) => (line.startsWith("#EXTINF") || line.startsWith("#EXT-X-PART") ? Number.parseFloat(number).toFixed(2) : number)));
@@ -54,6 +54,27 @@ test("what is carried on says at each part what the origin says", stage(async (s
   }
 }));
 
+test("whenever it was read, it goes on with the segments that the origin has", stage(async (stream) => {
+  const segments = (text) => said(text).filter((line) => /^#EXTINF|^\d+\.m4s/.test(line));
+  for (const [r, { id }] of stream.renditions.entries()) {
+    for (let readAt = 20_000; readAt < 22_500; readAt += 50) {
+      stream.at = readAt;
+      const playlist = Playlist.read(await text(stream, id));
+      stream.at = 31_000;
+      assert.ok(times(stream, r, playlist.lastPart).every((time) => playlist.add(time, stream.bornMs)));
+      const origins = segments(await text(stream, id));
+      assert.deepEqual(segments(playlist.text).slice(-12), origins.slice(-12), `${id}, read at ${readAt}`);
+    }
+  }
+}));
+
+test("one of which heads have not told how its last part is cut asks the origin", stage(async (stream) => {
+  const [{ parts }] = stream.renditions;
+  stream.at = parts.find(({ segment, index }) => segment === 11 && index === 4).endMs + 50; // all of a segment that is not listed yet
+  const playlist = Playlist.read(await text(stream, "v0"));
+  assert.equal(playlist.add(parts[playlist.lastPart], stream.bornMs), false);
+}));
+
 test("it says when it has what was asked for, and never before", stage(async (stream) => {
   stream.at = 20_900;
   const playlist = Playlist.read(await text(stream, "v0"));
@@ -61,7 +82,7 @@ test("it says when it has what was asked for, and never before", stage(async (st
   const last = stream.born(stream.renditions[0]).at(-1);
   assert.ok(playlist.has(last.segment, last.index) && !playlist.has(last.segment, last.index + 1));
   assert.ok(playlist.has(last.segment - 1, undefined) && playlist.has(last.segment - 1, 99) && !playlist.has(last.segment, undefined));
-  for (let sequence = last.sequence + 1; !playlist.has(last.segment, undefined); sequence++) {
+  for (let sequence = last.sequence; !playlist.has(last.segment, undefined); sequence++) {
     assert.ok(playlist.add(stream.renditions[0].parts[sequence - 1], stream.bornMs));
   }
   assert.ok(!playlist.has(last.segment, 99), "a part past the last is the first of the next segment");
@@ -72,10 +93,10 @@ test("it says when it has what was asked for, and never before", stage(async (st
 test("what heads do not tell all of is asked of the origin", stage(async (stream) => {
   stream.at = 20_900;
   const playlist = Playlist.read(await text(stream, "v0"));
-  const next = stream.renditions[0].parts[playlist.lastPart];
+  const [last, next] = stream.renditions[0].parts.slice(playlist.lastPart - 1);
+  assert.ok(playlist.add(last, 0), "known already");
   assert.equal(playlist.add({ ...next, sequence: next.sequence + 1 }, 0), false, "one is missing");
   assert.equal(playlist.add({ ...next, cut: next.cut | 4 }, 0), false, "something stands before it");
-  assert.ok(playlist.add({ ...next, sequence: next.sequence - 1 }, 0), "known already");
   for (const no of ["", "#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv0/media.m3u8\n", `${await text(stream, "v0")}#EXT-X-ENDLIST\n`,
     (await text(stream, "v0")).replace("CAN-SKIP", "X"), (await text(stream, "v0")).replaceAll("part/", "p/")]) {
     assert.equal(Playlist.read(no), null, no.slice(-60));

@@ -33,6 +33,8 @@ export class Playlist {
   /** Date ranges of what it skips stay in it (RFC 8216bis section 6.2.5.1). */
   readonly #ranges: string[] = [];
   #lastPart = 0;
+  /** Whether heads have told how the last part is cut: an origin may list a segment's last part before it lists the segment. */
+  #isToldOfLast = false;
   /** What addresses of media end with: see docs/spec/live.md. */
   #query = "";
 
@@ -76,24 +78,27 @@ export class Playlist {
     return this.#lastPart;
   }
 
-  /** Takes in what heads tell of the part after the last; `false`: the origin has to be asked. */
+  /** Takes in what heads tell of the last part, or of the one after it; `false`: the origin has to be asked. */
   add({ sequence, startMs, endMs, cut }: Time, bornMs: number): boolean {
-    if (sequence <= this.#lastPart) return true;
-    if (sequence !== this.#lastPart + 1 || cut & IS_MARKED) return false;
+    if (sequence < this.#lastPart) return true;
     let segment = this.#segments.at(-1);
     if (!segment) return false;
-    if (segment.isWhole) {
-      const date = `#EXT-X-PROGRAM-DATE-TIME:${new Date(bornMs + startMs).toISOString()}`;
-      segment = { sequence: segment.sequence + 1, map: segment.map, lines: [date], parts: 0, lastsS: 0, isWhole: false };
-      this.#segments.push(segment);
+    if (sequence > this.#lastPart) {
+      if (sequence > this.#lastPart + 1 || cut & IS_MARKED || !(segment.isWhole || this.#isToldOfLast)) return false;
+      if (segment.isWhole) {
+        const date = `#EXT-X-PROGRAM-DATE-TIME:${new Date(bornMs + startMs).toISOString()}`;
+        segment = { sequence: segment.sequence + 1, map: segment.map, lines: [date], parts: 0, lastsS: 0, isWhole: false };
+        this.#segments.push(segment);
+      }
+      const lastsS = (endMs - startMs) / 1000;
+      const independent = cut & INDEPENDENT ? ",INDEPENDENT=YES" : "";
+      segment.lines.push(`#EXT-X-PART:DURATION=${lastsS},URI="part/${sequence}.m4s${this.#query}"${independent}`);
+      segment.parts += 1;
+      segment.lastsS += lastsS;
+      this.#lastPart = sequence;
     }
-    const lastsS = (endMs - startMs) / 1000;
-    const independent = cut & INDEPENDENT ? ",INDEPENDENT=YES" : "";
-    segment.lines.push(`#EXT-X-PART:DURATION=${lastsS},URI="part/${sequence}.m4s${this.#query}"${independent}`);
-    segment.parts += 1;
-    segment.lastsS += lastsS;
-    this.#lastPart = sequence;
-    if (cut & ENDS_SEGMENT) {
+    this.#isToldOfLast = true;
+    if (cut & ENDS_SEGMENT && !segment.isWhole) {
       segment.isWhole = true;
       segment.lines.push(`#EXTINF:${segment.lastsS.toFixed(3)},`, `${segment.sequence}.m4s${this.#query}`);
       this.#forget();

@@ -97,7 +97,7 @@ export class Playlists {
     };
     const look = () => {
       clearTimeout(timer);
-      const isSure = this.#times.after(rendition, playlist.lastPart).every((time) => playlist.add(time, this.#bornMs));
+      const isSure = this.#times.after(rendition, playlist.lastPart - 1).every((time) => playlist.add(time, this.#bornMs));
       if (!isSure) end(null);
       else if (playlist.has(msn, part)) end(playlist.text);
       else timer = setTimeout(() => end(null), PATIENCE_MS);
