@@ -40,6 +40,7 @@ impl Peer {
         if self.is_live() {
             return self.ask_for_parts(now, tasks, &asked, out);
         }
+        let asked = if self.viewer.is_starving() { self.asked_lately(now) } else { asked };
         let (soon, later): (Vec<&Task>, Vec<&Task>) =
             tasks.iter().partition(|t| t.wanted || t.slack < IN_ORDER);
         for task in soon {
@@ -112,14 +113,25 @@ impl Peer {
         pieces
     }
 
+    /// The same without those that nearly always would have come by now: who has nothing to play asks another neighbour for them,
+    /// too, and takes back what the slower one has not sent (hedged requests: Dean and Barroso 2013).
+    fn asked_lately(&self, now: Time) -> Vec<(SegmentId, u32)> {
+        let asked = self.links.values().flat_map(|n| n.asked.iter().map(move |(_, a)| (n, a)));
+        let lately = asked.filter(|(n, a)| now.since(a.at) <= n.expected());
+        let mut pieces: Vec<(SegmentId, u32)> = lately.map(|(_, a)| (a.segment, a.piece)).collect();
+        pieces.sort_unstable();
+        pieces
+    }
+
     /// Pieces that are neither held nor under way, and that a neighbour may be asked for now.
     pub(crate) fn free_pieces(&self, now: Time, segment: SegmentId, asked: &[(SegmentId, u32)]) -> Vec<u32> {
         let Some(film) = &self.film else { return Vec::new() };
         let mut taken = self.store.pieces(film, segment);
         mark_asked(&mut taken, segment, asked);
         // A late fetch may mean a narrow line, which more would only fill; but who has nothing to play has nothing to lose.
-        let starves = self.viewer.is_starving() && self.origin.is_late(now);
-        let hedge = film.is_live() || self.origin.is_slow(now) || starves;
+        let hedge = film.is_live()
+            || self.origin.is_slow(now)
+            || self.viewer.is_starving() && self.origin.is_late(now);
         for piece in self.origin.covers(now, segment, hedge) {
             taken.set(piece);
         }
@@ -147,11 +159,13 @@ impl Peer {
     fn ask_best(&mut self, now: Time, task: &Task, piece: u32, out: &mut Vec<Output>) -> bool {
         let Some(film) = &self.film else { return false };
         let bytes = film.piece_size(task.segment, piece);
-        let (tried_only, config) = (self.would_be_missed(task, piece), &self.config);
+        let again = self.links.values().any(|n| n.find(task.segment, piece).is_some());
+        let (tried_only, config) = (!again && self.would_be_missed(task, piece), &self.config);
         let best = self
             .links
             .iter()
             .filter(|(_, n)| n.takes(now, bytes) && n.holds(task.segment, piece))
+            .filter(|(_, n)| !again || n.find(task.segment, piece).is_none())
             .filter(|(_, n)| !tried_only || n.trust.is_settled(config))
             .min_by_key(|(link, n)| (n.cost(), **link));
         let Some((&link, _)) = best else { return false };
@@ -176,6 +190,7 @@ impl Peer {
     ) {
         let (Some(film), Some(neighbour)) = (&self.film, self.links.get_mut(&link)) else { return };
         let id = neighbour.ask(now, segment, piece, film.piece_size(segment, piece));
+        self.origin.asked_beside(now, segment);
         let within_ms = within.as_millis().min(600_000) as u32;
         // The first pieces of a segment come with its leaves, until a piece has been verified.
         let leaves = !film.is_live() && !self.store.is_begun(segment);
@@ -183,13 +198,18 @@ impl Peer {
     }
 
     /// Whether a piece is no matter for trials: it is needed soon, or nearly nobody else has it. Where nobody is relied upon
-    /// yet, newcomers are all there is.
+    /// yet, newcomers are all there is; and so they are to who has nothing to play, where nobody relied upon has the piece.
     fn would_be_missed(&self, task: &Task, piece: u32) -> bool {
         let holders = || self.links.values().filter(|n| n.holds(task.segment, piece));
+        let relied = |n: &Neighbour| n.serves() && n.trust.is_settled(&self.config);
+        let is_relied = || match self.viewer.is_starving() {
+            true => holders().any(relied),
+            false => self.links.values().any(relied),
+        };
         // Of a live stream everything is needed soon.
         !self.is_live()
             && (task.slack < PRESSING || task.slack < IN_ORDER && holders().nth(1).is_none())
-            && self.links.values().any(|n| n.serves() && n.trust.is_settled(&self.config))
+            && is_relied()
     }
 }
 

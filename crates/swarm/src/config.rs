@@ -26,7 +26,7 @@ pub struct Config {
     pub links_kept: usize,
     /// After this time a connection over which nothing of use has come makes room for others.
     pub idle_max: Duration,
-    /// Dials under way at most.
+    /// Dials begun of late and under way at most.
     pub dials_max: usize,
     /// Strangers remembered at most.
     pub strangers_max: usize,

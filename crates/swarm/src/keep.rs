@@ -173,8 +173,13 @@ impl Peer {
 
     /// Whether one that keeps for others is at work for this viewer, as far as it has shown.
     pub(crate) fn is_kept_for(&self, now: Time) -> bool {
-        let works = |n: &Neighbour| n.gave_at.is_some_and(|at| now.since(at) < AT_WORK);
-        !self.is_live() && self.links.values().any(|n| n.keeps && n.serves() && n.strikes == 0 && works(n))
+        self.links.values().any(|n| self.is_kept_by(now, n))
+    }
+
+    /// Whether it is this one.
+    pub(crate) fn is_kept_by(&self, now: Time, n: &Neighbour) -> bool {
+        let works = n.gave_at.is_some_and(|at| now.since(at) < AT_WORK);
+        n.keeps && works && n.serves() && n.strikes == 0 && !self.is_live()
     }
 
     /// Whether one that keeps for others fetches something beside what is needed later and under way already.

@@ -19,7 +19,7 @@ const URGENT_DOUBLES: Duration = Duration::from_secs(4);
 /// ... and with every such time that the origin has not been found slow again: all together would only find it so.
 const CALM_DOUBLES: Duration = Duration::from_secs(10);
 /// A film's viewer that has this much in hand leaves it to the first few, whatever time has passed: they double at most so many
-/// times as it has less.
+/// times as it has less. What is needed later than that, and spreads already, it leaves to its neighbours.
 const ENOUGH: Duration = Duration::from_secs(12);
 
 /// Who fetches a part, or a whole segment, for longer than this has waited long.
@@ -38,13 +38,28 @@ impl Peer {
             self.origin.found_slow(now);
         }
         let is_left = |&(&segment, fetch): &(&SegmentId, &Fetch)| {
-            fetch.left > 0 && self.origin.is_overdue(now, segment) && !self.may_call_slow(now, segment)
+            let is_spared = || self.origin.is_overdue(now, segment) || self.comes_anyway(segment);
+            fetch.left > 0 && is_spared() && !self.may_call_slow(now, segment)
         };
+        // What is begun here, one that keeps for us leaves to us.
+        if self.is_kept_for(now) {
+            return;
+        }
         // One at a time: the next plan is not far.
         if let Some((&segment, _)) = self.origin.fetches.iter().find(is_left) {
             self.origin.give_up(now, segment);
             self.fetching_changed = true;
             out.push(Output::CancelFetch(segment));
+        }
+    }
+
+    /// What neighbours bring comes by the same line: if that carries a segment in less time than a fetch had before they were asked,
+    /// it is the origin that is slow.
+    pub(crate) fn look_for_outrun(&mut self, now: Time) {
+        let is_outrun =
+            |(&segment, fetch): (&SegmentId, &Fetch)| self.store.is_whole(segment) && fetch.is_outrun(now);
+        if !self.is_live() && self.origin.fetches.iter().any(is_outrun) {
+            self.origin.found_slow(now);
         }
     }
 
@@ -86,9 +101,27 @@ impl Peer {
         });
         let all = self.meet.audience.map_or(count, |others| u64::from(others) + 1);
         let urgent = self.urgent.get(&segment).map_or(Duration::ZERO, |urgent| now.since(urgent.since));
+        // What has been urgent for long does not come, whoever holds it.
+        if urgent < URGENT_DOUBLES && self.comes_anyway(segment) {
+            return false;
+        }
         let doubled = urgent.as_secs() / URGENT_DOUBLES.as_secs() + calm.as_secs() / CALM_DOUBLES.as_secs();
         let doubled = doubled.min(self.doublings_most(segment));
         election::is_drawn(&self.me, segment, CALLERS * count, all * wanting, doubled)
+    }
+
+    /// Whether a film's segment is to be had without the origin: neighbours that are relied upon hold what is missing, or some hold
+    /// any of it and there is time until it has spread. A slow origin is for what nobody has, and for whom nobody reaches.
+    fn comes_anyway(&self, segment: SegmentId) -> bool {
+        let Some(film) = self.film.as_ref().filter(|film| !film.is_live()) else { return false };
+        let mut serving = self.links.values().filter(|n| n.serves());
+        if self.viewer.slack(film, segment) > ENOUGH {
+            return serving.any(|n| n.holds_any(segment));
+        }
+        let mut held = self.store.pieces(film, segment);
+        let reliable = serving.filter(|n| n.strikes == 0 && n.trust.is_settled(&self.config));
+        reliable.for_each(|n| n.add_to(&mut held, segment));
+        held.is_full()
     }
 
     /// Who has enough of a film to play lets those go first who have not: parts of a live stream are all needed soon.

@@ -46,6 +46,9 @@ const NAMED_BY_ONE: usize = 32;
 const TRY_AGAIN: Duration = Duration::from_secs(120);
 const TRIED_MAX: usize = 256;
 const DIAL_PATIENCE: Duration = Duration::from_secs(20);
+/// A dial that leads to a link mostly has by now: one that takes longer keeps no other waiting. Where address translators let few
+/// through, those that lead nowhere would hold up the rest.
+const DIAL_USUAL: Duration = Duration::from_millis(1500);
 /// In this time after the first announce most links that come at all have come.
 const HOPE: Duration = Duration::from_secs(4);
 /// How soon it is first asked how large a live audience is, and how seldom later: it grows most at the beginning.
@@ -175,10 +178,11 @@ impl Meet {
         self.dials.retain(|_, (at, _)| now.since(*at) < DIAL_PATIENCE);
         let mut later = Vec::new();
         let mut next = None;
+        let young = self.dials.values().filter(|(at, _)| now.since(*at) < DIAL_USUAL).count();
         while next.is_none()
             && !self.strangers.is_empty()
             && links + self.dials.len() < config.links_wanted
-            && self.dials.len() < config.dials_max
+            && young < config.dials_max
         {
             // At random: who names many cannot put them all before the others.
             self.dice = mix(self.dice ^ now.0);

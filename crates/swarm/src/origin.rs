@@ -19,12 +19,32 @@ pub(crate) struct Fetch {
     /// When a piece came last, and how long nothing had come before.
     came: Time,
     silence: Duration,
+    /// How long it was expected to take when it began.
+    expected: Duration,
+    /// When neighbours were first asked for any of it as well.
+    beside: Option<Time>,
 }
 
 impl Fetch {
-    fn new(now: Time, pieces: Range<u32>, bytes: u32, line: u64) -> Self {
+    fn new(now: Time, pieces: Range<u32>, bytes: u32, expected: Duration, line: u64) -> Self {
         let Range { start: first, end } = pieces;
-        Self { first, end, bytes, at: now, left: end - first, line, came: now, silence: Duration::ZERO }
+        Self {
+            first,
+            end,
+            bytes,
+            at: now,
+            left: end - first,
+            line,
+            came: now,
+            silence: Duration::ZERO,
+            expected,
+            beside: None,
+        }
+    }
+
+    /// Whether neighbours, where they have brought all of it by now, took less time for that than it had before they were asked.
+    pub fn is_outrun(&self, now: Time) -> bool {
+        self.left > 0 && self.beside.is_some_and(|asked| now.since(asked) < asked.since(self.at))
     }
 
     /// The bytes of those.
@@ -91,7 +111,15 @@ impl Origin {
 
     /// Pieces of a segment are asked for, of so many bytes.
     pub fn begin(&mut self, now: Time, segment: SegmentId, pieces: Range<u32>, bytes: u32) {
-        self.fetches.insert(segment, Fetch::new(now, pieces, bytes, self.came));
+        let expected = self.estimate(bytes);
+        self.fetches.insert(segment, Fetch::new(now, pieces, bytes, expected, self.came));
+    }
+
+    /// A neighbour is asked for a piece of a segment.
+    pub fn asked_beside(&mut self, now: Time, segment: SegmentId) {
+        if let Some(fetch) = self.fetches.get_mut(&segment) {
+            fetch.beside.get_or_insert(now);
+        }
     }
 
     /// So many bytes have come over the own line, wanted or not.
@@ -174,7 +202,7 @@ impl Origin {
     /// Whether a fetch takes far longer than it was expected to. Of what comes at this instant the rest may be there as well.
     pub fn is_overdue(&self, now: Time, segment: SegmentId) -> bool {
         self.fetches.get(&segment).is_some_and(|fetch| {
-            let expected = self.estimate(fetch.bytes) * 2 + HEDGES_AFTER;
+            let expected = fetch.expected * 2 + HEDGES_AFTER;
             now > fetch.came && now.since(fetch.at) > expected.clamp(OVERDUE, OVERDUE_AT_MOST)
         })
     }
@@ -212,9 +240,10 @@ impl Origin {
         self.found_slow_ago(now).is_some()
     }
 
-    /// Gives up a fetch, for its slowness: it would have taken as long again at the least.
+    /// Gives up a fetch. If that is for its slowness, it would have taken as long again at the least.
     pub fn give_up(&mut self, now: Time, segment: SegmentId) {
-        if let Some(fetch) = self.fetches.remove(&segment) {
+        let late = self.is_overdue(now, segment);
+        if let Some(fetch) = self.fetches.remove(&segment).filter(|_| late) {
             self.seen(u64::from(fetch.bytes) * 500_000 / now.since(fetch.at).as_micros().max(1) as u64);
         }
     }

@@ -80,6 +80,7 @@ impl Peer {
         tasks.retain(|task| !self.store.is_whole(task.segment));
         self.missing.clear();
         self.missing.extend(tasks.iter().map(|task| task.segment));
+        self.look_for_outrun(now);
         self.drop_stale_fetches(&tasks, out);
         self.yield_fetches(now, out);
         self.orphaned.retain(|segment, _| tasks.iter().any(|t| t.segment == *segment));
@@ -156,6 +157,9 @@ impl Peer {
         if self.origin.fetches.contains_key(&task.segment) || !self.origin.is_ready(now) {
             return false;
         }
+        if self.holds_up_start(now, task.segment) {
+            return false;
+        }
         let mut missing: Vec<u32> = self.store.pieces(film, task.segment).missing().collect();
         if film.is_live() {
             // What is missing mostly came by one stripe: what lies between two stripes is here.
@@ -186,6 +190,18 @@ impl Peer {
             task.wanted && age > LEFT && is_fast && self.is_small() && self.rank(now, task.segment).is_some()
         };
         (!film.is_live() || is_left()) && self.take_part(now, task, &lack, ahead, asked, out)
+    }
+
+    /// Whether there is nothing to play, and what a film plays before this segment is late: fetched beside it, this would only make
+    /// it later still.
+    fn holds_up_start(&self, now: Time, segment: SegmentId) -> bool {
+        let Some(film) = self.film.as_ref().filter(|film| !film.is_live() && !self.keeps()) else {
+            return false;
+        };
+        let is_late = |sooner: SegmentId| {
+            film.start(sooner) < film.start(segment) && self.origin.is_overdue(now, sooner)
+        };
+        self.viewer.is_starving() && self.origin.fetches.keys().any(|&sooner| is_late(sooner))
     }
 
     /// Fetches what a segment lacks that the player needs soon, as soon as that may not be left to neighbours any more.
@@ -308,6 +324,9 @@ impl Peer {
             let passing = Duration::from_micros(u64::from(film.size(segment)) * 1_000_000 / n.rate().max(1));
             passing < task.slack.max(origin) && (n.bytes_in > 0 || task.slack > origin)
         };
+        if self.is_got_by_keeper(now, segment, origin) {
+            return Peers::Sooner;
+        }
         if helpers().any(|n| n.promises(now, segment, origin) && passes_on(n)) {
             return Peers::InTime;
         }

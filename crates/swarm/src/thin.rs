@@ -8,7 +8,7 @@
 //! for another quality gets that too, later.
 
 use crate::film::Film;
-use crate::keep::{HURRIES, Offered, plays, position};
+use crate::keep::{HURRIES, Offered, STEPS_IN, plays, position};
 use crate::neighbour::Neighbour;
 use crate::peer::Peer;
 use crate::time::Time;
@@ -113,6 +113,12 @@ impl Peer {
         // Sound goes along with the pictures.
         let is_pictures = |segment: &SegmentId| film.kind(segment.rendition) == Some(Kind::Video);
         soon.retain(|segment, slack| *slack <= last || is_pictures(segment));
+        // What has been begun is gone on with while anybody lacks it: given up and begun anew it only comes later.
+        for (&segment, slack) in
+            self.origin.fetches.keys().filter_map(|s| Some((s, self.soonest_for(film, *s)?)))
+        {
+            soon.entry(segment).or_insert(slack);
+        }
         (self.soonest(soon), next)
     }
 
@@ -126,7 +132,7 @@ impl Peer {
                 (film.at(rendition, at)..=film.last(rendition))
                     .map(move |sequence| SegmentId::new(rendition, sequence))
                     .take_while(|&segment| film.start(segment) < end)
-                    .filter(|&segment| lacks(film, n, segment))
+                    .filter(|&segment| self.is_lacking(film, n, segment))
             };
             let promised = n.fetching.iter().map(|(segment, _)| *segment);
             let promised =
@@ -191,13 +197,26 @@ impl Peer {
         all.filter(fits).max_by_key(|s| film.rate(s.rendition)).unwrap_or(place)
     }
 
+    /// How soon the first neighbour that a segment is fetched for needs it.
+    fn soonest_for(&self, film: &Film, segment: SegmentId) -> Option<Duration> {
+        let lacking = self.links.values().filter(|n| self.is_one_for(n, segment));
+        lacking.filter_map(plays).map(|playing| film.start(segment).saturating_sub(position(playing))).min()
+    }
+
     /// Whether one that keeps fetches a segment for a neighbour.
     pub(crate) fn is_one_for(&self, n: &Neighbour, segment: SegmentId) -> bool {
         let (Some(film), Some(playing)) = (&self.film, plays(n)) else { return false };
         let is_pictures = film.kind(segment.rendition) == Some(Kind::Video);
         let ahead = position(playing)..self.end_of(playing);
         let is_ahead = ahead.start < film.end(segment) && film.start(segment) < ahead.end;
-        is_ahead && (is_pictures || playing.audio == segment.rendition) && lacks(film, n, segment)
+        is_ahead && (is_pictures || playing.audio == segment.rendition) && self.is_lacking(film, n, segment)
+    }
+
+    /// Whether a neighbour has nothing of a time of the film, and gets nothing of it by itself: but what has been begun here is gone on
+    /// with, whoever begins it later, for it comes sooner so.
+    fn is_lacking(&self, film: &Film, n: &Neighbour, segment: SegmentId) -> bool {
+        let gets = |other| n.says_it_fetches(other) && !self.origin.fetches.contains_key(&other);
+        film.any(segment, |other| n.holds_any(other) || gets(other)).is_none()
     }
 
     /// The player has reported. With plenty to play, counts how often those that keep for others name a worse quality than the line carries
@@ -214,12 +233,26 @@ impl Peer {
         }
     }
 
+    /// Whether the origin has been no faster than a thin line is.
+    fn is_behind_thin(&self, film: &Film) -> bool {
+        self.origin.rate().is_none_or(|rate| rate < film.best_rate() * THIN)
+    }
+
+    /// Whether one that is at work for us on a thin line fetches a segment, which takes `estimate`: what we fetched would only come
+    /// after that by the same line, and keep others waiting. It is believed for as long as a step in comes early.
+    pub(crate) fn is_got_by_keeper(&self, now: Time, segment: SegmentId, estimate: Duration) -> bool {
+        let gets =
+            |n: &Neighbour| self.is_kept_by(now, n) && n.promises(now, segment, estimate.max(STEPS_IN));
+        self.film.as_ref().is_some_and(|film| self.is_behind_thin(film)) && self.links.values().any(gets)
+    }
+
     /// What a viewer is to ask for next of one that keeps for it on a thin line: what that has or is getting of the time, or what it
     /// says that it will get.
     pub(crate) fn chosen_by(&self, film: &Film, n: &Neighbour, said: &Playing) -> Option<Offered> {
-        let is_thin = |bytes_a_second: u64| bytes_a_second < film.best_rate() * THIN;
-        let is_ours = self.origin.rate().is_none_or(is_thin);
-        if !is_ours || !is_thin(line_of(said)) || n.holds_back > HOLDS_BACK_FOR {
+        if !self.is_behind_thin(film)
+            || line_of(said) >= film.best_rate() * THIN
+            || n.holds_back > HOLDS_BACK_FOR
+        {
             return None;
         }
         let sequence = self.viewer.next_pictures(film, said.video);
@@ -243,9 +276,4 @@ impl Peer {
 /// The line that one that keeps says it has, in bytes a second; 0: it does not know.
 fn line_of(said: &Playing) -> u64 {
     u64::from(said.window_end_ms) * 125
-}
-
-/// Whether a neighbour has nothing of a time of the film, and gets nothing of it by itself.
-fn lacks(film: &Film, n: &Neighbour, segment: SegmentId) -> bool {
-    film.any(segment, |other| n.holds_any(other) || n.says_it_fetches(other)).is_none()
 }

@@ -86,10 +86,8 @@ fn an_office_behind_a_thin_line_is_better_off_with_a_keeper() {
     for viewers in [10, 20] {
         let without = office(viewers, false, false);
         let (copies, stalled) = office(viewers, true, true);
-        assert!(
-            copies < 1.05 && stalled < without.1 / 2,
-            "{viewers}: {copies:.2} copies, {stalled:?}, not {without:?}"
-        );
+        let is_better = stalled < without.1 / 2 || stalled.is_zero();
+        assert!(copies < 1.05 && is_better, "{viewers}: {copies:.2} copies, {stalled:?}, not {without:?}");
         // Who will have nothing but the best is no worse off than without one.
         let insisting = office(viewers, true, false);
         assert!(insisting.1 <= without.1, "{viewers}: {insisting:?}, not {without:?}");

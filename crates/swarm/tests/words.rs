@@ -209,3 +209,45 @@ fn who_has_enough_to_play_leaves_a_slow_origin_to_a_few_however_long_it_is_calm(
     stage.pass(1000);
     assert!(stage.fetched(next), "one is not");
 }
+
+#[test]
+fn what_neighbours_hold_is_left_to_them_while_the_origin_is_slow_and_they_answer() {
+    let mut stage = starving(true);
+    stage.pass(6000);
+    let next = SegmentId::new(2, 17);
+    let whole = vec![Run { first: SegmentId::new(2, 10), count: 8 }];
+    stage.say(1, Message::Have(Have { whole, ..Have::default() }));
+    (1..4).for_each(|piece| stage.bring(1, (LATE, piece), Verdict::Verified));
+    stage.play(63_000, 1000);
+    stage.feed(Input::Want(next));
+    stage.pass(500);
+    assert!(stage.core.origin_is_slow(stage.now) && !stage.fetched(next), "who gave holds it");
+    stage.pass(9000);
+    assert!(stage.fetched(next), "but does not give it");
+}
+
+#[test]
+fn nothing_is_fetched_beside_what_a_start_waits_for() {
+    let mut stage = starving(false);
+    let sound = SegmentId::new(common::AUDIO, 11);
+    stage.feed(Input::Want(sound));
+    stage.pass(6000);
+    assert!(!stage.fetched(sound));
+    stage.feed(Input::FetchEnded { segment: LATE, complete: false });
+    stage.pass(3000);
+    assert!(stage.fetched(sound), "what has come to nothing holds nothing up");
+}
+
+#[test]
+fn dials_that_take_long_keep_no_others_waiting() {
+    let mut stage = Stage::new(Config::default());
+    let strangers: Vec<_> = (1..=12).map(common::peer_id).collect();
+    stage.feed(Input::Strangers(&strangers));
+    let dialled = |stage: &Stage| stage.out.iter().filter(|o| matches!(o, Output::Dial(_))).count();
+    stage.pass(1400);
+    assert_eq!(dialled(&stage), 6);
+    stage.pass(400);
+    assert_eq!(dialled(&stage), 12, "never more than are wanted");
+    stage.pass(5000);
+    assert_eq!(dialled(&stage), 12);
+}

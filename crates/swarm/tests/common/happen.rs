@@ -54,9 +54,12 @@ impl World {
                 if self.viewers[at].fetches.get(&segment) != Some(&id) || self.viewers[at].gone {
                     return;
                 }
-                self.viewers[at].fetches.remove(&segment);
                 let complete = self.origin_up;
                 for piece in (first..end).filter(|_| complete) {
+                    // A core may have no more use for the rest.
+                    if !self.viewers[at].fetches.contains_key(&segment) {
+                        return;
+                    }
                     let bytes = u64::from(self.piece_size(segment, piece));
                     self.viewers[at].from_origin += bytes;
                     if !self.viewers[at].held.insert((segment, piece)) {
@@ -65,6 +68,7 @@ impl World {
                     let verdict = Verdict::Verified;
                     self.feed(at, Input::Arrived { segment, piece, from: Source::Origin, verdict });
                 }
+                self.viewers[at].fetches.remove(&segment);
                 self.feed(at, Input::FetchEnded { segment, complete });
             }
             Event::LinkUp { at, link, peer, dialled } => {
