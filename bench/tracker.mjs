@@ -25,7 +25,7 @@ const how = options(
         malformed: 1_000_000,
         malformedRate: 10_000,
         firstSeconds: 30,
-        attackSeconds: 180,
+        attackSeconds: 200,
         attackedMax: 2,
         aquaticMax: 0.333,
         flatMax: 1.15,

@@ -1,6 +1,6 @@
 //! Those who have just come take turns: however many they are, and whatever they send, those who are there wait for a few of them.
 //!
-//! The invariant: between two turns of the runtime, in which everybody else comes on, no more than [`TURN`] of them do anything.
+//! The invariant: between two turns of the runtime, in which everybody else comes on, one of them does something, and two when a line begins.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use std::{
 use tokio::{task::yield_now, time::Instant};
 
 /// So many do something in a turn: a handshake or a message of the longest takes a tenth of a millisecond.
-const TURN: u64 = 2;
+const TURN: u64 = 1;
 /// Who has been there for so long is no newcomer.
 const SETTLED: Duration = Duration::from_secs(2);
 
