@@ -1,0 +1,82 @@
+//! Who has nothing to play: whom it asks beside those whom it has asked, and what tells it that the origin is slow.
+
+mod common;
+use common::stage::Stage;
+use manifest::SegmentId;
+use swarm::{Config, Input, Link, Output, Verdict};
+use wire::{Bits, Have, Message, Partial, Run};
+
+const FIRST: SegmentId = SegmentId::new(2, 3);
+const NEXT: SegmentId = SegmentId::new(2, 4);
+
+/// A viewer with nothing to play, whose first segment a neighbour has brought in `took_ms` while the origin had brought nothing for
+/// three seconds; beside other neighbours of whom nothing is known.
+fn beside_a_slow_fetch(neighbours: u32, took_ms: u64) -> Stage {
+    let mut stage = Stage::new(Config::default());
+    stage.feed(Input::Audience(10_000));
+    (1..=neighbours).for_each(|n| stage.greet(n, false, 32_000));
+    stage.play(8000, 0);
+    stage.feed(Input::Want(FIRST));
+    stage.pass(3000);
+    assert!(stage.fetched(FIRST) && !stage.core.origin_is_slow(stage.now));
+    stage.say(1, Message::Have(Have { whole: vec![Run { first: FIRST, count: 1 }], ..Have::default() }));
+    stage.pass(100);
+    assert_eq!(asked(&stage, (FIRST, 0)), [1], "beside a late fetch");
+    stage.pass(took_ms);
+    (0..common::film(30).piece_count(FIRST))
+        .for_each(|piece| stage.bring(1, (FIRST, piece), Verdict::Verified));
+    stage.pass(50);
+    stage
+}
+
+/// The player comes to the next segment, with so much to play, and wants a piece of it that these hold.
+fn wants_next(stage: &mut Stage, buffered_ms: u64, piece: u32, holders: &[u32]) {
+    let mut pieces = Bits::none(common::film(30).piece_count(NEXT));
+    pieces.set(piece);
+    for &link in holders {
+        let partial = vec![Partial { segment: NEXT, pieces: pieces.clone() }];
+        stage.say(link, Message::Have(Have { partial, ..Have::default() }));
+    }
+    stage.play(12_000, buffered_ms);
+    stage.feed(Input::Want(NEXT));
+    stage.pass(100);
+}
+
+/// Who has been asked for that piece so far.
+fn asked(stage: &Stage, piece: (SegmentId, u32)) -> Vec<u32> {
+    let to = stage.out.iter().filter_map(|output| match output {
+        Output::Send(Link(to), Message::Request { segment, piece: of, .. }) if (*segment, *of) == piece => {
+            Some(*to)
+        }
+        _ => None,
+    });
+    to.collect()
+}
+
+#[test]
+fn neighbours_that_bring_sooner_than_a_fetch_show_that_the_origin_is_slow() {
+    for (took_ms, is_slow) in [(400, true), (20_000, false)] {
+        let stage = beside_a_slow_fetch(1, took_ms);
+        assert_eq!(stage.core.origin_is_slow(stage.now), is_slow, "brought in {took_ms} ms");
+    }
+}
+
+#[test]
+fn another_is_asked_for_what_the_first_takes_long_over() {
+    for (buffered_ms, askings) in [(0, 2), (2000, 1)] {
+        let mut stage = beside_a_slow_fetch(2, 400);
+        wants_next(&mut stage, buffered_ms, 0, &[1, 2]);
+        assert_eq!(asked(&stage, (NEXT, 0)).len(), 1, "with {buffered_ms} ms to play");
+        stage.pass(700);
+        assert_eq!(asked(&stage, (NEXT, 0)).len(), askings, "with {buffered_ms} ms to play");
+    }
+}
+
+#[test]
+fn a_newcomer_is_asked_for_what_nobody_relied_upon_holds() {
+    for (buffered_ms, newcomer) in [(0, &[2][..]), (2000, &[])] {
+        let mut stage = beside_a_slow_fetch(2, 400);
+        wants_next(&mut stage, buffered_ms, 7, &[2]);
+        assert_eq!(asked(&stage, (NEXT, 7)), newcomer, "with {buffered_ms} ms to play");
+    }
+}
