@@ -36,11 +36,10 @@ impl Peer {
         if !self.links.values().any(|n| n.takes(now, 1)) {
             return;
         }
-        let asked = self.asked_pieces();
         if self.is_live() {
-            return self.ask_for_parts(now, tasks, &asked, out);
+            return self.ask_for_parts(now, tasks, &self.asked_pieces(), out);
         }
-        let asked = if self.viewer.is_starving() { self.asked_lately(now) } else { asked };
+        let asked = if self.viewer.is_starving() { self.asked_lately(now) } else { self.asked_pieces() };
         let (soon, later): (Vec<&Task>, Vec<&Task>) =
             tasks.iter().partition(|t| t.wanted || t.slack < IN_ORDER);
         for task in soon {
@@ -107,18 +106,20 @@ impl Peer {
 
     /// Every piece that a neighbour was asked for, in order.
     pub(crate) fn asked_pieces(&self) -> Vec<(SegmentId, u32)> {
-        let asked = self.links.values().flat_map(|n| &n.asked);
-        let mut pieces: Vec<(SegmentId, u32)> = asked.map(|(_, a)| (a.segment, a.piece)).collect();
-        pieces.sort_unstable();
-        pieces
+        self.asked_where(|_, _| true)
     }
 
     /// The same without those that nearly always would have come by now: who has nothing to play asks another neighbour for them,
     /// too, and takes back what the slower one has not sent (hedged requests: Dean and Barroso 2013).
     fn asked_lately(&self, now: Time) -> Vec<(SegmentId, u32)> {
+        self.asked_where(|n, at| now.since(at) <= n.expected())
+    }
+
+    /// The pieces of those requests that are meant, by who was asked and when.
+    fn asked_where(&self, is_meant: impl Fn(&Neighbour, Time) -> bool) -> Vec<(SegmentId, u32)> {
         let asked = self.links.values().flat_map(|n| n.asked.iter().map(move |(_, a)| (n, a)));
-        let lately = asked.filter(|(n, a)| now.since(a.at) <= n.expected());
-        let mut pieces: Vec<(SegmentId, u32)> = lately.map(|(_, a)| (a.segment, a.piece)).collect();
+        let meant = asked.filter(|(n, a)| is_meant(n, a.at));
+        let mut pieces: Vec<(SegmentId, u32)> = meant.map(|(_, a)| (a.segment, a.piece)).collect();
         pieces.sort_unstable();
         pieces
     }
