@@ -1,4 +1,4 @@
-//! One peer on a host: it links to everybody that the tracker names, and greets whom it is linked to.
+//! One peer on a host: it links to everybody that the tracker names, and greets whom it is linked to, again and again.
 
 use crate::plan::HOSTS;
 use crate::server::Server;
@@ -9,15 +9,19 @@ use node::tracker::{self, Trackers};
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use swarm::{Link, PeerId};
 use tokio::sync::oneshot;
 
-/// What each says to each.
+/// What each says to each at a time.
 pub const GREETING_BYTES: usize = 20_000;
+
+/// How often it is said.
+const GREETING_EVERY: Duration = Duration::from_secs(1);
 
 /// What became of a peer.
 pub enum What {
-    /// Its greeting came.
+    /// A greeting of it came.
     Heard,
     /// The dial led to nothing.
     Failed,
@@ -76,8 +80,11 @@ async fn run(own: usize, server: &Server, tell: &Sender<(usize, usize, What)>) {
     let (trackers, mut words) = Trackers::join(config);
     trackers.announce(20);
     let mut names: BTreeMap<Link, usize> = BTreeMap::new();
+    let greeting = Bytes::from(vec![own as u8; GREETING_BYTES]);
+    let mut again = tokio::time::interval(GREETING_EVERY);
     loop {
         tokio::select! {
+            _ = again.tick() => names.keys().for_each(|link| links.send(*link, greeting.clone())),
             Some(word) = words.recv() => match word {
                 // Of two, the one who came later is told of the other.
                 tracker::Event::Candidates(all) => all.into_iter().for_each(|peer| links.dial(peer)),
@@ -91,7 +98,7 @@ async fn run(own: usize, server: &Server, tell: &Sender<(usize, usize, What)>) {
                 links::Event::Answer { to, offer_id, sdp } => trackers.answer(to, &offer_id, &sdp),
                 links::Event::Up { link, peer, .. } => {
                     names.insert(link, place(peer));
-                    links.send(link, Bytes::from(vec![own as u8; GREETING_BYTES]));
+                    links.send(link, greeting.clone());
                 }
                 links::Event::Message(link, message) => {
                     let peer = names[&link];
@@ -99,7 +106,8 @@ async fn run(own: usize, server: &Server, tell: &Sender<(usize, usize, What)>) {
                     let _ = tell.send((own, peer, What::Heard));
                 }
                 links::Event::DialFailed(peer) => drop(tell.send((own, place(peer), What::Failed))),
-                links::Event::Down(_) | links::Event::Room(..) => {}
+                links::Event::Down(link) => drop(names.remove(&link)),
+                links::Event::Room(..) => {}
             },
             else => return,
         }
