@@ -2,11 +2,7 @@
  * One media playlist of a live stream, carried on by what signed heads tell. Its invariant: what it says the origin's own answer says
  * too; where heads do not tell all of it, it says nothing.
  */
-import { ENDS_SEGMENT, type Time } from "./times.js";
-
-/** Bits of {@link Time.cut}: see docs/spec/head.md. */
-const INDEPENDENT = 1;
-const IS_MARKED = 4;
+import { ENDS_SEGMENT, INDEPENDENT, IS_MARKED, type Time } from "./times.js";
 
 /** Tags that stand before the segments, and are of the playlist as a whole. */
 const HEADER = /^#(EXTM3U|EXT-X-(VERSION|TARGETDURATION|SERVER-CONTROL|PART-INF|MEDIA-SEQUENCE|DISCONTINUITY-SEQUENCE|INDEPENDENT-SEGMENTS))/;

@@ -9,15 +9,17 @@ const PARTS_MAX = 512;
 /** Times in heads and in playlists are rounded to milliseconds, each for itself. */
 const ROUNDING_MS = 15;
 
-/** A bit of {@link Time.cut}. */
+/** Bits of {@link Time.cut}: see docs/spec/head.md. */
+export const INDEPENDENT = 1;
 export const ENDS_SEGMENT = 2;
+export const IS_MARKED = 4;
 
 /** What heads tell of one part. */
 export interface Time {
   sequence: number;
   startMs: number;
   endMs: number;
-  /** How it is cut: see docs/spec/head.md. */
+  /** How it is cut, in bits. */
   cut: number;
 }
 

@@ -1,15 +1,5 @@
-//! HLS playlists of a live stream (RFC 8216bis, low latency), relative to the folder that they are in.
-//!
-//! | name | what |
-//! |---|---|
-//! | `ID/SEQ.m4s` | a segment |
-//! | `ID/part/PARTSEQ.m4s` | a part |
-//! | `ID/init/N.mp4` | an init segment |
-//! | `ID/media.m3u8` | [`media`] |
-//! | `tN/SEQ.vtt` | captions during segment `SEQ` of the first rendition |
-//! | `tN/media.m3u8` | [`captions`] |
-//!
-//! Addresses of media end with the rendition's query.
+//! HLS playlists of a live stream (RFC 8216bis, low latency), relative to the folder that they are in. What they name is read by
+//! [`Name`](super::Name). Addresses of media end with the rendition's query.
 //!
 //! The invariant: a playlist says nothing that a later one takes back. Parts are named by their number in the stream, so
 //! the name of the next one is known however segments are cut.

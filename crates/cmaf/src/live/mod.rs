@@ -2,7 +2,8 @@
 //!
 //! The unit is the *part*, a fraction of a second that is given out as soon as it is complete; a segment is exactly
 //! the bytes of its parts joined. A [`Cutter`] makes the parts of one rendition, a [`Window`] knows which of them are
-//! on offer, [`hls`] and [`dash`] say so in text, [`Captions`] has what is said meanwhile. How it is laid out: `docs/spec/live.md`.
+//! on offer, [`hls`] and [`dash`] say so in text, [`Captions`] has what is said meanwhile, [`Name`] and [`Directives`] are
+//! what players ask for then. How it is laid out: `docs/spec/live.md`.
 //!
 //! It lacks: clocks (wall time is an argument), files, sockets, waiting, and the bytes of what was given out: who
 //! serves a stream keeps parts until the window and the grace of RFC 8216 section 6.2.2 have passed.
@@ -36,11 +37,13 @@ mod cutter;
 pub mod dash;
 pub mod hls;
 mod listed;
+mod request;
 mod window;
 
 pub use captions::Captions;
 pub use cutter::{CutError, Cutter, Part};
 pub use listed::{Answer, Left, Listed, ListedPart, MarkError, Position};
+pub use request::{Directives, Name};
 pub use window::{MARKS, Window};
 
 use std::time::Duration;

@@ -10,6 +10,7 @@ use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use cmaf::live::{Directives, Name};
 use futures_util::{Stream, StreamExt};
 use manifest::SegmentId;
 use std::ops::Range;
@@ -22,69 +23,6 @@ const NEXT_SHOW: Duration = Duration::from_secs(20);
 /// Pause before an answer is looked for again.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// A file of a live stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name<'a> {
-    Master,
-    Media(&'a str),
-    Init(&'a str, u32),
-    Segment(&'a str, u32),
-    Part(&'a str, u32),
-    /// A playlist or a text of captions.
-    Captions {
-        is_list: bool,
-    },
-}
-
-impl<'a> Name<'a> {
-    fn parse(path: &'a str) -> Option<Self> {
-        if path == "master.m3u8" {
-            return Some(Self::Master);
-        }
-        let (id, file) = path.split_once('/')?;
-        if let Some(captions) = id.strip_prefix('t') {
-            digits(captions)?;
-            let is_list = file == "media.m3u8";
-            return match file.strip_suffix(".vtt") {
-                None if is_list => Some(Self::Captions { is_list }),
-                Some(text) => number(text).map(|_| Self::Captions { is_list }),
-                None => None,
-            };
-        }
-        match file.split_once('/') {
-            None if file == "media.m3u8" => Some(Self::Media(id)),
-            None => Some(Self::Segment(id, number(file.strip_suffix(".m4s")?)?)),
-            Some(("init", file)) => Some(Self::Init(id, number(file.strip_suffix(".mp4")?)?)),
-            Some(("part", file)) => Some(Self::Part(id, number(file.strip_suffix(".m4s")?)?)),
-            Some(_) => None,
-        }
-    }
-}
-
-/// Digits without a leading zero.
-fn number(text: &str) -> Option<u32> {
-    digits(text).filter(|_| !text.starts_with('0'))
-}
-
-fn digits(text: &str) -> Option<u32> {
-    let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_plain { text.parse().ok() } else { None }
-}
-
-/// Media sequence number and part that a playlist shall have (RFC 8216bis section 6.2.5); an error for what means nothing.
-fn awaited(query: &str) -> Result<Option<(u32, Option<u32>)>, ()> {
-    let value = |name| query.split('&').find_map(|pair| pair.split_once('=').filter(|(n, _)| *n == name));
-    let read = |pair: Option<(&str, &str)>| match pair {
-        Some((_, text)) => digits(text).map(Some).ok_or(()),
-        None => Ok(None),
-    };
-    match (read(value("_HLS_msn"))?, read(value("_HLS_part"))?) {
-        (Some(segment), part) => Ok(Some((segment, part))),
-        (None, None) => Ok(None),
-        (None, Some(_)) => Err(()),
-    }
-}
-
 pub(super) async fn answer(
     State(live): State<Live>,
     Path(path): Path<String>,
@@ -93,7 +31,7 @@ pub(super) async fn answer(
     headers: HeaderMap,
 ) -> Response {
     let Some(name) = Name::parse(&path) else { return StatusCode::NOT_FOUND.into_response() };
-    let Ok(awaited) = awaited(query.as_deref().unwrap_or_default()) else {
+    let Some(Directives { awaited, .. }) = Directives::parse(query.as_deref().unwrap_or_default()) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let whole = |bytes| range::whole(&method, &headers, media_type(&path), bytes);
@@ -101,10 +39,8 @@ pub(super) async fn answer(
     let answered = match name {
         Name::Master => show.master().await.map(|bytes| listed(whole(bytes))),
         Name::Media(id) => media(&live, id, awaited).await.map(|text| listed(whole(text.into()))),
-        Name::Captions { is_list } => show.captions(&path).await.map(whole).map(|response| match is_list {
-            true => listed(response),
-            false => response,
-        }),
+        Name::Captions(_) => show.captions(&path).await.map(|bytes| listed(whole(bytes))),
+        Name::Caption(..) => show.captions(&path).await.map(whole),
         Name::Init(id, number) => match show.stream().rendition(id) {
             Some(rendition) => show.init(rendition, number).await.map(whole),
             None => Err(Refused::NotFound),
@@ -221,44 +157,6 @@ fn cut(body: impl Stream<Item = Sent> + Send, range: Range<u64>) -> impl Stream<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_text_stands_for_each_name() {
-        assert_eq!(Name::parse("master.m3u8"), Some(Name::Master));
-        assert_eq!(Name::parse("v0/media.m3u8"), Some(Name::Media("v0")));
-        assert_eq!(Name::parse("v0/17.m4s"), Some(Name::Segment("v0", 17)));
-        assert_eq!(Name::parse("v0/part/17.m4s"), Some(Name::Part("v0", 17)));
-        assert_eq!(Name::parse("a0/init/1.mp4"), Some(Name::Init("a0", 1)));
-        assert_eq!(Name::parse("t0/media.m3u8"), Some(Name::Captions { is_list: true }));
-        assert_eq!(Name::parse("t1/7.vtt"), Some(Name::Captions { is_list: false }));
-        for text in [
-            "t0/7.m4s",
-            "t/7.vtt",
-            "t0/0.vtt",
-            "t../7.vtt",
-            "",
-            "v0",
-            "v0/",
-            "v0/.m4s",
-            "v0/0.m4s",
-            "v0/01.m4s",
-            "v0/part/4294967296.m4s",
-            "live.bcs",
-            "v0/x/1.m4s",
-        ] {
-            assert_eq!(Name::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn directives_are_read_or_refused() {
-        assert_eq!(awaited(""), Ok(None));
-        assert_eq!(awaited("_HLS_msn=7"), Ok(Some((7, None))));
-        assert_eq!(awaited("x=1&_HLS_msn=7&_HLS_part=0"), Ok(Some((7, Some(0)))));
-        for query in ["_HLS_part=1", "_HLS_msn=-1", "_HLS_msn=", "_HLS_msn=1&_HLS_part=x"] {
-            assert_eq!(awaited(query), Err(()), "{query}");
-        }
-    }
 
     #[tokio::test]
     async fn a_range_is_cut_out_of_the_parts_that_hold_it() {

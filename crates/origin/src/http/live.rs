@@ -14,7 +14,7 @@ use axum::http::header::{self, HeaderValue};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use cmaf::live::hls::Form;
+use cmaf::live::{Directives, Name};
 use hyper::body::Frame;
 use prometheus_client::metrics::counter::Counter;
 use std::borrow::Cow;
@@ -34,92 +34,9 @@ const ASK: &str = "no-cache";
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 const WEBVTT: &str = "text/vtt; charset=utf-8";
 
-/// A file of a live stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Name<'a> {
-    Master,
-    Mpd,
-    Card,
-    Description,
-    Heads,
-    Media(&'a str),
-    Init(&'a str, u32),
-    Segment(&'a str, u32),
-    Part(&'a str, u32),
-    Captions(usize),
-    Caption(usize, u32),
-}
-
-impl<'a> Name<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        Some(match text {
-            "master.m3u8" => Self::Master,
-            "manifest.mpd" => Self::Mpd,
-            "stream.json" => Self::Card,
-            "live.bcs" => Self::Description,
-            "heads" => Self::Heads,
-            _ => {
-                let (id, file) = text.split_once('/')?;
-                if let Some(captions) = id.strip_prefix('t') {
-                    let captions = ordinal(captions)?;
-                    return Some(match file {
-                        "media.m3u8" => Self::Captions(captions),
-                        _ => Self::Caption(captions, number(file.strip_suffix(".vtt")?)?),
-                    });
-                }
-                match file.split_once('/') {
-                    None if file == "media.m3u8" => Self::Media(id),
-                    None => Self::Segment(id, number(file.strip_suffix(".m4s")?)?),
-                    Some(("init", file)) => Self::Init(id, number(file.strip_suffix(".mp4")?)?),
-                    Some(("part", file)) => Self::Part(id, number(file.strip_suffix(".m4s")?)?),
-                    Some(_) => return None,
-                }
-            }
-        })
-    }
-}
-
-/// Digits without a leading zero.
-fn number<N: std::str::FromStr>(text: &str) -> Option<N> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
-    if plain { text.parse().ok() } else { None }
-}
-
-/// Like [`number`], from 0 on.
-fn ordinal<N: std::str::FromStr>(text: &str) -> Option<N> {
-    if text == "0" { text.parse().ok() } else { number(text) }
-}
-
 /// A number in a query: digits.
-fn digits<N: std::str::FromStr>(text: &str) -> Option<N> {
+fn digits(text: &str) -> Option<u64> {
     if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
-}
-
-/// What a request for a playlist asks for beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Directives {
-    form: Form,
-    awaited: Option<(u32, Option<u32>)>,
-}
-
-impl Directives {
-    /// Reads a query; `None`: it means nothing (RFC 8216bis section 6.2.5).
-    fn parse(query: &str) -> Option<Self> {
-        let value = |name| value_in(query, name);
-        let form = match (value("parts"), value("_HLS_skip")) {
-            (Some("no"), _) => Form::Plain,
-            // Date ranges are few here, and are given whole: see `cmaf::live::hls`.
-            (_, Some("YES" | "v2")) => Form::Delta,
-            _ => Form::LowLatency,
-        };
-        let awaited = match (value("_HLS_msn"), value("_HLS_part")) {
-            (None, None) => None,
-            (None, Some(_)) => return None,
-            (Some(segment), None) => Some((digits(segment)?, None)),
-            (Some(segment), Some(part)) => Some((digits(segment)?, Some(digits(part)?))),
-        };
-        Some(Self { form, awaited })
-    }
 }
 
 /// Answers a request for the file `name` of a live stream.
@@ -132,11 +49,7 @@ pub(super) async fn file(
     query: Option<&str>,
 ) -> Response<Body> {
     let answer = Answer { origin, channel: &channel, method, headers };
-    let response = match Name::parse(name) {
-        Some(name) => answer.of(name, query.unwrap_or_default()).await,
-        None => Err(Refused::NotFound),
-    };
-    let mut response = response.unwrap_or_else(refused);
+    let mut response = answer.of(name, query.unwrap_or_default()).await.unwrap_or_else(refused);
     open_to_all(response.headers_mut());
     response
 }
@@ -170,25 +83,27 @@ struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    async fn of(&self, name: Name<'_>, query: &str) -> Result<Response<Body>, Refused> {
+    async fn of(&self, name: &str, query: &str) -> Result<Response<Body>, Refused> {
+        let channel = self.channel;
+        match name {
+            "manifest.mpd" => Ok(self.text(channel.mpd().await?, "application/dash+xml", ASK)),
+            "stream.json" => Ok(data(Json(channel.card()))),
+            "live.bcs" => {
+                let Piece { bytes, digest } = channel.description();
+                let etag = digest.to_string();
+                Ok(self.send(bytes, None, etag, "application/octet-stream", ASK.into(), Class::Manifest))
+            }
+            "heads" => self.heads(query).await,
+            _ => self.named(Name::parse(name).ok_or(Refused::NotFound)?, query).await,
+        }
+    }
+
+    /// What playlists name.
+    async fn named(&self, name: Name<'_>, query: &str) -> Result<Response<Body>, Refused> {
         let channel = self.channel;
         let rendition = |id: &str| channel.rendition(id).ok_or(Refused::NotFound);
         Ok(match name {
             Name::Master => self.text(channel.master().await?, PLAYLIST, ASK),
-            Name::Mpd => self.text(channel.mpd().await?, "application/dash+xml", ASK),
-            Name::Card => data(Json(channel.card())),
-            Name::Description => {
-                let Piece { bytes, digest } = channel.description();
-                self.send(
-                    bytes,
-                    None,
-                    digest.to_string(),
-                    "application/octet-stream",
-                    ASK.into(),
-                    Class::Manifest,
-                )
-            }
-            Name::Heads => return self.heads(query).await,
             Name::Media(id) => {
                 let Directives { form, awaited } = Directives::parse(query).ok_or(Refused::Wrong)?;
                 let text = channel.media(rendition(id)?, form, awaited).await?;
@@ -241,7 +156,7 @@ impl Answer<'_> {
     }
 
     async fn heads(&self, query: &str) -> Result<Response<Body>, Refused> {
-        let value = |name| value_in(query, name).map_or(Some(0), digits::<u64>);
+        let value = |name| value_in(query, name).map_or(Some(0), digits);
         let (Some(epoch), Some(after)) = (value("epoch"), value("after")) else { return Err(Refused::Wrong) };
         let epoch = u32::try_from(epoch).map_err(|_| Refused::Wrong)?;
         let heads = self.channel.heads(epoch, after).await?;
@@ -331,49 +246,5 @@ impl HttpBody for Growing {
             self.metrics.served_media(bytes.len() as u64);
         }
         Poll::Ready(part.map(|part| part.map(Frame::data)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_text_stands_for_each_name() {
-        assert_eq!(Name::parse("v0/17.m4s"), Some(Name::Segment("v0", 17)));
-        assert_eq!(Name::parse("v0/part/17.m4s"), Some(Name::Part("v0", 17)));
-        assert_eq!(Name::parse("a0/init/1.mp4"), Some(Name::Init("a0", 1)));
-        assert_eq!(Name::parse("t0/media.m3u8"), Some(Name::Captions(0)));
-        assert_eq!(Name::parse("t10/3.vtt"), Some(Name::Caption(10, 3)));
-        for text in [
-            "t/media.m3u8",
-            "t00/media.m3u8",
-            "t+1/1.vtt",
-            "t0/0.vtt",
-            "t0/1.m4s",
-            "t0/part/1.m4s",
-            "v0/1.vtt",
-        ] {
-            assert_eq!(Name::parse(text), None, "{text}");
-        }
-        for text in
-            ["", "v0", "v0/", "v0/0.m4s", "v0/01.m4s", "v0/part/4294967296.m4s", "v0/part/../1.m4s", "heads/"]
-        {
-            assert_eq!(Name::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn directives_are_read_or_refused() {
-        let read = |query| Directives::parse(query).map(|d| (d.form, d.awaited));
-        assert_eq!(read(""), Some((Form::LowLatency, None)));
-        assert_eq!(read("_HLS_msn=7&_HLS_part=0"), Some((Form::LowLatency, Some((7, Some(0))))));
-        assert_eq!(read("_HLS_msn=7&_HLS_skip=YES"), Some((Form::Delta, Some((7, None)))));
-        assert_eq!(read("parts=no"), Some((Form::Plain, None)));
-        for query in
-            ["_HLS_part=1", "_HLS_msn=-1", "_HLS_msn=", "_HLS_msn=1&_HLS_part=x", "_HLS_msn=99999999999"]
-        {
-            assert_eq!(read(query), None, "{query}");
-        }
     }
 }
