@@ -3,6 +3,7 @@
 use super::hls::{MAX_SUBTITLES, can_pass};
 use super::listing::{List, Listing, Rendition, Resource, Segment, Wanted};
 use super::source::Unusable;
+use crate::live::is_web;
 use cmaf::duration_to_ticks;
 use cmaf::live::hls::Subtitles;
 use cmaf::mpd::{Content, Listed, Manifest, Period, Representation, Segments};
@@ -203,8 +204,7 @@ fn time(ticks: u64, timescale: u64) -> Duration {
 }
 
 fn address(text: &str) -> Result<Url, Unusable> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.ok_or(Unusable::Address)
+    Url::parse(text).ok().filter(is_web).ok_or(Unusable::Address)
 }
 
 #[cfg(test)]
