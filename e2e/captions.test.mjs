@@ -1,7 +1,6 @@
 // Captions of a stream that is pulled, as viewers of the watch page and of other players see them.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -9,6 +8,7 @@ import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
 import { Broadcast, card, house, until } from "./lib/broadcast.mjs";
 import { browser, viewer } from "./lib/browser.mjs";
+import { launch } from "./lib/child.mjs";
 import { pages } from "./lib/pages.mjs";
 import { cache } from "./lib/paths.mjs";
 import { proxy } from "./lib/proxy.mjs";
@@ -24,7 +24,7 @@ async function elsewhere() {
     const clock = (at) => `${String(Math.floor(at / 3600)).padStart(2, "0")}:${String(Math.floor(at / 60) % 60).padStart(2, "0")}:${String(at % 60).padStart(2, "0")}`;
     const cues = Array.from({ length: SECONDS }, (_, at) => `${at + 1}\n${clock(at)},000 --> ${clock(at)},950\nsecond ${at}\n`);
     writeFileSync(join(folder, "subs.srt"), cues.join("\n"));
-    const child = spawn("ffmpeg", [
+    const child = launch("ffmpeg", [
         "-v", "error", "-nostdin",
         "-re", "-f", "lavfi", "-i", "testsrc2=size=480x270:rate=20",
         "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-i", "subs.srt",
@@ -47,8 +47,8 @@ async function elsewhere() {
     await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
     return {
         url: `http://127.0.0.1:${port}/master.m3u8`,
-        close() {
-            child.kill("SIGKILL");
+        async close() {
+            await child.end("SIGKILL");
             server.close();
             server.closeAllConnections();
             rmSync(folder, { recursive: true, force: true });
@@ -64,7 +64,7 @@ async function grown(origin, name) {
 
 before(async () => {
     source = await elsewhere();
-    await until({ log: [] }, async () => (await (await fetch(source.url)).text()).includes("SUBTITLES"));
+    await until({ log: () => "" }, async () => (await (await fetch(source.url)).text()).includes("SUBTITLES"));
     const origin = await house({ args: ["--pull", `pulled=${source.url}`, "--pull-private"] });
     const parts = { origin };
     parts.card = await card(origin);
@@ -75,7 +75,7 @@ before(async () => {
 });
 after(async () => {
     await on?.close();
-    source?.close();
+    await source?.close();
 });
 
 /**

@@ -1,12 +1,11 @@
 // A live stream from a camera to viewers: the real `braidcast live`, an encoder that publishes to it, the proxy before it and a browser.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { browser } from "./browser.mjs";
 import { camera } from "./camera.mjs";
+import { launch } from "./child.mjs";
 import { pages } from "./pages.mjs";
 import { braidcast } from "./paths.mjs";
 import { proxy } from "./proxy.mjs";
@@ -18,48 +17,28 @@ export const LADDER = "180:250k,270:600k,360:1200k";
 export const KEY = "a-key-of-the-camera";
 const PATIENCE_MS = 60_000;
 
-const running = new Set();
-// Nothing that a test started outlives it.
-process.on("exit", () => {
-    for (const child of running) child.kill("SIGKILL");
-});
-
 /** `braidcast live` with one door, on ports that stay the same when it is started again; `ingest` says which on a port. */
 export async function house({ ladder = LADDER, args = [], env = {}, ingest = (port) => `rtmp://127.0.0.1:${port}/live` } = {}) {
     const [port, door] = [await freePort(), await freePort()];
     const data = mkdtempSync(join(tmpdir(), "braidcast-live-"));
     const all = ["live", "--listen", `127.0.0.1:${port}`, "--ingest", ingest(door), "--key", KEY, "--data", data,
         "--ladder", ladder, "--preset", "ultrafast", "--audio-bitrate", "64k", ...args];
-    const log = [];
-    let child;
-    const start = () => {
-        child = spawn(braidcast(), all, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
-        const one = child;
-        running.add(one);
-        one.on("exit", () => running.delete(one));
-        for (const stream of [one.stdout, one.stderr]) stream.setEncoding("utf8").on("data", (text) => log.push(text));
-    };
-    const end = async (signal) => {
-        if (child.exitCode !== null || child.signalCode !== null) return;
-        const ended = once(child, "exit");
-        child.kill(signal);
-        const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
-        await ended;
-        clearTimeout(timer);
-    };
-    start();
+    const run = () => launch(braidcast(), all, { env: { ...process.env, ...env } });
+    let child = run();
     return {
         url: `http://127.0.0.1:${port}`,
         to: `${ingest(door)}/${KEY}`,
         data,
-        log,
+        log: () => child.lines.join("\n"),
         get pid() {
             return child.pid;
         },
-        kill: () => end("SIGKILL"),
-        restart: start,
+        kill: () => child.end("SIGKILL"),
+        restart() {
+            child = run();
+        },
         async stop() {
-            await end("SIGINT");
+            await child.end();
             rmSync(data, { recursive: true, force: true });
         },
     };
@@ -104,7 +83,7 @@ export async function until(origin, look) {
         const found = await look().catch(() => null);
         if (found) return found;
     }
-    throw new Error(`no live stream after ${PATIENCE_MS / 1000} s:\n${origin.log.join("")}`);
+    throw new Error(`no live stream after ${PATIENCE_MS / 1000} s:\n${origin.log()}`);
 }
 
 export class Broadcast extends Stage {

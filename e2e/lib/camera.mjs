@@ -4,8 +4,8 @@
 // The time is in a strip of blocks along the top, black or white, one bit each: 24 bits of milliseconds since 1970 and 8 that check
 // them. It is drawn when the picture is handed to ffmpeg, so what is measured is encoder, network, origin, viewers and decoder.
 
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
+import { launch } from "./child.mjs";
 
 const [WIDTH, HEIGHT, FPS] = [640, 360, 20];
 const STRIP_HEIGHT = 24;
@@ -39,12 +39,12 @@ let made;
 /**
  * Starts publishing to `to`; `kbps` of pictures, with a tone.
  *
- * @returns {{ stop: () => Promise<void> }}
+ * @returns {{ stop: () => Promise<unknown> }}
  */
 export function camera({ to, kbps = 1800 }) {
     made ??= pictures();
     const clock = "drawtext=text='%{localtime} %{n}':x=8:y=32:fontsize=22:fontcolor=white:box=1:boxcolor=black";
-    const child = spawn("ffmpeg", [
+    const child = launch("ffmpeg", [
         "-v", "error", "-nostdin",
         "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", `${WIDTH}x${HEIGHT}`, "-r", String(FPS), "-i", "pipe:0",
         "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
@@ -62,13 +62,10 @@ export function camera({ to, kbps = 1800 }) {
             child.stdin.write(picture);
         }
     }, 5);
-    const ended = once(child, "exit").finally(() => clearInterval(timer));
+    child.ended.finally(() => clearInterval(timer));
     return {
         /** Ends it as when the plug is pulled. */
-        async stop() {
-            child.kill("SIGKILL");
-            await ended;
-        },
+        stop: () => child.end("SIGKILL"),
     };
 }
 

@@ -1,18 +1,10 @@
 // Ends of links in processes of their own: the example `links` of crates/node, and pages; and what they cost, from outside.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { launch } from "./child.mjs";
 import { root } from "./paths.mjs";
-
-const running = new Set();
-// Nothing that a bench started outlives it.
-process.on("exit", () => {
-    for (const child of running) child.kill("SIGKILL");
-});
 
 function program() {
     const path = process.env.BRAIDCAST_LINKS ?? join(root, "target/release/examples/links");
@@ -29,33 +21,30 @@ function program() {
  */
 export function end(stack, options = {}) {
     const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    const child = spawn(program(), [stack, ...args], { stdio: ["pipe", "pipe", "inherit"] });
-    running.add(child);
-    const exit = once(child, "exit").finally(() => running.delete(child));
     const counts = [];
     const descriptions = carrier();
-    const one = {
+    const child = launch(program(), [stack, ...args], {
+        stdio: ["pipe", "pipe", "inherit"],
+        onLine: (text) => {
+            const line = JSON.parse(text);
+            if (line.what === "count") counts.shift()(line);
+            else descriptions.describe(line);
+        },
+    });
+    const tell = (line) => child.stdin.write(`${JSON.stringify(line)}\n`);
+    return {
         pids: () => [child.pid],
         ...descriptions,
-        tell: (line) => child.stdin.write(`${JSON.stringify(line)}\n`),
+        tell,
         /** @returns {Promise<Count>} */
         count: () => new Promise((resolve, reject) => {
             counts.push(resolve);
-            exit.then(() => reject(new Error(`the end on ${stack} has ended`)));
-            one.tell({ what: "count" });
+            child.ended.then(() => reject(new Error(`the end on ${stack} has ended`)));
+            tell({ what: "count" });
         }),
-        go: () => one.tell({ what: "go" }),
-        async close() {
-            child.kill("SIGKILL");
-            await exit;
-        },
+        go: () => tell({ what: "go" }),
+        close: () => child.end("SIGKILL"),
     };
-    createInterface({ input: child.stdout }).on("line", (text) => {
-        const line = JSON.parse(text);
-        if (line.what === "count") counts.shift()(line);
-        else descriptions.describe(line);
-    });
-    return one;
 }
 
 /** The same in a page of Chromium, which answers one offer. */

@@ -1,51 +1,23 @@
 // Starts and stops the real `braidcast watch`, `braidcast seed` and `braidcast edge`: viewers without a browser.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { launch } from "./child.mjs";
 import { braidcast } from "./paths.mjs";
 
-const running = new Set();
-// Nothing that a test started outlives it.
-process.on("exit", () => {
-    for (const child of running) child.kill("SIGKILL");
-});
-
 /** Starts the program; `address(what)` resolves with the second word of the first line that begins so. */
-function start(args) {
-    const child = spawn(braidcast(), args, { stdio: ["ignore", "pipe", "pipe"] });
-    running.add(child);
-    const ended = once(child, "exit").finally(() => running.delete(child));
-    const lines = [];
-    const waiting = new Set();
-    for (const stream of [child.stdout, child.stderr]) {
-        createInterface({ input: stream }).on("line", (line) => {
-            lines.push(line);
-            for (const look of waiting) look();
-        });
-    }
-    const address = (what) => new Promise((resolve, reject) => {
-        const look = () => {
-            const line = lines.find((line) => line.startsWith(what));
-            if (line) {
-                waiting.delete(look);
-                resolve(line.split(/\s+/)[1]);
-            }
-        };
-        waiting.add(look);
-        ended.then(() => reject(new Error(`braidcast ${args[0]} ended:\n${lines.join("\n")}`)));
-        look();
-    });
-    /** Ends it as ctrl-C does. */
-    const stop = async () => {
-        child.kill("SIGINT");
-        await ended;
-        return lines;
+function node(args) {
+    const child = launch(braidcast(), args);
+    return {
+        pid: child.pid,
+        address: (what) => child.said((line) => line.startsWith(what) && line.split(/\s+/)[1]),
+        /** Ends it as ctrl-C does. */
+        async stop() {
+            await child.end();
+            return child.lines;
+        },
     };
-    return { address, stop, pid: child.pid };
 }
 
 /**
@@ -55,7 +27,7 @@ function start(args) {
  * @typedef {{ fromPeers: number, fromOrigin: number, toPeers: number }} Moved in bytes
  */
 export async function watch({ url, key, args = [] }) {
-    const one = start(["watch", url, "--player", "none", ...(key ? ["--key", key] : []), ...args]);
+    const one = node(["watch", url, "--player", "none", ...(key ? ["--key", key] : []), ...args]);
     return {
         hls: await one.address("HLS"),
         movie: await one.address("MP4"),
@@ -76,7 +48,7 @@ export async function watch({ url, key, args = [] }) {
  */
 export async function seed({ hls, tracker, args = [] }) {
     const folder = mkdtempSync(join(tmpdir(), "braidcast-seed-"));
-    const one = start(["seed", "--hls", hls, "--tracker", tracker, "--cache", folder, ...args]);
+    const one = node(["seed", "--hls", hls, "--tracker", tracker, "--cache", folder, ...args]);
     const stop = async () => {
         const lines = await one.stop();
         rmSync(folder, { recursive: true, force: true });
@@ -104,7 +76,7 @@ export async function seed({ hls, tracker, args = [] }) {
 export async function edge({ upstream, key, args = [] }) {
     const folder = mkdtempSync(join(tmpdir(), "braidcast-edge-"));
     const own = ["--cache", folder, "--listen", "127.0.0.1:0", ...(key ? ["--key", key] : [])];
-    const one = start(["edge", "--upstream", upstream, ...own, ...args]);
+    const one = node(["edge", "--upstream", upstream, ...own, ...args]);
     const stop = async () => {
         const lines = await one.stop();
         rmSync(folder, { recursive: true, force: true });

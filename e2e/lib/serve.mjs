@@ -1,15 +1,9 @@
 // Starts and stops the real `braidcast serve`, and waits until its film can be watched.
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
+import { launch } from "./child.mjs";
 import { braidcast } from "./paths.mjs";
-
-const running = new Set();
-// Nothing that a test started outlives it.
-process.on("exit", () => {
-    for (const child of running) child.kill("SIGKILL");
-});
 
 /** A port that was free a moment ago. */
 export async function freePort() {
@@ -26,39 +20,18 @@ export async function freePort() {
  *     onLine?: (line: string) => void }} what
  *   `data` is kept: a film that was packaged there before is not packaged again.
  */
-export async function serve({ films, data, ladder, preset, port, args = [], onLine = () => {} }) {
+export async function serve({ films, data, ladder, preset, port, args = [], onLine }) {
     port ??= await freePort();
     const url = `http://127.0.0.1:${port}`;
     const options = ["--listen", `127.0.0.1:${port}`, "--data", data];
     if (ladder) options.push("--ladder", ladder);
     if (preset) options.push("--preset", preset);
-    const log = [];
-    let child = null;
+    const run = () => launch(braidcast(), ["serve", ...options, ...args, ...films], { onLine });
+    let child = run();
 
-    const start = () => {
-        log.length = 0;
-        child = spawn(braidcast(), ["serve", ...options, ...args, ...films], { stdio: ["ignore", "pipe", "pipe"] });
-        running.add(child);
-        const one = child;
-        child.on("exit", () => running.delete(one));
-        for (const stream of [child.stdout, child.stderr]) {
-            let rest = "";
-            stream.setEncoding("utf8").on("data", (text) => {
-                const lines = (rest + text).split(/[\r\n]+/);
-                rest = lines.pop();
-                for (const line of lines.filter((line) => line.trim())) {
-                    log.push(line);
-                    onLine(line);
-                }
-            });
-        }
-    };
-    start();
-
-    const server = {
+    return {
         url,
         port,
-        log,
         pid: () => child.pid,
         /**
          * The cards of the catalogue, once every film is said to be ready: one that is made anew is in the catalogue before,
@@ -67,38 +40,26 @@ export async function serve({ films, data, ladder, preset, port, args = [], onLi
         async streams(ms = 600_000) {
             const until = Date.now() + ms;
             for (;;) {
-                if (child.exitCode !== null || child.signalCode !== null) {
-                    throw new Error(`braidcast serve ended (${child.exitCode ?? child.signalCode}):\n${log.join("\n")}`);
-                }
+                if (!child.isRunning()) throw new Error(`braidcast serve ended (${await child.ended}):\n${child.lines.join("\n")}`);
                 try {
                     const cards = await (await fetch(`${url}/api/v1/streams`)).json();
-                    if (cards.length >= films.length && made(log)) return cards;
+                    if (cards.length >= films.length && made(child.lines)) return cards;
                 } catch {
                     // Not listening yet.
                 }
-                if (Date.now() > until) throw new Error(`no film after ${ms / 1000} s:\n${log.join("\n")}`);
+                if (Date.now() > until) throw new Error(`no film after ${ms / 1000} s:\n${child.lines.join("\n")}`);
                 await sleep(100);
             }
         },
         /** Ends it as ctrl-C does. */
-        async stop() {
-            if (child.exitCode !== null || child.signalCode !== null) return;
-            const ended = once(child, "exit");
-            child.kill("SIGINT");
-            const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
-            await ended;
-            clearTimeout(timer);
-        },
+        stop: () => child.end(),
         /** Ends it as a power cut does. */
-        async kill() {
-            const ended = once(child, "exit");
-            child.kill("SIGKILL");
-            await ended;
-        },
+        kill: () => child.end("SIGKILL"),
         /** Starts it again at the same address. */
-        restart: start,
+        restart() {
+            child = run();
+        },
     };
-    return server;
 }
 
 /** Whether everything that it said it would package or update has been said to be ready since. */

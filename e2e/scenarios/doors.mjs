@@ -1,10 +1,10 @@
 // Encoders that publish for minutes through each door, and are cut off again and again; and a stream of hours.
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
 import { KEY, house, opened } from "../lib/broadcast.mjs";
 import { browser } from "../lib/browser.mjs";
+import { launch } from "../lib/child.mjs";
 import { clip } from "../lib/clip.mjs";
 import { files, flat, held } from "../lib/process.mjs";
 import { freePort, sleep } from "../lib/serve.mjs";
@@ -28,15 +28,8 @@ function random(seed) {
 /** ffmpeg sends a film again and again, as it is. */
 function encoder(film, args) {
     const all = ["-v", "error", "-nostdin", ...args.before, "-stream_loop", "-1", "-i", film, "-c", "copy", ...args.after];
-    const child = spawn("ffmpeg", all, { stdio: ["ignore", "ignore", "ignore"] });
-    const ended = once(child, "exit");
-    return {
-        ended,
-        async stop(signal = "SIGKILL") {
-            child.kill(signal);
-            await ended;
-        },
-    };
+    const child = launch("ffmpeg", all, { stdio: "ignore" });
+    return { ended: child.ended, stop: (signal = "SIGKILL") => child.end(signal) };
 }
 
 /** A line to a TCP port that can be cut. */

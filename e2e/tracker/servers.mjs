@@ -4,11 +4,13 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { launch } from "../lib/child.mjs";
 import { cache, root } from "../lib/paths.mjs";
+import { freePort } from "../lib/serve.mjs";
 
 /** The processor of the server, and that of all clients. */
 const SERVER = "0";
@@ -74,13 +76,10 @@ export function missing(name) {
 export async function start(name) {
     const { path, command } = TRACKERS[name];
     const port = await freePort();
-    const server = spawn("taskset", ["-c", SERVER, ...command(port)], { stdio: ["ignore", "ignore", "inherit"] });
-    const exited = new Promise((resolve) => server.once("exit", resolve));
-    let gone = false;
-    exited.then(() => (gone = true));
+    const server = launch("taskset", ["-c", SERVER, ...command(port)], { stdio: ["ignore", "ignore", "inherit"] });
     const end = Date.now() + PATIENCE_MS;
     while (!(await answers(port))) {
-        if (gone || Date.now() > end) throw new Error(`${name} does not start`);
+        if (!server.isRunning() || Date.now() > end) throw new Error(`${name} does not start`);
         await sleep(50);
     }
     return {
@@ -92,12 +91,7 @@ export async function start(name) {
             const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
             return Number(new RegExp(`_${name}_total (\\d+)`).exec(metrics)?.[1] ?? NaN);
         },
-        async stop() {
-            server.kill("SIGTERM");
-            const late = setTimeout(() => server.kill("SIGKILL"), PATIENCE_MS);
-            await exited;
-            clearTimeout(late);
-        },
+        stop: () => server.end("SIGTERM"),
     };
 }
 
@@ -126,15 +120,6 @@ export async function load({ url, pid }, options, title) {
     clearInterval(telling);
     if (code !== 0) throw new Error(`the load ended with ${code}: ${errors.trim()}`);
     return JSON.parse(out);
-}
-
-async function freePort() {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address();
-    server.close();
-    await once(server, "close");
-    return port;
 }
 
 function answers(port) {

@@ -1,8 +1,7 @@
 // Our tracker, as processes of its own on free ports: alone, or several that are one through a NATS server.
 
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { launch } from "../lib/child.mjs";
 import { braidcast } from "../lib/paths.mjs";
 import { freePort } from "../lib/serve.mjs";
 
@@ -10,33 +9,13 @@ import { freePort } from "../lib/serve.mjs";
 const PATIENCE_MS = 30_000;
 
 /** Starts a program, and waits for a line of its output that `found` makes something of. */
-async function started(program, args, output, found) {
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", output === "stderr" ? "pipe" : "inherit"] });
-    const exited = new Promise((resolve, reject) => {
-        child.once("exit", resolve);
-        child.once("error", reject);
-    });
-    const said = await Promise.race([
-        new Promise((resolve) => {
-            createInterface({ input: child[output] }).on("line", (line) => {
-                const what = found(line);
-                if (what) resolve(what);
-            });
-        }),
-        exited.then((code) => {
-            throw new Error(`${program} ended with ${code}`);
-        }),
-    ]);
-    /** Asks it to stop and returns its exit code. */
-    const stop = () => {
-        child.kill("SIGTERM");
-        return exited;
-    };
-    return { said, stop };
+async function started(program, args, found) {
+    const child = launch(program, args);
+    return { said: await child.said(found), stop: () => child.end("SIGTERM") };
 }
 
 const node = (args) =>
-    started(braidcast(), ["tracker", "--listen", "127.0.0.1:0", ...args], "stdout", (line) => /^tracker\s+(\S+)/.exec(line)?.[1]);
+    started(braidcast(), ["tracker", "--listen", "127.0.0.1:0", ...args], (line) => /^tracker\s+(\S+)/.exec(line)?.[1]);
 
 /** Starts a tracker, or the `nodes` of a cluster: an announce URL, each time of the next node, and a way to stop. */
 export async function start(nodes = Number(process.env.TRACKER_NODES ?? 1)) {
@@ -53,7 +32,7 @@ export async function start(nodes = Number(process.env.TRACKER_NODES ?? 1)) {
         if (nodes > 1) {
             const port = await freePort();
             const ready = (line) => line.includes("Server is ready");
-            nats = await started("nats-server", ["-a", "127.0.0.1", "-p", `${port}`], "stderr", ready);
+            nats = await started("nats-server", ["-a", "127.0.0.1", "-p", `${port}`], ready);
             args.push("--cluster", `nats://127.0.0.1:${port}`);
         }
         trackers.push(...(await Promise.all(Array.from({ length: nodes }, () => node(args)))));

@@ -12,7 +12,7 @@ use node::admin::Figure;
 use node::cache::{self, Cache};
 use node::edge::{Edge, EdgeStats, Lan, Options, Upstream};
 use node::links;
-use node::origin::Url;
+use node::origin::{Url, is_web};
 use node::uplink::{Cap, Uplink};
 use origin::check::Target;
 use std::collections::BTreeSet;
@@ -123,7 +123,7 @@ pub async fn run(args: Args, file: &File, screen: &Screen) -> Result<ExitCode> {
 fn upstream(text: &str) -> Result<Upstream> {
     let wrong = || format!("--upstream {text} is no web address of a film or a server");
     let url: Url = text.parse().with_context(wrong)?;
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+    if !is_web(&url) {
         return Err(anyhow!(wrong()));
     }
     if url.path() == "/" {

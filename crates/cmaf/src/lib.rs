@@ -48,4 +48,4 @@ pub use init::init_segment;
 pub use presentation::{Presentation, Rendition, SegmentInfo, Subtitle, Thumbnails};
 pub use read::{FourCc, Malformed};
 pub use segment::{Iframe, Segment, SegmentError, Segmenter};
-pub use track::{Kind, Sample, Track, ticks_to_duration};
+pub use track::{Kind, Sample, Track, duration_to_ticks, ticks_to_duration};

@@ -102,6 +102,11 @@ pub fn ticks_to_duration(ticks: u64, timescale: u32) -> Duration {
     Duration::new(ticks / scale, nanos as u32)
 }
 
+/// `duration` in ticks of a clock running at `timescale` ticks per second, rounded down, and at most what a u64 holds.
+pub fn duration_to_ticks(duration: Duration, timescale: u64) -> u64 {
+    u64::try_from(duration.as_nanos().saturating_mul(timescale.into()) / 1_000_000_000).unwrap_or(u64::MAX)
+}
+
 /// Frames per second out of the duration most frames have, the ticks of all, and their count: the usual duration
 /// when it explains the whole to within one percent, else the average in thousandths.
 pub(crate) fn frame_rate(timescale: u32, usual: u32, ticks: u64, count: u32) -> Option<(u32, u32)> {

@@ -7,6 +7,7 @@
 //! pieces are stored, delivered or served by the driver.
 
 mod asked;
+mod check;
 #[cfg(not(feature = "live"))]
 mod film_only;
 mod keep;

@@ -68,6 +68,12 @@ impl Sites {
         let others = self.sent.iter().enumerate().filter(|&(from, _)| from != place);
         self.places[place].from_origin + others.map(|(_, to)| to[place]).sum::<u64>()
     }
+
+    /// The same, in copies of all that anybody there watched; `None` where nobody watched anything.
+    pub fn copies(&self, place: usize) -> Option<f64> {
+        let watched = self.places[place].watched;
+        (watched > 0).then(|| self.came_in(place) as f64 / watched as f64)
+    }
 }
 
 /// The viewers of a place.

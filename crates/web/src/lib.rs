@@ -5,11 +5,12 @@
 //! the page; this side only sees a piece long enough to check it.
 //!
 //! All it does is to lay a [`session::Session`] on linear memory: the private module `abi` what goes in, [`Batch`] what is
-//! to be done.
+//! to be done, `look` what the page may read beside that.
 
 mod abi;
 mod batch;
 #[cfg(feature = "live")]
 mod live;
+mod look;
 
 pub use batch::{Batch, op};

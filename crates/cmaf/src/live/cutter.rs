@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
-use super::{LEAST_PERCENT, Targets, ticks};
+use super::{LEAST_PERCENT, Targets};
 use crate::segment::{boundary_after, fragment, styp};
-use crate::{Kind, Sample, Track, init_segment, ticks_to_duration};
+use crate::{Kind, Sample, Track, duration_to_ticks, init_segment, ticks_to_duration};
 
 /// Bytes of one part.
 const MAX_PART_BYTES: usize = 64 << 20;
@@ -244,7 +244,7 @@ impl Cutter {
         self.priming = track.priming;
         let scale = u64::from(self.timescale);
         self.part_ticks = self.targets.part_ticks(track).into();
-        self.longest = ticks(self.targets.longest(), scale).into();
+        self.longest = duration_to_ticks(self.targets.longest(), scale).into();
         let header = init_segment(track);
         if self.header != header {
             self.header = header;

@@ -13,7 +13,7 @@ use super::listed::Era;
 use super::{Listed, Window};
 use crate::dash::{escape, open_representation, open_set, open_text, period, put, timeline};
 use crate::segment::boundary_after;
-use crate::{Kind, Track};
+use crate::{Kind, Track, duration_to_ticks};
 
 /// Bits a second that captions are said to need: the schema asks for a number, and few have more letters.
 const TEXT_RATE: u32 = 1000;
@@ -137,7 +137,7 @@ fn texts(
         format_args!(
             "      <Representation id=\"t{number}\" bandwidth=\"{TEXT_RATE}\">\n        <SegmentTemplate timescale=\"{scale}\" \
              presentationTimeOffset=\"{}\" media=\"t{number}/$Number$.vtt{query}\" startNumber=\"{}\">\n          <SegmentTimeline>\n",
-            super::ticks(start, scale),
+            duration_to_ticks(start, scale),
             first.sequence,
         ),
     );
@@ -161,7 +161,7 @@ fn representation(out: &mut String, window: &Window, track: &Track, era: u32, st
             "        <SegmentTemplate timescale=\"{scale}\" presentationTimeOffset=\"{}\" \
              availabilityTimeOffset=\"{}.{:03}\" availabilityTimeComplete=\"false\" initialization=\"{id}/init/{}.mp4{query}\" \
              media=\"{id}/$Number$.m4s{query}\" startNumber=\"{}\">\n          <SegmentTimeline>\n",
-            super::ticks(start, scale),
+            duration_to_ticks(start, scale),
             early.as_secs(),
             early.subsec_millis(),
             first.init,

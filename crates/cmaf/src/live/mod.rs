@@ -48,7 +48,7 @@ pub use window::{MARKS, Window};
 
 use std::time::Duration;
 
-use crate::{Kind, Track};
+use crate::{Kind, Track, duration_to_ticks};
 
 /// Least share of the part target that a part lasts, in percent, unless it is the last of its segment
 /// (RFC 8216bis section 4.4.4.9).
@@ -85,7 +85,7 @@ impl Targets {
     /// of 85 % with whole frames; never less than one frame.
     pub fn part_ticks(&self, track: &Track) -> u64 {
         let scale = u64::from(track.timescale.max(1));
-        let target = ticks(self.part, scale).max(1);
+        let target = duration_to_ticks(self.part, scale).max(1);
         let (num, den) = match (track.kind, track.frame_rate) {
             (Kind::Video, Some((num, den))) if num > 0 && den > 0 => (u64::from(num), u64::from(den)),
             _ => return target,
@@ -115,9 +115,4 @@ pub struct Rendition {
     /// What addresses of its media end with, from `?` on, or nothing: caches shall not take them for those of an earlier stream in the same
     /// folder, whose numbers were the same.
     pub query: String,
-}
-
-/// Ticks of `scale` in a duration, rounded down.
-fn ticks(duration: Duration, scale: u64) -> u64 {
-    u64::try_from(duration.as_nanos() * u128::from(scale) / 1_000_000_000).unwrap_or(u64::MAX)
 }

@@ -76,6 +76,11 @@ pub enum Error {
     },
 }
 
+/// Whether there may be a web server to ask: an address of `http:` or `https:`, which always has a host.
+pub fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+}
+
 /// What every HTTP client of a node begins with.
 pub(crate) fn client() -> ClientBuilder {
     Client::builder()
@@ -112,7 +117,7 @@ impl Origin {
     /// [`Error::Base`] for what is not `https:` or `http:`, [`Error::Client`] where TLS cannot be had.
     pub fn new(base: Url, query: Option<String>) -> Result<Self, Error> {
         let mut base = base;
-        if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
+        if !is_web(&base) {
             return Err(Error::Base(base));
         }
         base.set_query(None);

@@ -1,6 +1,7 @@
 //! An HLS presentation of somebody else: its renditions as their swarms are named after, and the segments of each. Its
 //! invariant: whatever a playlist says has a bound, and every address in it is one of http or https.
 
+use crate::origin::is_web;
 use crate::pml::identity::{Kind, Variant};
 use m3u8_rs::{AlternativeMediaType, KeyMethod, MasterPlaylist, Playlist, QuotedOrUnquoted};
 use reqwest::{Client, Url};
@@ -165,8 +166,7 @@ fn plain(value: &QuotedOrUnquoted) -> String {
 }
 
 fn resolve(base: &Url, uri: &str) -> Result<Url, Error> {
-    let url = base.join(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.ok_or_else(|| Error::Address(uri.chars().take(200).collect()))
+    base.join(uri).ok().filter(is_web).ok_or_else(|| Error::Address(uri.chars().take(200).collect()))
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ use axum::http::HeaderMap;
 use axum::http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use desk::Desk;
 use encode::Workshop;
+use reqwest::Url;
 use std::net::SocketAddr;
 use stream::Stream;
 use tokio::net::TcpListener;
@@ -62,6 +63,11 @@ const SOME_PAGE: &str = "https://braidcast.invalid";
 fn is_open_to_pages(headers: &HeaderMap) -> bool {
     let allowed = headers.get(ACCESS_CONTROL_ALLOW_ORIGIN);
     allowed.is_some_and(|origin| origin == "*" || origin == SOME_PAGE)
+}
+
+/// Whether there may be a web server to ask.
+fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
 }
 
 /// Broadcasts that may wait to be looked at.

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 /// Left free before a later publication: the encoder's first sound begins that much early.
 const ROOM: Duration = Duration::from_millis(60);
 
-const NANOS: i128 = 1_000_000_000;
+/// Nanoseconds in a second.
+pub(super) const NANOS: i128 = 1_000_000_000;
 
 /// The timeline of one broadcast.
 #[derive(Clone, Debug)]

@@ -40,13 +40,11 @@ impl Matrix {
             }
         };
         let row = |&from: &usize| here.iter().map(|&to| mb(&|run| run.sent[from][to])).collect();
-        let copies =
-            |run: &Sites, at: usize| run.came_in(at) as f64 / (run.places[at].watched as f64).max(1.0);
         Some(Self {
             names: here.iter().map(name).collect(),
             from_origin: here.iter().map(|&at| mb(&|run| run.places[at].from_origin)).collect(),
             sent: here.iter().map(row).collect(),
-            copies: here.iter().map(|&at| mean(&|run| copies(run, at))).collect(),
+            copies: here.iter().map(|&at| mean(&|run| run.copies(at).unwrap_or_default())).collect(),
         })
     }
 

@@ -224,7 +224,7 @@ impl Driver {
     pub(super) fn deliver_from_disk(&mut self, segment: SegmentId) {
         let Some(disk) = &mut self.disk else { return };
         disk.ahead.remove(&segment);
-        if self.waiting.contains_key(&segment) && disk.held.contains(&segment) {
+        if self.waiting.is_for(segment) && disk.held.contains(&segment) {
             disk.read(segment);
         }
     }
@@ -283,7 +283,7 @@ impl Driver {
             self.stats.to_peers += payload.len() as u64;
             self.stream.send(link, bytes.freeze());
         }
-        self.answer(segment, &Ok(whole.clone()));
+        self.waiting.answer(segment, &Ok(whole.clone()));
     }
 
     /// What was on the shelf is not, or is damaged: whoever waits for it learns so, and it may be fetched anew.
@@ -297,7 +297,7 @@ impl Driver {
             let room = self.room(link);
             self.feed(|session, now| session.link_room(now, link, room));
         }
-        if self.waiting.contains_key(&segment) {
+        if self.waiting.is_for(segment) {
             self.feed(|session, now| session.want(now, segment));
         }
     }
@@ -313,7 +313,7 @@ impl Driver {
             disk.ahead.iter().filter(|(_, until)| now > **until).map(|(one, _)| *one).collect();
         for segment in late {
             self.disk.as_mut().map(|disk| disk.ahead.remove(&segment));
-            if !self.waiting.contains_key(&segment) {
+            if !self.waiting.is_for(segment) {
                 self.feed(|session, now| session.unwant(now, segment));
             }
         }

@@ -1,7 +1,8 @@
 //! Fetches from the origin. Their invariant: each ends in exactly one word to the session, unless the session gave it up.
 
-use super::{Driver, Missing};
+use super::Driver;
 use crate::origin::{Outcome, Pieces};
+use crate::viewer::Missing;
 use bytes::Bytes;
 use manifest::SegmentId;
 use std::collections::BTreeMap;
@@ -114,7 +115,7 @@ impl Driver {
                 self.cancel(segment);
                 self.feed(|session, now| session.origin_end(now, segment, false, false));
                 if let Some(status) = status.filter(|status| (400..500).contains(status)) {
-                    self.answer(segment, &Err(Missing::Refused(status)));
+                    self.waiting.answer(segment, &Err(Missing::Refused(status)));
                 }
             }
         }
@@ -139,6 +140,6 @@ impl Driver {
             return self.fetch(segment, fetch.first, fetch.end, true);
         }
         self.feed(|session, now| session.origin_end(now, segment, false, true));
-        self.answer(segment, &Err(Missing::Forged));
+        self.waiting.answer(segment, &Err(Missing::Forged));
     }
 }

@@ -1,4 +1,4 @@
-//! How descriptions of connections travel. Its invariant: an offer goes by whoever named the peer, a neighbour or the tracker, and
+//! What trackers say, and how descriptions of connections travel. Its invariant: an offer goes by whoever named the peer, a neighbour or the tracker, and
 //! an answer goes the way that its offer came.
 
 use super::Driver;
@@ -9,6 +9,25 @@ use session::{Said, Signal};
 use swarm::PeerId;
 
 impl Driver {
+    pub(super) fn tracker(&mut self, event: tracker::Event) {
+        match event {
+            tracker::Event::Audience(others) => {
+                self.stats.audience = Some(others);
+                self.feed(|session, now| session.audience(now, others));
+            }
+            tracker::Event::MayUpload(may) => {
+                tracing::info!(event = "may_upload", may, "the tracker's operator has a rule for this place");
+                self.may_upload = may;
+                self.share();
+            }
+            tracker::Event::Candidates(peers) => self.feed(|session, now| session.strangers(now, &peers)),
+            tracker::Event::Offer { from, offer_id, sdp } => self.links.offer(from, offer_id, sdp),
+            tracker::Event::Answer { from, offer_id, sdp } => self.links.answer(from, offer_id, sdp),
+            tracker::Event::Undeliverable { offer_id } => self.links.undeliverable(offer_id),
+            tracker::Event::Connected(_) => {}
+        }
+    }
+
     pub(super) fn offer(&mut self, to: PeerId, offer_id: String, sdp: String) {
         if self.is_carried(to, &offer_id, Said::Offer(sdp.clone())) {
             return;

@@ -5,9 +5,10 @@ mod fetch;
 mod heads;
 mod leave;
 mod meet;
+mod wanted;
 
 use super::watched::Watched;
-use super::{Missing, Options, Stats, new_peer_id};
+use super::{Options, Stats, new_peer_id};
 use crate::links::{self, Links};
 use crate::log::Short;
 use crate::origin::Origin;
@@ -27,16 +28,12 @@ use std::time::Duration;
 use swarm::{Config, Link, Player, Source, Time};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
+use wanted::{Answer, Waiting};
 
 /// How often the session hears where the player is.
 const PLAYER_EVERY: Duration = Duration::from_millis(250);
 /// Pieces of all fetches that may wait to be checked: at 64 KiB each, 4 MiB.
 const FETCHED_MAX: usize = 64;
-/// Waiting for one segment, at most; who comes later has to ask again.
-const WAITING_MAX: usize = 1024;
-
-type Answer = oneshot::Sender<Result<Bytes, Missing>>;
-
 /// What a handle asks for.
 #[derive(Debug)]
 pub(super) enum Call {
@@ -68,7 +65,7 @@ pub(super) struct Driver {
     playback: Playback,
     /// Where the player says it is, if it says.
     player: Option<Player>,
-    waiting: BTreeMap<SegmentId, Vec<Answer>>,
+    waiting: Waiting,
     fetches: BTreeMap<SegmentId, Fetch>,
     fetch_number: u64,
     stats: Stats,
@@ -158,7 +155,7 @@ impl Driver {
             started: Instant::now(),
             playback: Playback::default(),
             player: None,
-            waiting: BTreeMap::new(),
+            waiting: Waiting::default(),
             fetches: BTreeMap::new(),
             fetch_number: 0,
             stats: Stats::default(),
@@ -235,44 +232,6 @@ impl Driver {
         }
     }
 
-    fn want(&mut self, segment: SegmentId, answer: Answer) {
-        let (Some(kind), Some((start, _))) =
-            (self.watched.kind(segment.rendition), self.watched.span(segment))
-        else {
-            let _ = answer.send(Err(Missing::Unknown));
-            return;
-        };
-        let waiting = self.waiting.entry(segment).or_default();
-        if waiting.len() < WAITING_MAX {
-            waiting.push(answer);
-        }
-        self.playback.asked(self.now(), kind, start);
-        self.look();
-        self.feed(|session, now| session.want(now, segment));
-    }
-
-    /// Tells the session where the player is, and forgets those who wait no longer.
-    fn look(&mut self) {
-        if self.draining.is_some() && self.is_sent() {
-            self.draining = None;
-        }
-        // Who keeps for others has no player.
-        if self.disk.is_none() {
-            let now = self.now();
-            let player = self.player.unwrap_or_else(|| self.playback.player(now));
-            self.feed(|session, now| session.player(now, player));
-        }
-        self.look_at_heads();
-        self.waiting.values_mut().for_each(|waiting| waiting.retain(|answer| !answer.is_closed()));
-        let given_up = self.waiting.iter().filter(|(_, waiting)| waiting.is_empty()).map(|(s, _)| *s);
-        for segment in given_up.collect::<Vec<_>>() {
-            self.waiting.remove(&segment);
-            if !self.disk.as_ref().is_some_and(|disk| disk.is_ahead(segment)) {
-                self.feed(|session, now| session.unwant(now, segment));
-            }
-        }
-    }
-
     fn link(&mut self, event: links::Event) {
         match event {
             links::Event::Offer { to, offer_id, sdp } => self.offer(to, offer_id, sdp),
@@ -299,25 +258,6 @@ impl Driver {
                 self.feed(|session, now| session.link_room(now, link, room));
             }
             links::Event::DialFailed(peer) => self.feed(|session, now| session.dial_failed(now, peer)),
-        }
-    }
-
-    fn tracker(&mut self, event: tracker::Event) {
-        match event {
-            tracker::Event::Audience(others) => {
-                self.stats.audience = Some(others);
-                self.feed(|session, now| session.audience(now, others));
-            }
-            tracker::Event::MayUpload(may) => {
-                tracing::info!(event = "may_upload", may, "the tracker's operator has a rule for this place");
-                self.may_upload = may;
-                self.share();
-            }
-            tracker::Event::Candidates(peers) => self.feed(|session, now| session.strangers(now, &peers)),
-            tracker::Event::Offer { from, offer_id, sdp } => self.links.offer(from, offer_id, sdp),
-            tracker::Event::Answer { from, offer_id, sdp } => self.links.answer(from, offer_id, sdp),
-            tracker::Event::Undeliverable { offer_id } => self.links.undeliverable(offer_id),
-            tracker::Event::Connected(_) => {}
         }
     }
 
@@ -417,25 +357,6 @@ impl Driver {
         };
         self.store.put(segment, piece, bytes);
         self.shelve(segment);
-    }
-
-    fn deliver(&mut self, segment: SegmentId) {
-        let Some(size) = self.watched.size(segment) else { return };
-        let Some(bytes) = self.store.give(segment, size) else {
-            return self.deliver_from_disk(segment);
-        };
-        if let (Some(kind), Some((start, end))) =
-            (self.watched.kind(segment.rendition), self.watched.span(segment))
-        {
-            self.playback.given(self.now(), kind, start, end);
-        }
-        self.answer(segment, &Ok(bytes));
-    }
-
-    fn answer(&mut self, segment: SegmentId, result: &Result<Bytes, Missing>) {
-        for answer in self.waiting.remove(&segment).into_iter().flatten() {
-            let _ = answer.send(result.clone()); // who asked may have gone
-        }
     }
 }
 

@@ -9,7 +9,7 @@ mod uploads;
 pub use uploads::Object;
 pub(super) use uploads::{Uploads, older};
 
-use crate::live::{SOME_PAGE, is_open_to_pages};
+use crate::live::{SOME_PAGE, is_open_to_pages, is_web};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
@@ -80,7 +80,7 @@ impl Bucket {
             .ok_or_else(|| BadBucket::Name(name.to_owned()))?;
         let prefix =
             Path::parse(folder.trim_end_matches('/')).map_err(|_| BadBucket::Name(name.to_owned()))?;
-        let url = reqwest::Url::parse(public).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = reqwest::Url::parse(public).ok().filter(is_web);
         if url.is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
             return Err(BadBucket::Public(public.to_owned()));
         }

@@ -11,6 +11,7 @@ use super::{Channel, ChannelConfig, Stage, wall_ms};
 use crate::live::bucket::Object;
 use crate::live::feed::RenditionId;
 use crate::live::pull::{Attempts, Ended, Followed, Init, JOIN, Trouble, Whole, follow};
+use crate::live::timeline::NANOS;
 use crate::live::{PullConfig, Targets};
 use crate::slug::Slug;
 use cmaf::live::Part;
@@ -23,8 +24,6 @@ use tokio::time::sleep_until;
 
 /// A publisher's clock is believed within so much of ours.
 const CLOCKS: Duration = Duration::from_secs(60);
-
-const NANOS: i128 = 1_000_000_000;
 
 /// A stream that is told of.
 struct Index {

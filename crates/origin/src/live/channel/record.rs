@@ -126,8 +126,8 @@ impl Line {
     ) -> Result<Option<package::Written>, PackageError> {
         let mut writer: Option<Writer> = None;
         self.samples(folder, &self.segments, |track, mut sample| {
-            let shift = begun.as_nanos() * u128::from(track.timescale) / 1_000_000_000;
-            sample.dts = sample.dts.saturating_sub(u64::try_from(shift).unwrap_or(u64::MAX));
+            let shift = cmaf::duration_to_ticks(begun, track.timescale.into());
+            sample.dts = sample.dts.saturating_sub(shift);
             if writer.is_none() {
                 let name = match track.kind {
                     cmaf::Kind::Video => format!("{}p", track.height),

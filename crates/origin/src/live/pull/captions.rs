@@ -6,6 +6,7 @@ use super::follower::JOIN;
 use super::listing::{List, Rendition, Resource, Segment, Wanted};
 use super::pause::Pause;
 use super::source::{Source, Trouble, Unusable};
+use crate::live::timeline::NANOS;
 use cmaf::live::hls::Subtitles;
 use cmaf::webvtt::{self, Text, mp4};
 use std::collections::VecDeque;
@@ -30,7 +31,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How far cues may be from what goes out, where only the texts say when they are, in nanoseconds.
 const MAX_APART: i128 = 600 * NANOS;
 
-const NANOS: i128 = 1_000_000_000;
 /// Ticks a second of the clock of MPEG-2, and how many of them it counts (ISO/IEC 13818-1).
 const CLOCK: i128 = 90_000;
 const TURN: i128 = 1 << 33;

@@ -3,6 +3,8 @@
 use super::hls::{MAX_SUBTITLES, can_pass};
 use super::listing::{List, Listing, Rendition, Resource, Segment, Wanted};
 use super::source::Unusable;
+use crate::live::is_web;
+use cmaf::duration_to_ticks;
 use cmaf::live::hls::Subtitles;
 use cmaf::mpd::{Content, Listed, Manifest, Period, Representation, Segments};
 use cmaf::webvtt::TimestampMap;
@@ -14,7 +16,6 @@ use std::time::{Duration, SystemTime};
 const NUMBERS: u64 = 16;
 /// How soon another period is looked for, where one file of captions is for a whole one.
 const WHOLE: Duration = Duration::from_secs(20);
-const NANOS: u128 = 1_000_000_000;
 /// Ticks a second of the clock of MPEG-2.
 const CLOCK: u128 = 90_000;
 /// What those need who do not hear (RFC 8216 section 4.3.4.1), as a role of an MPD and as HLS says it.
@@ -173,13 +174,11 @@ fn on_offer(
                 // Clocks are not the same everywhere.
                 let margin = time(*duration, one.timescale) / 2;
                 let since = now.duration_since(from).unwrap_or_default().saturating_sub(margin);
-                since.as_nanos() * u128::from(one.timescale) / (NANOS * u128::from(*duration))
+                duration_to_ticks(since, one.timescale) / *duration
             } else {
                 let lasts = manifest.lasts.unwrap_or_default().saturating_sub(period.start);
-                let ticks = lasts.as_nanos() * u128::from(one.timescale) / NANOS;
-                ticks.div_ceil(u128::from(*duration))
+                duration_to_ticks(lasts, one.timescale).div_ceil(*duration)
             };
-            let whole = u64::try_from(whole).unwrap_or(u64::MAX);
             let listed = |nth: u64| Listed {
                 number: first.saturating_add(nth),
                 start: nth.saturating_mul(*duration).saturating_add(one.offset),
@@ -200,13 +199,12 @@ fn wall(text: Option<&str>) -> SystemTime {
 }
 
 fn time(ticks: u64, timescale: u64) -> Duration {
-    let nanos = u128::from(ticks) * NANOS / u128::from(timescale.max(1));
+    let nanos = u128::from(ticks) * 1_000_000_000 / u128::from(timescale.max(1));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 fn address(text: &str) -> Result<Url, Unusable> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.ok_or(Unusable::Address)
+    Url::parse(text).ok().filter(is_web).ok_or(Unusable::Address)
 }
 
 #[cfg(test)]

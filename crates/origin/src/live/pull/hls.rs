@@ -3,6 +3,7 @@
 
 use super::listing::{List, Listing, Rendition, Resource, Segment, Wanted};
 use super::source::Unusable;
+use crate::live::is_web;
 use cmaf::live::MARKS;
 use cmaf::live::hls::Subtitles;
 use m3u8_rs::{
@@ -223,8 +224,7 @@ fn resolve(base: &Url, uri: &str) -> Result<Url, Unusable> {
     if uri.contains("{$") {
         return Err(Unusable::Variables);
     }
-    let url = base.join(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.ok_or(Unusable::Address)
+    base.join(uri).ok().filter(is_web).ok_or(Unusable::Address)
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod web;
 mod whole;
 
 use super::desk::Seat;
+use super::is_web;
 use crate::slug::{MAX_SLUG_LEN, Slug};
 use address::Rule;
 use cmaf::mpd::Content;
@@ -88,10 +89,7 @@ impl PullConfig {
     pub fn parse(text: &str, private: bool) -> Result<Self, BadPull> {
         let named = text.split_once('=').filter(|(name, _)| !name.contains(':'));
         let (name, url) = named.map_or((None, text), |(name, url)| (Some(name.trim()), url));
-        let url = Url::parse(url.trim()).map_err(|_| BadPull)?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(BadPull);
-        }
+        let url = Url::parse(url.trim()).ok().filter(is_web).ok_or(BadPull)?;
         let name = match name {
             Some(name) => Slug::parse(name).ok_or(BadPull)?,
             None => called(&url),

@@ -2,7 +2,7 @@
 //! connection; no more is read than was allowed for, and nothing is waited for without end.
 
 use super::address::Rule;
-use crate::live::{SOME_PAGE, is_open_to_pages};
+use crate::live::{SOME_PAGE, is_open_to_pages, is_web};
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderValue, LOCATION, ORIGIN, RANGE};
@@ -135,10 +135,7 @@ impl Web {
 
     /// Judges what is no name; a name is judged when it is resolved.
     fn judge(&self, url: &Url) -> Result<(), WebError> {
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(WebError::Scheme);
-        }
-        let host = url.host_str().ok_or(WebError::Scheme)?;
+        let host = url.host_str().filter(|_| is_web(url)).ok_or(WebError::Scheme)?;
         match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) if !self.rule.permits(address) => Err(WebError::Private(host.to_owned())),
             _ => Ok(()),

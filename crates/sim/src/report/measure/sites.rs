@@ -1,6 +1,6 @@
 //! What offices and schools send each other, and what their lines carry. A run without sites has none of these.
 
-use super::{Better, Measure, over};
+use super::{Better, Measure};
 
 pub(super) const LINE_COPIES: Measure = Measure {
     key: "line_copies",
@@ -15,7 +15,7 @@ pub(super) const LINE_COPIES: Measure = Measure {
         let sites = run.sites.as_ref()?;
         (0..sites.places.len())
             .filter(|&at| sites.places[at].is_closed)
-            .filter_map(|at| over(sites.came_in(at) as f64, sites.places[at].watched as f64))
+            .filter_map(|at| sites.copies(at))
             .reduce(f64::max)
     },
 };
