@@ -24,6 +24,7 @@ use crate::{
     frame::{self, Broken, Event, Reader},
     hub::{Guest, Membership},
     outbox,
+    turns::Newcomer,
 };
 
 /// What a thread reads at a time, in bytes.
@@ -100,6 +101,7 @@ where
     let config = membership.config();
     let mut connection = Connection {
         socket,
+        newcomer: membership.newcomer(),
         reader: Reader::new(config.table.message_bytes, config.fragments),
         holding: membership.holding(),
         unsent: Unsent::default(),
@@ -108,15 +110,10 @@ where
         spoken: now,
         tick: now + config.ping_every,
     };
-    let mut newcomer = membership.newcomer();
     async move {
         let end = {
             let mut timer = pin!(sleep_until(connection.tick));
-            poll_fn(|cx| {
-                ready!(newcomer.poll_turn(cx));
-                connection.poll(cx, &membership, timer.as_mut())
-            })
-            .await
+            poll_fn(|cx| connection.poll(cx, &membership, timer.as_mut())).await
         };
         tracing::debug!(?end, "connection ends");
         Box::pin(connection.end(end, membership)).await;
@@ -126,6 +123,7 @@ where
 
 struct Connection<S> {
     socket: S,
+    newcomer: Newcomer,
     reader: Reader,
     /// What the reader holds, as it is counted.
     holding: Holding,
@@ -151,6 +149,7 @@ struct Unsent {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll(&mut self, cx: &mut Context<'_>, membership: &Membership, timer: Pin<&mut Sleep>) -> Poll<End> {
+        ready!(self.newcomer.poll_turn(cx));
         match self.converse(cx, membership, timer) {
             Ok(()) => Poll::Pending,
             Err(end) => Poll::Ready(end),
@@ -208,9 +207,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll_read(&mut self, cx: &mut Context<'_>, membership: &Membership) -> Result<Poll<()>, End> {
         READ.with_borrow_mut(|buffer| {
             let Poll::Ready(read) = poll_read(&mut self.socket, cx, buffer) else { return Ok(Poll::Pending) };
-            let Self { reader, holding, control, heard, spoken, .. } = self;
+            let Self { newcomer, reader, holding, control, heard, spoken, .. } = self;
+            let bytes = read.map_err(|_| End::Gone)?;
             *heard = Instant::now();
-            reader.take(read.map_err(|_| End::Gone)?, |event| {
+            if bytes.len() == READ_BYTES {
+                // More than announces are: it takes turns, so that the others do not wait for all that it sends.
+                newcomer.come_again();
+            }
+            reader.take(bytes, |event| {
                 let verdict = match event {
                     Event::Message(message) => {
                         *spoken = *heard;

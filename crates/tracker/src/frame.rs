@@ -46,8 +46,9 @@ pub(crate) struct Reader {
     fragments: usize,
     /// A frame that is not whole, as it came.
     frame: Vec<u8>,
-    /// The frames of a message that is not whole, with their masks taken off.
-    message: Option<Message>,
+    /// The frames of a message that is not whole, with their masks taken off. Seldom there, and boxed: there is one place for it in
+    /// every connection.
+    message: Option<Box<Message>>,
 }
 
 #[derive(Debug)]
@@ -131,7 +132,7 @@ impl Reader {
                 }
                 Opcode::Text | Opcode::Binary => {
                     let text = head.opcode == Opcode::Text;
-                    self.message = Some(Message { text, bytes: payload.to_vec(), fragments: 1 });
+                    self.message = Some(Box::new(Message { text, bytes: payload.to_vec(), fragments: 1 }));
                 }
                 Opcode::Continuation => {
                     let mut message = self.message.take().ok_or(Broken::Frame)?;

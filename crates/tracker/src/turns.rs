@@ -1,10 +1,11 @@
-//! Those who have just come take turns: however many they are, and whatever they send, those who are there wait for a few of them.
+//! Those who have just come, or send more than announces, take turns: however many they are, and whatever they send, those who are there wait for a few of them.
 //!
 //! The invariant: between two turns of the runtime, in which everybody else comes on, one of them does something, and two when a line begins.
 
 use std::{
     collections::VecDeque,
     future::poll_fn,
+    num::NonZeroU64,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker, ready},
     time::Duration,
@@ -12,7 +13,7 @@ use std::{
 
 use tokio::{task::yield_now, time::Instant};
 
-/// So many do something in a turn: a handshake or a message of the longest takes a tenth of a millisecond.
+/// So many do something in a turn: a handshake, or a part of a long message, takes a tenth of a millisecond.
 const TURN: u64 = 1;
 /// Who has been there for so long is no newcomer.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -24,14 +25,14 @@ pub(crate) struct Turns(Mutex<Line>);
 /// Tickets are numbered. Those below `called` come on; all from there to `next` wait, in this order.
 #[derive(Debug)]
 struct Line {
-    next: u64,
-    called: u64,
+    next: NonZeroU64,
+    called: NonZeroU64,
     waiting: VecDeque<Waker>,
 }
 
 impl Default for Line {
     fn default() -> Self {
-        Self { next: 0, called: TURN, waiting: VecDeque::new() }
+        Self { next: NonZeroU64::MIN, called: NonZeroU64::MIN.saturating_add(TURN), waiting: VecDeque::new() }
     }
 }
 
@@ -40,7 +41,7 @@ impl Default for Line {
 pub(crate) struct Newcomer {
     turns: Arc<Turns>,
     settles: Option<Instant>,
-    ticket: Option<u64>,
+    ticket: Option<NonZeroU64>,
 }
 
 impl Turns {
@@ -53,17 +54,18 @@ impl Turns {
     }
 
     /// Whether `ticket` comes on; a new one if it is none, whose owner is woken when it does.
-    fn poll(self: &Arc<Self>, ticket: &mut Option<u64>, cx: &Context<'_>) -> bool {
+    fn poll(self: &Arc<Self>, ticket: &mut Option<NonZeroU64>, cx: &Context<'_>) -> bool {
         let mut line = self.lock();
         let number = *ticket.get_or_insert_with(|| {
-            line.next += 1;
+            let number = line.next;
+            line.next = number.saturating_add(1);
             if line.next > line.called {
                 if line.waiting.is_empty() {
                     tokio::spawn(Arc::clone(self).call());
                 }
                 line.waiting.push_back(cx.waker().clone());
             }
-            line.next - 1
+            number
         });
         number < line.called
     }
@@ -73,8 +75,8 @@ impl Turns {
         loop {
             yield_now().await;
             let mut line = self.lock();
-            line.called = line.called.min(line.next) + TURN;
-            let still = line.next.saturating_sub(line.called) as usize;
+            line.called = line.called.min(line.next).saturating_add(TURN);
+            let still = line.next.get().saturating_sub(line.called.get()) as usize;
             let up_to = line.waiting.len().saturating_sub(still);
             line.waiting.drain(..up_to).for_each(Waker::wake);
             if line.waiting.is_empty() {
@@ -85,6 +87,11 @@ impl Turns {
 }
 
 impl Newcomer {
+    /// It is one from now on, however long it has been there.
+    pub(crate) fn come_again(&mut self) {
+        self.settles = Some(Instant::now() + SETTLED);
+    }
+
     /// Ready when it is this one's turn, or when it is no newcomer any more.
     pub(crate) fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
         let Some(settles) = self.settles else { return Poll::Ready(()) };
