@@ -1,4 +1,5 @@
-//! Those who have just come, or send more than announces, take turns: however many they are, and whatever they send, those who are there wait for a few of them.
+//! Those who have just come, or send more than announces, take turns: however many they are, and whatever they send, those who
+//! are there wait for a few of them.
 //!
 //! The invariant: between two turns of the runtime, in which everybody else comes on, one of them does something, and two when a line begins.
 
@@ -168,5 +169,24 @@ mod tests {
         }
         assert!(count.load(Ordering::Relaxed) >= 25);
         assert!(turns.lock().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_again_stands_in_line_again() {
+        let turns = Arc::new(Turns::default());
+        let cx = &Context::from_waker(Waker::noop());
+        let mut settled = turns.newcomer();
+        settled.settles = Some(Instant::now());
+        assert!(settled.poll_turn(cx).is_ready());
+        let mut other = turns.newcomer();
+        assert!(other.poll_turn(cx).is_pending(), "this turn is taken");
+        assert!(settled.poll_turn(cx).is_ready(), "the line is not for who has settled");
+
+        settled.come_again();
+        assert!(settled.poll_turn(cx).is_pending());
+        while settled.poll_turn(cx).is_pending() {
+            yield_now().await;
+        }
+        assert!(other.poll_turn(cx).is_ready(), "who stood before it has been called");
     }
 }
