@@ -59,13 +59,15 @@ fn outcome(lab: &Lab, relay: Option<&Relay>) -> BTreeSet<Pair> {
     let begun = Instant::now();
     // Linked once both have heard the other.
     let is_linked = |heard: &BTreeSet<Pair>, (a, b): Pair| heard.contains(&(a, b)) && heard.contains(&(b, a));
-    let is_done = |heard: &BTreeSet<Pair>, failed: &BTreeSet<Pair>, (a, b): Pair| {
-        let is_failed = failed.contains(&(a, b)) || failed.contains(&(b, a));
-        is_failed || is_linked(heard, (a, b)) && (!plan::reaches(a, b) || has_own_path(&lab.report(), (a, b)))
-    };
-    while let Some((a, b)) = pairs().find(|&pair| !is_done(&heard, &failed, pair)) {
+    loop {
+        let report = lab.report();
+        let is_done = |&(a, b): &Pair| {
+            let is_failed = failed.contains(&(a, b)) || failed.contains(&(b, a));
+            is_failed || is_linked(&heard, (a, b)) && (!plan::reaches(a, b) || has_own_path(&report, (a, b)))
+        };
+        let Some((a, b)) = pairs().find(|pair| !is_done(pair)) else { break };
         let left = PATIENCE.saturating_sub(begun.elapsed());
-        assert!(!left.is_zero(), "{} and {}: {:?}", HOSTS[a].name, HOSTS[b].name, lab.report());
+        assert!(!left.is_zero(), "{} and {}: {report:?}", HOSTS[a].name, HOSTS[b].name);
         match told.recv_timeout(left) {
             Ok((host, peer, What::Heard)) => heard.insert((host, peer)),
             Ok((host, peer, What::Failed)) => failed.insert((host, peer)),
