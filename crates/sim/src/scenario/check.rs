@@ -112,8 +112,9 @@ impl Scenario {
                 return wrong(place, "takes pairs of seconds, from and to, one after the other");
             }
         }
-        if ![origin.rtt_ms, self.tracker.rtt_ms].iter().all(|ms| (0.0..=60_000.0).contains(ms)) {
-            return wrong("rtt_ms", "must be from 0 to 60000");
+        let spans_ms = [origin.rtt_ms, self.tracker.rtt_ms, self.tracker.opens_ms];
+        if !spans_ms.iter().all(|ms| (0.0..=60_000.0).contains(ms)) {
+            return wrong("rtt_ms and opens_ms", "must be from 0 to 60000");
         }
         if let Some(live) = &self.live {
             let LiveStay { zappers, zapper_mean_s, median_s, sd_ln, abrupt } = live.stay;

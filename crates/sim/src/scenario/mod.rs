@@ -64,6 +64,9 @@ pub struct Live {
     pub buffer_s: f64,
     /// How long a segment is, in seconds: players change renditions between segments, not between parts.
     pub segment_s: f64,
+    /// Whether players take a segment from its beginning to show what is within it: its first picture alone needs none
+    /// before it. Otherwise they begin with any part.
+    pub from_segment: bool,
     /// How the stream spreads.
     pub topology: Spreads,
     /// How long viewers stay.
@@ -72,7 +75,13 @@ pub struct Live {
 
 impl Default for Live {
     fn default() -> Self {
-        Self { buffer_s: 10.0, segment_s: 2.0, topology: Spreads::default(), stay: LiveStay::default() }
+        Self {
+            buffer_s: 10.0,
+            segment_s: 2.0,
+            from_segment: false,
+            topology: Spreads::default(),
+            stay: LiveStay::default(),
+        }
     }
 }
 
@@ -210,13 +219,15 @@ impl Default for OriginSettings {
 pub struct TrackerSettings {
     /// The round trip to it, in milliseconds.
     pub rtt_ms: f64,
+    /// How long a viewer's socket to it takes to open, in milliseconds.
+    pub opens_ms: f64,
     /// When it is away: from, to, in seconds.
     pub away_s: Vec<(f64, f64)>,
 }
 
 impl Default for TrackerSettings {
     fn default() -> Self {
-        Self { rtt_ms: 40.0, away_s: Vec::new() }
+        Self { rtt_ms: 40.0, opens_ms: 0.0, away_s: Vec::new() }
     }
 }
 

@@ -59,6 +59,7 @@ impl World<'_> {
                 stream.edge(Time::default()),
                 Duration::from_secs_f64(live.buffer_s),
                 live.parts(&self.film),
+                live.from_segment,
             );
         }
         let mut viewer = Viewer::new(peer_id(at, 0), self.net.join(host), film, config, player);

@@ -151,7 +151,8 @@ impl World<'_> {
         if !viewer.meets && !viewer.gone {
             viewer.meets = true;
             let want = viewer.wanted;
-            self.after(self.to_tracker(), Event::Announce { from: at, want });
+            let opens = Duration::from_secs_f64(self.scenario.tracker.opens_ms / 1000.0);
+            self.after(opens + self.to_tracker(), Event::Announce { from: at, want });
         }
     }
 

@@ -113,13 +113,15 @@ impl Player {
 
     /// Begins at the live edge instead: `edge_at_start` is where that is at the beginning of the run, and the rendition may
     /// change after every `parts`.
-    pub fn go_live(&mut self, edge_at_start: Duration, buffer: Duration, parts: u32) {
-        self.live = Some(Live { buffer, edge_at_start, parts: parts.max(1) });
+    pub fn go_live(&mut self, edge_at_start: Duration, buffer: Duration, parts: u32, from_segment: bool) {
+        let parts = parts.max(1);
+        self.live = Some(Live { buffer, edge_at_start, parts });
         let at = (edge_at_start + Duration::from_micros(self.at.0)).saturating_sub(buffer);
-        let sequence = (at.as_micros() / self.segment.as_micros()) as u32 + 1;
-        self.position = self.segment * (sequence - 1);
-        self.next = [sequence; 2];
-        self.ends = [self.position; 2];
+        let past = (at.as_micros() / self.segment.as_micros()) as u32;
+        self.position = self.segment * past;
+        let first = if from_segment { past - past % parts } else { past };
+        self.next = [first + 1; 2];
+        self.ends = [self.segment * first; 2];
     }
 
     /// How far behind the live edge it is.
