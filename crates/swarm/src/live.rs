@@ -141,7 +141,10 @@ impl Peer {
         let trees = &self.live.trees;
         let alone = self.config.topology.push && trees.branches.iter().all(|b| b.parent.is_none());
         let first = trees.branches.iter().any(|branch| branch.top);
-        if !(alone || first || now.since(self.live.heard) > self.head_patience() * 2) {
+        // Who would run dry meanwhile waits for less.
+        let patience = self.head_patience();
+        let silence = if self.viewer.buffered() < patience * 2 { patience } else { patience * 2 };
+        if !(alone || first || now.since(self.live.heard) > silence) {
             return;
         }
         let after = self.live.number;

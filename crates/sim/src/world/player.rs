@@ -265,11 +265,15 @@ impl Player {
         })
     }
 
-    /// Gives up the pictures that it waits for, if it would rather have others by now.
+    /// Gives up the pictures that it waits for, if it would rather have others by now. In the middle of a live segment it
+    /// takes the others from that segment's beginning.
     pub fn reconsider(&mut self, core: Option<&swarm::Peer>) -> Option<SegmentId> {
-        let segment = self.waiting[0].filter(|_| self.may_switch())?;
+        let segment = self.waiting[0]?;
         let held = self.held(core);
         self.abr.choose_instead(Rung(segment.rendition.into()), &self.state_for_abr(core, &held))?;
+        let past = self.next[0] - 1;
+        let first = past - past % self.parts();
+        (self.next[0], self.ends[0]) = (first + 1, self.segment * first);
         self.waiting[0].take()
     }
 
@@ -285,7 +289,12 @@ impl Player {
 
     /// Whether the next pictures may be of another rung.
     fn may_switch(&self) -> bool {
-        (self.next[0] - 1).is_multiple_of(self.live.map_or(1, |live| live.parts))
+        (self.next[0] - 1).is_multiple_of(self.parts())
+    }
+
+    /// Parts of a segment.
+    fn parts(&self) -> u32 {
+        self.live.map_or(1, |live| live.parts)
     }
 
     /// Neighbours that hold the next pictures, one number a rung.
@@ -299,7 +308,7 @@ impl Player {
         State {
             buffer: self.buffered(),
             capacity: self.live.map_or(BUFFER, |live| live.buffer),
-            segment: self.segment * self.live.map_or(1, |live| live.parts),
+            segment: self.segment * self.parts(),
             current: self.rung,
             left: (self.segments - self.next[0] + 1) as usize,
             sizes: &[],
