@@ -119,8 +119,12 @@ impl Scenario {
         if let Some(live) = &self.live {
             let LiveStay { zappers, zapper_mean_s, median_s, sd_ln, abrupt } = live.stay;
             let stripes = live.topology.setting().stripes;
-            if !(1.0..=25.0).contains(&live.buffer_s) || !(1..=wire::MAX_STRIPES).contains(&stripes) {
-                return wrong("live", "needs a buffer of 1 to 25 s, and 1 to 8 stripes");
+            let furthest_s = live.buffer_s + live.apart_s;
+            if !(1.0..=25.0).contains(&live.buffer_s)
+                || !(live.buffer_s..=25.0).contains(&furthest_s)
+                || !(1..=wire::MAX_STRIPES).contains(&stripes)
+            {
+                return wrong("live", "needs a buffer of 1 to 25 s, also with apart_s, and 1 to 8 stripes");
             }
             if !share(zappers)
                 || !share(abrupt)

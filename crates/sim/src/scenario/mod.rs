@@ -62,6 +62,8 @@ pub struct Scenario {
 pub struct Live {
     /// How far behind the live edge players are, in seconds.
     pub buffer_s: f64,
+    /// How far apart viewers are: each is further behind by up to this, in seconds.
+    pub apart_s: f64,
     /// How long a segment is, in seconds: players change renditions between segments, not between parts.
     pub segment_s: f64,
     /// Whether players take a segment from its beginning to show what is within it: its first picture alone needs none
@@ -77,6 +79,7 @@ impl Default for Live {
     fn default() -> Self {
         Self {
             buffer_s: 10.0,
+            apart_s: 0.0,
             segment_s: 2.0,
             from_segment: false,
             topology: Spreads::default(),

@@ -55,9 +55,10 @@ impl World<'_> {
         let victim = eclipse.filter(|e| Rng::stream(self.seed, u64::from(at), "eclipse").chance(e.share));
         let mut player = player::Player::new(&self.film, self.scenario.audience.choose, self.now);
         if let (Some(stream), Some(live)) = (&self.stream, &self.scenario.live) {
+            let further_s = if live.apart_s > 0.0 { visits.uniform(0.0, live.apart_s) } else { 0.0 };
             player.go_live(
                 stream.edge(Time::default()),
-                Duration::from_secs_f64(live.buffer_s),
+                Duration::from_secs_f64(live.buffer_s + further_s),
                 live.parts(&self.film),
                 live.from_segment,
             );
