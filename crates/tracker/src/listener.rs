@@ -1,5 +1,6 @@
 //! The listener: takes connections in, within limits, and gives them to a router. Its invariant: a connection that sends
-//! no request, or does not take its answer, ends by itself; one that is turned away has cost no more than its accept.
+//! no request, or does not take its answer, ends by itself; one that is turned away has cost no more than its accept: the runtime
+//! has never heard of it.
 
 use crate::Masked;
 use crate::neighbourhoods::{Neighbourhoods, Newcomers, Place};
@@ -18,9 +19,10 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::counter::Counter;
 use rendezvous::Rate;
+use socket2::SockRef;
 use std::{any::Any, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, Interest, unix::AsyncFd},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::yield_now,
@@ -93,6 +95,10 @@ pub async fn serve(
     door: Door,
     stop: impl Future<Output = ()>,
 ) {
+    let listener = match watch(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "cannot wait for connections"),
+    };
     let room = Arc::new(Semaphore::new(limits.connections));
     let neighbourhoods = Neighbourhoods::new(limits.per_neighbourhood, limits.loopback_exempt);
     let sockets = Neighbourhoods::new(limits.sockets_per_neighbourhood, limits.loopback_exempt);
@@ -103,7 +109,7 @@ pub async fn serve(
     loop {
         let next = async {
             let permit = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
-            (permit, listener.accept().await)
+            (permit, listener.async_io(Interest::READABLE, |listener| listener.accept()).await)
         };
         let (permit, accepted) = tokio::select! {
             next = next => next,
@@ -136,9 +142,13 @@ pub async fn serve(
             turn_away(socket, &door, address, "its network has as many connections as it may");
             continue;
         };
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
-        }
+        let socket = match admit(socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::warn!(%error, "cannot wait for a connection");
+                continue;
+            }
+        };
         let counted = door.counted.as_ref().map(|counted| counted());
         let (router, tls) = (router.clone(), door.tls.clone());
         let from = From {
@@ -170,12 +180,28 @@ pub async fn serve(
     }
 }
 
+/// The runtime tells when there are connections to accept; they are not the runtime's.
+#[expect(
+    deprecated,
+    reason = "sound for a listener, whose descriptor stays the same; what is to follow it is unsafe"
+)]
+fn watch(listener: TcpListener) -> io::Result<AsyncFd<std::net::TcpListener>> {
+    AsyncFd::with_interest(listener.into_std()?, Interest::READABLE)
+}
+
+/// Makes an accepted socket one of the runtime's.
+fn admit(socket: std::net::TcpStream) -> io::Result<TcpStream> {
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(true)?;
+    TcpStream::from_std(socket)
+}
+
 /// Ends a connection before anything is read or kept of it.
-fn turn_away(socket: TcpStream, door: &Door, from: SocketAddr, why: &str) {
+fn turn_away(socket: std::net::TcpStream, door: &Door, from: SocketAddr, why: &str) {
     door.turned_away.inc();
     tracing::debug!(from = %Masked(from.ip()), "{why}");
     // A reset: who goes on knocking leaves nothing behind in the system either.
-    if let Err(error) = socket.set_zero_linger() {
+    if let Err(error) = SockRef::from(&socket).set_linger(Some(Duration::ZERO)) {
         tracing::debug!(%error, "no SO_LINGER");
     }
 }
