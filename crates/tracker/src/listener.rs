@@ -1,8 +1,9 @@
 //! The listener: takes connections in, within limits, and gives them to a router. Its invariant: a connection that sends
 //! no request, or does not take its answer, ends by itself; one that is turned away has cost no more than its accept: the runtime
-//! has never heard of it.
+//! has never heard of it, and where many come like that it costs nothing.
 
 use crate::Masked;
+use crate::floods::Floods;
 use crate::neighbourhoods::{Neighbourhoods, Newcomers, Place};
 use crate::patience::{GRACE, Patient};
 use crate::tls::Tls;
@@ -26,7 +27,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::yield_now,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tower::ServiceExt;
 
@@ -104,6 +105,7 @@ pub async fn serve(
     let sockets = Neighbourhoods::new(limits.sockets_per_neighbourhood, limits.loopback_exempt);
     let newcomers = Newcomers::new(limits.newcomers, limits.loopback_exempt);
     let turns = Arc::new(Turns::default());
+    let mut floods = Floods::new();
     let mut turn = 0;
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -114,6 +116,10 @@ pub async fn serve(
         let (permit, accepted) = tokio::select! {
             next = next => next,
             () = &mut stop => break,
+            now = floods.period() => {
+                floods.look(now, listener.get_ref());
+                continue;
+            }
         };
         let (socket, address) = match accepted {
             Ok(accepted) => accepted,
@@ -135,11 +141,13 @@ pub async fn serve(
             Place::NOWHERE
         } else if !newcomers.take(address.ip()) {
             turn_away(socket, &door, address, "connections come too fast from its network");
+            floods.count(Instant::now(), address.ip(), listener.get_ref());
             continue;
         } else if let Some(place) = neighbourhoods.enter(address.ip()) {
             place
         } else {
             turn_away(socket, &door, address, "its network has as many connections as it may");
+            floods.count(Instant::now(), address.ip(), listener.get_ref());
             continue;
         };
         let socket = match admit(socket) {
@@ -191,6 +199,9 @@ fn watch(listener: TcpListener) -> io::Result<AsyncFd<std::net::TcpListener>> {
 
 /// Makes an accepted socket one of the runtime's.
 fn admit(socket: std::net::TcpStream) -> io::Result<TcpStream> {
+    // Of a time when there was one; it has done its part, and would be kept for as long as the socket.
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(&socket).detach_filter();
     socket.set_nonblocking(true)?;
     socket.set_nodelay(true)?;
     TcpStream::from_std(socket)
