@@ -1,8 +1,9 @@
 // What the tracker costs beside the field's, under what the field's clients do, and what becomes of its clients in a crowd and
 // under attack. Every tracker has one processor and the same clients, in turns in the same run; the figures are medians.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { median } from "../lib/report.mjs";
-import { load, missing, OTHERS, start } from "../tracker/servers.mjs";
+import { FIRST, LAST, load, may, missing, OTHERS, start } from "../tracker/servers.mjs";
 
 const OURS = "braidcast";
 /** With the limits that a public tracker has. */
@@ -11,6 +12,12 @@ const LIMITED = "braidcast as it is";
 const AMONG_STRANGERS = "braidcast among strangers";
 /** Where attackers come from; all others come from 127.0.0.0. Who is slow takes no places of who sends nonsense. */
 const STRANGE = { junk: "127.0.1.0", slow: "127.0.2.0" };
+
+/** Clients who are attacked in turns are looked at so often; what they find in the first seconds of a turn is still of the one before. */
+const SAMPLE_SECONDS = 2;
+const SETTLED_MS = 3000;
+/** Processes start and end: the turns are over so much later than their seconds say, at most. */
+const LATE_MS = 20_000;
 
 /** Processor time of an announce, in swarms of a hundred. */
 export async function cost(report, how) {
@@ -73,44 +80,96 @@ export async function flood(report, how) {
 }
 
 /**
- * Clients alone, then the same clients while others do all that is known against WebSockets and HTTP, until a million malformed messages
- * have come: how much slower the clients are, and what the server keeps of it.
+ * Clients while others do all that is known against WebSockets and HTTP, until a million malformed messages have come: how much slower the
+ * clients are than in the same run without, and what the server keeps of it. They are attacked and left alone in turns, and in a third of
+ * the turns the same attackers go for another server of the machine: how slow that makes the clients is no doing of the tracker's.
  */
 export async function attacks(report, how) {
-    const server = await start(AMONG_STRANGERS);
+    // Whatever else this machine does is not measured, where that is allowed.
+    const first = how.realTime && may(FIRST) ? FIRST : [];
+    const server = await start(AMONG_STRANGERS, first);
+    const other = await start(AMONG_STRANGERS, LAST);
     try {
-        const clients = { connections: 1000, rate: how.rate, "warm-up": 2 };
+        const clients = { connections: 1000, rate: how.rate, "warm-up": 5 };
+        const attack = (server, seconds) =>
+            Promise.all([
+                load(server, { attack: "junk", network: STRANGE.junk, connections: how.senseless, rate: how.malformedRate, seconds }),
+                load(server, { attack: "slow", network: STRANGE.slow, connections: how.hostile, seconds }),
+            ]);
         const alone = await load(server, { ...clients, seconds: how.aloneSeconds }, "alone");
-        // Longer than their rate takes, for they are turned away most of the time.
-        const seconds = how.attackSeconds;
-        const attack = (seconds) => [
-            load(server, { attack: "junk", network: STRANGE.junk, connections: 200, rate: how.malformedRate, seconds }),
-            load(server, { attack: "slow", network: STRANGE.slow, connections: how.hostile, seconds }),
-        ];
         // What the first attack of its life has cost an allocator stays with it; what each costs is a leak.
-        await Promise.all(attack(how.firstSeconds));
+        await attack(server, how.firstSeconds);
         const before = await load(server, { ...clients, seconds: how.aloneSeconds }, "before");
-        const hostile = attack(seconds + 5);
-        const attacked = await load(server, { ...clients, seconds }, "under attack");
-        const attackers = await Promise.all(hostile);
+
+        const rounds = Math.ceil(how.attackSeconds / how.stretchSeconds);
+        const seconds = rounds * (2 * how.stretchSeconds + how.otherSeconds) + LATE_MS / 1000;
+        const honest = load(server, { ...clients, seconds, samples: Math.round(seconds / SAMPLE_SECONDS) }, "in turns");
+        // They come, and are settled when the turns begin; failing is told when it is awaited.
+        honest.catch(() => {});
+        await sleep(1000 * clients["warm-up"]);
+        const stretches = [];
+        const stretch = async (kind, work) => {
+            const from = Date.now() + SETTLED_MS;
+            const result = await work;
+            stretches.push({ kind, from, to: Date.now() });
+            return result;
+        };
+        const attackers = [];
+        for (let round = 0; round < rounds; round++) {
+            await stretch("alone", sleep(1000 * how.stretchSeconds));
+            attackers.push(await stretch("attacked", attack(server, how.stretchSeconds)));
+            await stretch("other", attack(other, how.otherSeconds));
+        }
+        const run = await honest;
         const after = await load(server, { ...clients, seconds: how.aloneSeconds }, "after");
-        const p99 = (run) => median(run.samples.map((sample) => sample.relay_us.p99)) / 1000;
+
+        const p99 = byStretch(run, stretches);
         const mib = (run) => run.server.rss_kib.after / 1024;
-        report.figure("malformed messages", attackers[0].messages, { min: how.malformed, digits: 0 });
+        const [junk, slow] = [0, 1].map((which) => together(attackers.map((both) => both[which])));
+        report.figure("malformed messages", junk.messages, { min: how.malformed, digits: 0 });
         report.figure("connections taken in", await server.sum("taken"), { digits: 0 });
         report.figure("connections turned away", await server.sum("turned_away"), { digits: 0 });
-        report.figure("relay of an offer, p99, alone", p99(alone), { unit: "ms" });
-        report.figure("relay of an offer, p99, under attack", p99(attacked), { unit: "ms" });
-        report.figure("p99 under attack beside alone", p99(attacked) / p99(alone), { max: how.attackedMax });
+        report.figure("relay of an offer, p99, alone", p99.alone, { unit: "ms" });
+        report.figure("relay of an offer, p99, while another server is attacked", p99.other, { unit: "ms" });
+        report.figure("relay of an offer, p99, under attack", p99.attacked, { unit: "ms" });
+        report.figure("p99 while another server is attacked beside alone", ratio(p99.other, p99.alone));
+        report.figure("p99 under attack beside alone", ratio(p99.attacked, p99.alone), { max: how.attackedMax });
         report.figure("memory before the first attack", mib(alone), { unit: "MiB", digits: 1 });
         report.figure("memory after the first", mib(before), { unit: "MiB", digits: 1 });
-        report.figure("memory after the second", mib(after), { unit: "MiB", digits: 1 });
-        report.figure("memory after the second beside after the first", mib(after) / mib(before), { max: how.growthMax });
-        for (const [title, run] of Object.entries({ alone, before, "under attack": attacked, after })) nothingLost(report, title, [run]);
-        for (const [at, title] of ["malformed", "slow"].entries()) report.rows(title, ends(attackers[at]));
+        report.figure("memory after the others", mib(after), { unit: "MiB", digits: 1 });
+        report.figure("memory after the others beside after the first", mib(after) / mib(before), { max: how.growthMax });
+        report.figure("tracker and clients before all else on this machine", first.length ? 1 : 0, { digits: 0 });
+        for (const [title, one] of Object.entries({ alone, before, "in turns": run, after })) nothingLost(report, title, [one]);
+        report.rows("malformed", ends(junk));
+        report.rows("slow", ends(slow));
     } finally {
-        await server.stop();
+        await Promise.all([server.stop(), other.stop()]);
     }
+}
+
+/** Medians of the samples' p99, in ms, by what was done meanwhile; those in between count for nothing. */
+function byStretch(run, stretches) {
+    const kinds = {};
+    let from = run.began_ms;
+    for (const { at, relay_us } of run.samples) {
+        const to = run.began_ms + 1000 * at;
+        const within = stretches.find((stretch) => stretch.from <= from && to <= stretch.to);
+        if (within) (kinds[within.kind] ??= []).push(relay_us.p99 / 1000);
+        from = to;
+    }
+    return Object.fromEntries(["alone", "attacked", "other"].map((kind) => [kind, median(kinds[kind] ?? [])]));
+}
+
+/** What became of several attacks as if they were one. */
+function together(attacks) {
+    const add = (sums, more) => Object.entries(more).forEach(([name, value]) => (sums[name] = (sums[name] ?? 0) + value));
+    const all = { connections: 0, messages: 0, heard: {}, ends: {} };
+    for (const { connections, messages, heard, ends } of attacks) {
+        add(all, { connections, messages });
+        add(all.heard, heard);
+        add(all.ends, ends);
+    }
+    return all;
 }
 
 async function standing(report, title, how, attacks) {

@@ -2,7 +2,7 @@
 //
 // The others are what `scripts/trackers.sh` puts into `.cache/trackers`. One that is not there has its reason instead.
 
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { once } from "node:events";
@@ -72,11 +72,25 @@ export function missing(name) {
     return TRACKERS[name].missing?.() || null;
 }
 
-/** Starts a tracker and waits until it takes connections. */
-export async function start(name) {
+/** Before whom everybody else on this machine gives way, and who gives way to everybody. */
+export const FIRST = ["--fifo", "1"];
+export const LAST = ["--idle", "0"];
+
+/** Whether this process may be so. */
+export function may(priority) {
+    return spawnSync("chrt", [...priority, "true"]).status === 0;
+}
+
+/**
+ * Starts a tracker and waits until it takes connections.
+ *
+ * @param {string} name
+ * @param {string[]} [priority] of `chrt`, its clients' as well
+ */
+export async function start(name, priority = []) {
     const { path, command } = TRACKERS[name];
     const port = await freePort();
-    const server = launch("taskset", ["-c", SERVER, ...command(port)], { stdio: ["ignore", "ignore", "inherit"] });
+    const server = launch("taskset", ["-c", SERVER, ...at(priority), ...command(port)], { stdio: ["ignore", "ignore", "inherit"] });
     const end = Date.now() + PATIENCE_MS;
     while (!(await answers(port))) {
         if (!server.isRunning() || Date.now() > end) throw new Error(`${name} does not start`);
@@ -84,6 +98,7 @@ export async function start(name) {
     }
     return {
         name,
+        priority,
         pid: server.pid,
         url: `ws://127.0.0.1:${port}${path}`,
         /** Of ours: a sum that it tells of. */
@@ -98,15 +113,15 @@ export async function start(name) {
 /**
  * Puts load on a tracker, or attacks it, and returns the report of `crates/tracker/examples/load`.
  *
- * @param {{ url: string, pid: number }} server
+ * @param {{ url: string, pid: number, priority: string[] }} server
  * @param {Record<string, string | number>} options as on its command line
  * @param {string} [title] under which whoever waits is told that it goes on
  */
-export async function load({ url, pid }, options, title) {
+export async function load({ url, pid, priority }, options, title) {
     const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
     // Attackers do not keep those who measure from their core: that is no delay of the tracker's.
-    const politely = options.attack ? ["chrt", "--idle", "0"] : [];
-    const generator = spawn("taskset", ["-c", CLIENTS, ...politely, join(examples, "load"), url, "--pid", String(pid), ...flags], {
+    const politely = options.attack ? LAST : priority;
+    const generator = spawn("taskset", ["-c", CLIENTS, ...at(politely), join(examples, "load"), url, "--pid", String(pid), ...flags], {
         stdio: ["ignore", "pipe", "pipe"],
     });
     const begun = Date.now();
@@ -120,6 +135,10 @@ export async function load({ url, pid }, options, title) {
     clearInterval(telling);
     if (code !== 0) throw new Error(`the load ended with ${code}: ${errors.trim()}`);
     return JSON.parse(out);
+}
+
+function at(priority) {
+    return priority.length ? ["chrt", ...priority] : [];
 }
 
 function answers(port) {

@@ -117,6 +117,9 @@ where
         };
         tracing::debug!(?end, "connection ends");
         Box::pin(connection.end(end, membership)).await;
+        // Those who came together end together, and to close a socket is more work than to read from it.
+        connection.newcomer.come_again();
+        poll_fn(|cx| connection.newcomer.poll_turn(cx)).await;
         drop((place, hold));
     }
 }

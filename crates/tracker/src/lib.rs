@@ -28,6 +28,7 @@ pub mod bus;
 mod connection;
 mod drain;
 mod files;
+mod floods;
 mod frame;
 pub mod hook;
 mod hub;

@@ -1,7 +1,9 @@
 //! The listener: takes connections in, within limits, and gives them to a router. Its invariant: a connection that sends
-//! no request, or does not take its answer, ends by itself; one that is turned away has cost no more than its accept.
+//! no request, or does not take its answer, ends by itself; one that is turned away has cost no more than its accept: the runtime
+//! has never heard of it, and where many come like that it costs nothing.
 
 use crate::Masked;
+use crate::floods::Floods;
 use crate::neighbourhoods::{Neighbourhoods, Newcomers, Place};
 use crate::patience::{GRACE, Patient};
 use crate::tls::Tls;
@@ -18,13 +20,14 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus_client::metrics::counter::Counter;
 use rendezvous::Rate;
+use socket2::SockRef;
 use std::{any::Any, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, Interest, unix::AsyncFd},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
     task::yield_now,
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tower::ServiceExt;
 
@@ -93,21 +96,30 @@ pub async fn serve(
     door: Door,
     stop: impl Future<Output = ()>,
 ) {
+    let listener = match watch(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "cannot wait for connections"),
+    };
     let room = Arc::new(Semaphore::new(limits.connections));
     let neighbourhoods = Neighbourhoods::new(limits.per_neighbourhood, limits.loopback_exempt);
     let sockets = Neighbourhoods::new(limits.sockets_per_neighbourhood, limits.loopback_exempt);
     let newcomers = Newcomers::new(limits.newcomers, limits.loopback_exempt);
     let turns = Arc::new(Turns::default());
+    let mut floods = Floods::new();
     let mut turn = 0;
     let mut stop = std::pin::pin!(stop);
     loop {
         let next = async {
             let permit = Arc::clone(&room).acquire_owned().await.expect("the semaphore is never closed");
-            (permit, listener.accept().await)
+            (permit, listener.async_io(Interest::READABLE, |listener| listener.accept()).await)
         };
         let (permit, accepted) = tokio::select! {
             next = next => next,
             () = &mut stop => break,
+            now = floods.period() => {
+                floods.look(now, listener.get_ref());
+                continue;
+            }
         };
         let (socket, address) = match accepted {
             Ok(accepted) => accepted,
@@ -129,16 +141,22 @@ pub async fn serve(
             Place::NOWHERE
         } else if !newcomers.take(address.ip()) {
             turn_away(socket, &door, address, "connections come too fast from its network");
+            floods.count(Instant::now(), address.ip(), listener.get_ref());
             continue;
         } else if let Some(place) = neighbourhoods.enter(address.ip()) {
             place
         } else {
             turn_away(socket, &door, address, "its network has as many connections as it may");
+            floods.count(Instant::now(), address.ip(), listener.get_ref());
             continue;
         };
-        if let Err(error) = socket.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
-        }
+        let socket = match admit(socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::warn!(%error, "cannot wait for a connection");
+                continue;
+            }
+        };
         let counted = door.counted.as_ref().map(|counted| counted());
         let (router, tls) = (router.clone(), door.tls.clone());
         let from = From {
@@ -170,12 +188,31 @@ pub async fn serve(
     }
 }
 
+/// The runtime tells when there are connections to accept; they are not the runtime's.
+#[expect(
+    deprecated,
+    reason = "sound for a listener, whose descriptor stays the same; what is to follow it is unsafe"
+)]
+fn watch(listener: TcpListener) -> io::Result<AsyncFd<std::net::TcpListener>> {
+    AsyncFd::with_interest(listener.into_std()?, Interest::READABLE)
+}
+
+/// Makes an accepted socket one of the runtime's.
+fn admit(socket: std::net::TcpStream) -> io::Result<TcpStream> {
+    // Of a time when there was one; it has done its part, and would be kept for as long as the socket.
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(&socket).detach_filter();
+    socket.set_nonblocking(true)?;
+    socket.set_nodelay(true)?;
+    TcpStream::from_std(socket)
+}
+
 /// Ends a connection before anything is read or kept of it.
-fn turn_away(socket: TcpStream, door: &Door, from: SocketAddr, why: &str) {
+fn turn_away(socket: std::net::TcpStream, door: &Door, from: SocketAddr, why: &str) {
     door.turned_away.inc();
     tracing::debug!(from = %Masked(from.ip()), "{why}");
     // A reset: who goes on knocking leaves nothing behind in the system either.
-    if let Err(error) = socket.set_zero_linger() {
+    if let Err(error) = SockRef::from(&socket).set_linger(Some(Duration::ZERO)) {
         tracing::debug!(%error, "no SO_LINGER");
     }
 }

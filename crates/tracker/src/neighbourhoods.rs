@@ -14,6 +14,14 @@ use rendezvous::{Networks, Rate};
 /// Most networks of which it is known how fast they come; those beyond share one allowance.
 const MOST: usize = 65_536;
 
+/// The neighbourhood of an address, by the first of its addresses.
+pub(crate) fn prefix(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (!0 << 80)).into(),
+    }
+}
+
 /// How many connections come from where.
 #[derive(Debug)]
 pub(crate) struct Neighbourhoods {
@@ -32,10 +40,7 @@ impl Neighbourhoods {
         if address.is_loopback() && self.loopback_exempt {
             return Some(Place(None));
         }
-        let prefix = match address {
-            IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (!0 << 80)).into(),
-        };
+        let prefix = prefix(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(prefix).or_default();
         if *count >= self.most {

@@ -88,6 +88,23 @@ async fn who_comes_too_fast_is_reset_unread_and_others_are_let_in() {
 }
 
 #[tokio::test]
+async fn a_flood_holds_nobody_up_and_all_of_it_is_answered_in_the_end() {
+    let address = start(THREE, false, Whereabouts::default()).await;
+    let flood: Vec<_> = (0..250)
+        .map(|host| {
+            let address = address.clone();
+            tokio::spawn(async move { knock(&address, &format!("127.0.1.{}", host + 2)).await.is_some() })
+        })
+        .collect();
+    assert_eq!(knock(&address, "127.0.2.1").await.unwrap().1, "101");
+    let mut let_in = 0;
+    for one in flood {
+        let_in += usize::from(one.await.unwrap());
+    }
+    assert_eq!((let_in, turned_away(&address).await), (3, 247));
+}
+
+#[tokio::test]
 async fn a_networks_allowance_comes_back() {
     let rate = Rate { burst: 1, every: Duration::from_millis(300) };
     let address = start(rate, false, Whereabouts::default()).await;

@@ -17,7 +17,10 @@ mod sdp;
 mod socket;
 mod watch;
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, SystemTime},
+};
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -113,6 +116,7 @@ fn load(args: &Args, target: &Target) -> anyhow::Result<Value> {
 
     audience.ledger.reset();
     audience.traffic = Traffic::default();
+    let began_ms = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64);
     let (start, cpu, own_cpu) = (audience.now(), server.map(Process::cpu), me.cpu());
     let mut samples = Vec::new();
     let mut cpu_used = None;
@@ -135,6 +139,7 @@ fn load(args: &Args, target: &Target) -> anyhow::Result<Value> {
     let mut report = json!({
         "connections": connections,
         "swarms": swarms,
+        "began_ms": began_ms,
         "seconds": took,
         "announces": done,
         "announces_per_second": done as f64 / took,
