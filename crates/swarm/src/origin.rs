@@ -80,7 +80,7 @@ const SPARED: u32 = 3;
 const SPARED_AT_MOST: Duration = Duration::from_secs(15);
 
 /// So long nothing comes from neighbours either while the own line stands still.
-const SILENCE: Duration = Duration::from_millis(1500);
+pub(crate) const SILENCE: Duration = Duration::from_millis(1500);
 
 /// Taken until a fetch has been measured: 8 Mbit/s.
 const FIRST_RATE: u64 = 1_000_000;
@@ -178,9 +178,18 @@ impl Origin {
         self.brought = Some(now);
     }
 
+    fn has_moved(&self, since: Time) -> bool {
+        self.stood_still.is_none_or(|at| at < since)
+    }
+
+    /// Whether no neighbour has brought anything for so long that the own line may stand still.
+    pub fn is_silent(&self, now: Time) -> bool {
+        self.brought.is_none_or(|at| now.since(at) > SILENCE)
+    }
+
     /// Whether nothing says that the own line has stood still since a time.
     fn line_moved(&self, now: Time, since: Time) -> bool {
-        self.brought.is_none_or(|at| now.since(at) <= SILENCE) && self.stood_still.is_none_or(|at| at < since)
+        self.brought.is_none_or(|at| now.since(at) <= SILENCE) && self.has_moved(since)
     }
 
     /// Whether a fetch has been seen.
@@ -209,10 +218,13 @@ impl Origin {
 
     /// What a line must have carried, in bytes a second, not to be what makes a fetch overdue: so many `times` what the fetch brings,
     /// and all that comes from everybody meanwhile. Both at most: what fetches have not shown yet may have come. The least where
-    /// several are overdue; `None` where none is.
+    /// several are overdue; `None` where none is, or the line has stood still since.
     pub fn clears_line_of(&self, now: Time, times: u64) -> Option<u64> {
         let hidden: u64 = self.fetches.values().map(Fetch::bytes_left).sum();
-        let late = self.fetches.iter().filter(|&(&segment, _)| self.is_overdue(now, segment));
+        let is_late = |&(&segment, fetch): &(&SegmentId, &Fetch)| {
+            self.is_overdue(now, segment) && self.has_moved(fetch.at)
+        };
+        let late = self.fetches.iter().filter(is_late);
         let rate = |fetch: &Fetch| {
             let bytes = (u64::from(fetch.bytes) * times).max(self.came - fetch.line + hidden);
             bytes * 1_000_000 / now.since(fetch.at).as_micros() as u64
@@ -228,6 +240,17 @@ impl Origin {
     /// Fetches are late, and others' are too.
     pub fn found_slow(&mut self, now: Time) {
         self.was_slow = Some(now);
+    }
+
+    /// It is not what was slow.
+    pub fn acquit(&mut self) {
+        self.was_slow = None;
+    }
+
+    /// What has come by the own line since a fetch began, wanted or not: bytes, and bytes a second.
+    pub fn line_since(&self, now: Time, fetch: &Fetch) -> (u64, u64) {
+        let bytes = self.came - fetch.line;
+        (bytes, bytes * 1_000_000 / now.since(fetch.at).as_micros().max(1) as u64)
     }
 
     /// How long ago that was, if it counts still.

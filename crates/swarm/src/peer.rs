@@ -186,6 +186,9 @@ impl Peer {
             Input::Held(segment) => self.held(segment, out),
             Input::Lost(segment) => self.lost(segment, out),
             Input::FetchEnded { segment, complete } => {
+                if complete {
+                    self.judge_line(now, segment);
+                }
                 self.origin.ended(now, segment, complete);
                 self.fetching_changed = true;
             }
@@ -244,9 +247,10 @@ impl Peer {
         self.links.values().filter(|n| n.holds_any(segment)).count() as u32
     }
 
-    /// Whether the origin has too much to do to bring every viewer what it wants, as this peer and its neighbours see it.
+    /// Whether the origin has too much to do to bring every viewer what it wants, as this peer and its neighbours see it, or has failed
+    /// this one.
     pub fn origin_is_slow(&self, now: Time) -> bool {
-        self.origin.is_slow(now)
+        self.origin.is_slow(now) || self.origin.is_failing()
     }
 
     fn is_busy(&self) -> bool {

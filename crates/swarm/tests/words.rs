@@ -196,6 +196,30 @@ fn neighbours_that_say_they_wait_do_not_take_the_origin_from_who_is_helped_by_no
 }
 
 #[test]
+fn what_is_late_on_a_line_that_has_stood_still_does_not_make_the_origin_slow() {
+    let mut stage = starving(true);
+    stage.bring(1, (LATE, 1), Verdict::Verified);
+    stage.pass(6000);
+    assert!(!stage.core.origin_is_slow(stage.now) && !gave_up(&stage));
+}
+
+#[test]
+fn an_origin_that_had_the_line_to_itself_is_not_slow_any_more() {
+    let mut stage = starving(false);
+    for link in 1..=3 {
+        stage.say(link, Message::Have(Have { fetching: vec![LATE], ..Have::default() }));
+    }
+    stage.pass(6000);
+    assert!(stage.core.origin_is_slow(stage.now));
+    for piece in 0..common::film(30).piece_count(LATE) {
+        let (segment, from) = (LATE, Source::Origin);
+        stage.feed(Input::Arrived { segment, piece, from, verdict: Verdict::Verified });
+    }
+    stage.feed(Input::FetchEnded { segment: LATE, complete: true });
+    assert!(!stage.core.origin_is_slow(stage.now));
+}
+
+#[test]
 fn who_has_enough_to_play_leaves_a_slow_origin_to_a_few_however_long_it_is_calm() {
     let mut stage = starving(true);
     stage.pass(6000);
