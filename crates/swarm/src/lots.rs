@@ -5,8 +5,7 @@
 
 use crate::election;
 use crate::io::Output;
-use crate::neighbour::Neighbour;
-use crate::origin::{Fetch, SILENCE};
+use crate::origin::Fetch;
 use crate::peer::Peer;
 use crate::time::Time;
 use alloc::vec::Vec;
@@ -26,9 +25,6 @@ const ENOUGH: Duration = Duration::from_secs(12);
 /// Who fetches a part, or a whole segment, for longer than this has waited long.
 const WAITS_FOR_PART: Duration = Duration::from_millis(1000);
 const WAITS_FOR_SEGMENT: Duration = Duration::from_millis(1500);
-
-/// A fetch that took less says nothing of a line.
-const LONG_FETCH: Duration = Duration::from_millis(500);
 
 /// So many times as fast as a late fetch a neighbour is on the same line only if the line is not what is slow.
 const FASTER: u64 = 4;
@@ -71,9 +67,9 @@ impl Peer {
     /// had the own line to itself, and the origin is not what is slow. Else a verdict of a moment would last for minutes.
     pub(crate) fn judge_line(&mut self, now: Time, segment: SegmentId) {
         let Some(fetch) = self.origin.fetches.get(&segment).filter(|_| !self.is_live()) else { return };
-        let (bytes, rate) = self.origin.line_since(now, fetch);
-        let shown = self.links.values().map(Neighbour::has_shown).max().unwrap_or(0);
-        if now.since(fetch.at) > LONG_FETCH && u64::from(fetch.bytes) * 2 > bytes && rate * 2 > shown {
+        let came = self.origin.line_since(fetch);
+        let twice = came * 2000 / (now.since(fetch.at).as_millis() as u64).max(1);
+        if u64::from(fetch.bytes) * 2 > came && !self.has_been_faster(twice) {
             self.origin.acquit();
         }
     }
@@ -96,12 +92,14 @@ impl Peer {
     /// than everything together comes meanwhile: then it is not the own line either. On a line that neighbours fill, what is late is
     /// late for that. Parts of a live stream are too short to tell.
     fn line_is_faster(&self, now: Time) -> bool {
-        // What neighbours were asked for does not come either: it may be the line.
-        let waits = |n: &Neighbour| n.asked.iter().any(|(_, asked)| now.since(asked.at) > SILENCE);
-        let stands = self.origin.is_silent(now) && self.links.values().any(waits);
-        let starves = !self.is_live() && self.viewer.is_starving() && !stands;
+        let starves = !self.is_live() && self.viewer.is_starving();
         let fast = self.origin.clears_line_of(now, FASTER).filter(|_| starves);
-        fast.is_some_and(|rate| self.links.values().any(|n| n.has_shown() > rate))
+        fast.is_some_and(|rate| self.has_been_faster(rate))
+    }
+
+    /// Whether a neighbour has brought pieces at more than so many bytes a second.
+    fn has_been_faster(&self, rate: u64) -> bool {
+        self.links.values().any(|n| n.has_shown() > rate)
     }
 
     /// While the origin is slow only a few of all that want a segment may call it: who, is drawn by lot. Who is helped by

@@ -80,7 +80,7 @@ const SPARED: u32 = 3;
 const SPARED_AT_MOST: Duration = Duration::from_secs(15);
 
 /// So long nothing comes from neighbours either while the own line stands still.
-pub(crate) const SILENCE: Duration = Duration::from_millis(1500);
+const SILENCE: Duration = Duration::from_millis(1500);
 
 /// Taken until a fetch has been measured: 8 Mbit/s.
 const FIRST_RATE: u64 = 1_000_000;
@@ -182,11 +182,6 @@ impl Origin {
         self.stood_still.is_none_or(|at| at < since)
     }
 
-    /// Whether no neighbour has brought anything for so long that the own line may stand still.
-    pub fn is_silent(&self, now: Time) -> bool {
-        self.brought.is_none_or(|at| now.since(at) > SILENCE)
-    }
-
     /// Whether nothing says that the own line has stood still since a time.
     fn line_moved(&self, now: Time, since: Time) -> bool {
         self.brought.is_none_or(|at| now.since(at) <= SILENCE) && self.has_moved(since)
@@ -226,7 +221,7 @@ impl Origin {
         };
         let late = self.fetches.iter().filter(is_late);
         let rate = |fetch: &Fetch| {
-            let bytes = (u64::from(fetch.bytes) * times).max(self.came - fetch.line + hidden);
+            let bytes = (u64::from(fetch.bytes) * times).max(self.line_since(fetch) + hidden);
             bytes * 1_000_000 / now.since(fetch.at).as_micros() as u64
         };
         late.map(|(_, fetch)| rate(fetch)).min()
@@ -247,10 +242,9 @@ impl Origin {
         self.was_slow = None;
     }
 
-    /// What has come by the own line since a fetch began, wanted or not: bytes, and bytes a second.
-    pub fn line_since(&self, now: Time, fetch: &Fetch) -> (u64, u64) {
-        let bytes = self.came - fetch.line;
-        (bytes, bytes * 1_000_000 / now.since(fetch.at).as_micros().max(1) as u64)
+    /// The bytes that have come by the own line since a fetch began, wanted or not.
+    pub fn line_since(&self, fetch: &Fetch) -> u64 {
+        self.came - fetch.line
     }
 
     /// How long ago that was, if it counts still.
