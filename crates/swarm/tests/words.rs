@@ -161,6 +161,16 @@ fn starving(is_helped: bool) -> Stage {
     stage
 }
 
+/// One of those that nobody helps, whose neighbours say that they wait as well.
+fn all_wait() -> Stage {
+    let mut stage = starving(false);
+    for link in 1..=3 {
+        stage.say(link, Message::Have(Have { fetching: vec![LATE], ..Have::default() }));
+    }
+    stage.pass(6000);
+    stage
+}
+
 fn gave_up(stage: &Stage) -> bool {
     stage.out.iter().any(|o| matches!(o, Output::CancelFetch(LATE)))
 }
@@ -187,11 +197,7 @@ fn what_is_late_on_a_line_that_neighbours_fill_does_not_make_the_origin_slow() {
 
 #[test]
 fn neighbours_that_say_they_wait_do_not_take_the_origin_from_who_is_helped_by_nobody() {
-    let mut stage = starving(false);
-    for link in 1..=3 {
-        stage.say(link, Message::Have(Have { fetching: vec![LATE], ..Have::default() }));
-    }
-    stage.pass(6000);
+    let stage = all_wait();
     assert!(stage.core.origin_is_slow(stage.now) && !gave_up(&stage));
 }
 
@@ -205,11 +211,7 @@ fn what_is_late_on_a_line_that_has_stood_still_does_not_make_the_origin_slow() {
 
 #[test]
 fn an_origin_that_had_the_line_to_itself_is_not_slow_any_more() {
-    let mut stage = starving(false);
-    for link in 1..=3 {
-        stage.say(link, Message::Have(Have { fetching: vec![LATE], ..Have::default() }));
-    }
-    stage.pass(6000);
+    let mut stage = all_wait();
     assert!(stage.core.origin_is_slow(stage.now));
     for piece in 0..common::film(30).piece_count(LATE) {
         let (segment, from) = (LATE, Source::Origin);

@@ -5,11 +5,12 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
+use crate::neighbourhoods::prefix;
 use rendezvous::{Denial, InfoHash, PeerId};
 use reqwest::{Client, StatusCode, Url, header::CONTENT_TYPE, redirect};
 use serde_json::json;
@@ -88,7 +89,7 @@ impl Hook {
 
     /// Asks, unless the same was asked lately.
     pub(crate) async fn ask(&self, mut asked: Asked) -> Result<(), Denial> {
-        asked.address = neighbourhood(asked.address);
+        asked.address = prefix(asked.address);
         if asked.token.as_ref().is_some_and(|token| token.len() > MAX_TOKEN) {
             return Err(refused());
         }
@@ -162,14 +163,6 @@ fn refused() -> Denial {
         reason: "this site does not let you join".to_owned(),
         challenge: None,
         retry: None,
-    }
-}
-
-/// What is told of an address: the /24 of IPv4, the /48 of IPv6.
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (!0 << 80)).into(),
     }
 }
 

@@ -14,7 +14,7 @@ use rendezvous::{Networks, Rate};
 /// Most networks of which it is known how fast they come; those beyond share one allowance.
 const MOST: usize = 65_536;
 
-/// The neighbourhood of an address, by the first of its addresses.
+/// The neighbourhood of an address, by the first of its addresses: the /24 of IPv4, the /48 of IPv6.
 pub(crate) fn prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => Ipv4Addr::from_bits(v4.to_bits() & !0xff).into(),
