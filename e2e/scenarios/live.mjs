@@ -1,7 +1,7 @@
 // A camera, an origin, and viewers who share: how old pictures are on their screens, what leaves the origin for them, and what they see when
 // viewers, encoder or origin die.
 
-import { broadcast } from "../lib/broadcast.mjs";
+import { broadcast, until } from "../lib/broadcast.mjs";
 import { viewer } from "../lib/browser.mjs";
 import { DELAYS } from "../lib/camera.mjs";
 import { falseClock } from "../lib/clock.mjs";
@@ -192,6 +192,20 @@ export async function live(report, how) {
     return { plain, ours };
 }
 
+/**
+ * With fewer whole ones listed, Shaka 5.2 looks for closed captions in the segment that is not whole yet, which has no address of its own, and
+ * gives up with a TypeError (`getClosedCaptionProbeSegments_`).
+ */
+const SHAKA_LEAST_SEGMENTS = 4;
+
+/** Whether every rendition lists so many whole segments. */
+async function listed(on, segments) {
+    const text = async (name) => (await fetch(on.at(`/s/${on.card.slug}/${name}`))).text();
+    const media = (await text("master.m3u8")).split("\n").filter((line) => line && !line.startsWith("#"));
+    const lists = await Promise.all(media.map(text));
+    return lists.length > 0 && lists.every((list) => list.split("#EXTINF").length > segments);
+}
+
 /** Player, page, manifest. */
 const PLAYERS = [
     ["hls.js 1.7", "plain", "master.m3u8"],
@@ -210,7 +224,7 @@ export async function players(report, { seconds, delayMax, ladder }) {
     const on = await broadcast({ ladder });
     const all = [];
     try {
-        await sleep(SETTLE_MS.low);
+        await until(on.origin, () => listed(on, SHAKA_LEAST_SEGMENTS));
         for (const [name, page, manifest] of PLAYERS) {
             const query = new URLSearchParams({ src: on.at(`/s/${on.card.slug}/${manifest}`), latency: "low" });
             all.push(await viewer(on.chromium, { name, url: on.at(`/bench/${page}.html?${query}`), scripts: [DELAYS] }));
