@@ -48,6 +48,9 @@ const LAST_WORDS = new RegExp(
     "unwrap_failed|expect_failed|handle_error|capacity_overflow|rust_begin_unwind)(?![a-z_])",
 );
 
+/** What only those would have called: nothing that is shown is made with `Debug` (clippy's `use_debug` sees to that). */
+const DEBUG = /5Debug3fmt|core\.\.fmt\.\.Debug/;
+
 /**
  * The module with those functions ending at once, as they do in the end; and with all functions in the order of their names: what was
  * made of the same source for several types stands together then, where a compressor sees that it is nearly the same.
@@ -58,7 +61,7 @@ function prepared(bytes) {
   functions.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const { name } of functions) module.removeFunction(name);
   for (const { name, params, results, vars, body } of functions) {
-    if (LAST_WORDS.test(name)) module.addFunction(name, params, results, [], module.unreachable());
+    if (LAST_WORDS.test(name) || DEBUG.test(name)) module.addFunction(name, params, results, [], module.unreachable());
     else module.addFunction(name, params, results, vars, body);
   }
   const made = module.emitBinary();

@@ -76,7 +76,9 @@ impl core::fmt::Display for Invalid {
         match self {
             Self::PieceLen(n) => write!(f, "piece length {n} is not 16, 32 or 64 KiB"),
             Self::RenditionCount(n) => write!(f, "{n} renditions (1 to {MAX_RENDITIONS} are possible)"),
-            Self::RenditionId(id) => write!(f, "{id:?} is no rendition id, or stands twice"),
+            Self::RenditionId(id) => {
+                write!(f, "\"{}\" is no rendition id, or stands twice", id.escape_default())
+            }
             Self::SegmentCount(n) => {
                 write!(f, "{n} segments in a rendition (1 to {MAX_SEGMENTS} are possible)")
             }

@@ -11,6 +11,7 @@
 //! A live stream has no index, for it has no end: [`live`] is what its publisher signs instead, each time something is born. Captions and
 //! subtitles of both are signed one by one: [`text`].
 #![no_std]
+#![cfg_attr(not(test), deny(clippy::use_debug))] // the player has none: player/build.mjs
 extern crate alloc;
 #[cfg(test)]
 extern crate std;

@@ -5,6 +5,7 @@
 //!
 //! Its invariant: a piece is named in an [`Order::Keep`] only after it has been verified against the index, and only named
 //! pieces are stored, delivered or served by the driver.
+#![cfg_attr(not(test), deny(clippy::use_debug))] // the player has none: player/build.mjs
 
 mod asked;
 mod check;

@@ -10,6 +10,7 @@
 //! Terms: the *window* is what the viewer will want soon; a *want* is a segment the player has asked for; a *holder* is a
 //! neighbour that has said it holds a piece.
 #![no_std]
+#![cfg_attr(not(test), deny(clippy::use_debug))] // the player has none: player/build.mjs
 extern crate alloc;
 
 mod ask;

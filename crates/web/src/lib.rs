@@ -6,6 +6,7 @@
 //!
 //! All it does is to lay a [`session::Session`] on linear memory: the private module `abi` what goes in, [`Batch`] what is
 //! to be done, `look` what the page may read beside that.
+#![cfg_attr(not(test), deny(clippy::use_debug))] // the player has none: player/build.mjs
 
 mod abi;
 mod batch;

@@ -6,6 +6,7 @@
 //! A *frame* is `kind:u8 length:varint body`. Frames may follow each other in one data-channel message, and the same
 //! bytes can be laid on a stream transport as they are. Integers are LEB128 varints of at most 32 bits.
 #![no_std]
+#![cfg_attr(not(test), deny(clippy::use_debug))] // the player has none: player/build.mjs
 extern crate alloc;
 
 mod bits;
