@@ -339,6 +339,12 @@ impl Neighbour {
         self.asked.iter().find(|(_, a)| a.segment == segment && a.piece == piece).copied()
     }
 
+    /// Whether a piece is the next that comes from it, in time.
+    pub fn sends(&self, now: Time, segment: SegmentId, piece: u32) -> bool {
+        let first = self.asked.first().filter(|(_, a)| (a.segment, a.piece) == (segment, piece));
+        self.strikes == 0 && first.is_some_and(|(_, a)| now.since(a.at) < self.due())
+    }
+
     /// A piece has come from it that is the publisher's.
     pub fn brought(&mut self, now: Time, bytes: u32) {
         self.bytes_in += u64::from(bytes);

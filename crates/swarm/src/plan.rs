@@ -175,7 +175,7 @@ impl Peer {
         let in_time = if self.is_kept_for(now) { in_time.min(STEPS_IN) } else { in_time };
         let lack = Lack { missing, estimate, in_time };
         if task.wanted && task.slack < in_time {
-            self.call_origin(now, task, &lack, out);
+            self.call_origin(now, task, lack, out);
             return true;
         }
         // The pieces of a live stream that nobody has are the tops' part; but what is as old as this is nobody's in a small audience. In a
@@ -205,16 +205,14 @@ impl Peer {
     }
 
     /// Fetches what a segment lacks that the player needs soon, as soon as that may not be left to neighbours any more.
-    fn call_origin(&mut self, now: Time, task: &Task, lack: &Lack, out: &mut Vec<Output>) {
-        let &Lack { ref missing, estimate, in_time } = lack;
-        let (Some(film), Some(&first), Some(&last)) = (&self.film, missing.first(), missing.last()) else {
-            return;
-        };
+    fn call_origin(&mut self, now: Time, task: &Task, lack: Lack, out: &mut Vec<Output>) {
+        let Lack { mut missing, estimate, in_time } = lack;
+        let Some(film) = &self.film else { return };
         let newcomer = !self.meet.has_begun_before(now, NEWCOMER);
         if film.is_live() && self.origin.is_spared(now, newcomer) && self.links.values().any(|n| n.serves()) {
             return;
         }
-        let peers = self.what_peers_will_do(now, task, missing, estimate);
+        let peers = self.what_peers_will_do(now, task, &missing, estimate);
         let rank = self.rank_in_need(now, task.segment).min(4);
         // Parts are short: their last call comes sooner. Nobody calls an origin that is no faster than the film.
         let kept = if film.is_live() { self.margin(now) } else { MARGIN_AT_LAST };
@@ -235,9 +233,13 @@ impl Peer {
         let patience = in_time + in_time * rank / 2;
         let calls = alone || late || now.since(urgent.since) > patience;
         if calls && self.may_call_slow(now, task.segment) {
+            // What neighbours send by now would only come twice: where the own line is full, the origin brings it no sooner.
+            let is_sent = |&piece: &u32| self.links.values().any(|n| n.sends(now, task.segment, piece));
+            missing.retain(|piece| is_live || !is_sent(piece));
+            let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return };
             // Unless the origin is in doubt itself, what it brings need not come twice.
             if !self.origin.is_failing() && !self.origin.is_slow(now) {
-                missing.iter().for_each(|&piece| self.withdraw(task.segment, piece, out));
+                (first..=last).for_each(|piece| self.withdraw(task.segment, piece, out));
             }
             self.fetch(now, task.segment, first, last + 1, out);
         }

@@ -80,3 +80,30 @@ fn a_newcomer_is_asked_for_what_nobody_relied_upon_holds() {
         assert_eq!(asked(&stage, (NEXT, 7)), newcomer, "with {buffered_ms} ms to play");
     }
 }
+
+#[test]
+fn what_a_neighbour_sends_in_time_is_not_fetched_once_more() {
+    for (waits_ms, first) in [(0, 2), (900, 1)] {
+        let mut stage = Stage::new(Config::default());
+        stage.greet(1, false, 32_000);
+        let count = common::film(30).piece_count(NEXT);
+        let mut pieces = Bits::none(count);
+        assert!(pieces.set(0) && pieces.set(1));
+        let partial = vec![Partial { segment: NEXT, pieces }];
+        stage.say(1, Message::Have(Have { partial, ..Have::default() }));
+        stage.play(8000, 4000);
+        stage.feed(Input::Want(NEXT));
+        stage.pass(50);
+        stage.bring(1, (NEXT, 0), Verdict::Verified);
+        stage.pass(20);
+        assert_eq!(asked(&stage, (NEXT, 1)), [1]);
+        stage.pass(waits_ms);
+        stage.play(11_500, 500);
+        stage.pass(30);
+        let fetches = stage.out.iter().filter_map(|output| match output {
+            &Output::Fetch { segment: NEXT, first, end } => Some((first, end)),
+            _ => None,
+        });
+        assert_eq!(fetches.collect::<Vec<_>>(), [(first, count)], "after {waits_ms} ms");
+    }
+}
