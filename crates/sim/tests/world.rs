@@ -43,6 +43,27 @@ fn viewers_of_a_film_carry_most_of_it_and_see_all_of_it() {
 }
 
 #[test]
+fn nobody_counts_on_a_neighbour_that_it_cannot_reach() {
+    let scenario = read(
+        "question = 'What happens?'\nseconds = 200\nfilm = { seconds = 100, rungs_kbps = [350, 750, 1600] }\n\
+         [audience]\nviewers = 2\ncome = [[0, 1], [30, 1]]\n\
+         [audience.population.own]\nmay_upload = 1.0\nspread_ms = 20.0\n\
+         access = [{ name = 'fibre', share = 1.0, uplink = { uniform = { from_mbps = 20, to_mbps = 50 } },\
+         down_per_up = 1.0, height_ms = 2.0, loss = 0.0, varies = false }]\n\
+         nat = { open = 0.5, cone = 0.0, port_restricted = 0.0, symmetric = 0.0, blocked = 0.5 }",
+    );
+    let ceilings = (1..=8).map(|seed| {
+        let run = run(&scenario, seed, false);
+        let (peers, origin) = (sum(&run, |seen| seen.from_peers), sum(&run, |seen| seen.from_origin));
+        let offload = peers as f64 / (peers + origin).max(1) as f64;
+        assert!(offload <= run.ceiling + 0.01, "{offload} of {} (seed {seed})", run.ceiling);
+        run.ceiling
+    });
+    let ceilings: Vec<f64> = ceilings.collect();
+    assert!(ceilings.contains(&0.0) && ceilings.iter().any(|&ceiling| ceiling > 0.3), "{ceilings:?}");
+}
+
+#[test]
 fn no_byte_comes_from_nowhere() {
     let run = run(&scenario(15, "[[faults.crash]]\nat_s = 50\nshare = 0.3"), 4, false);
     assert!(sum(&run, |seen| seen.to_peers) >= sum(&run, |seen| seen.from_peers + seen.refused));

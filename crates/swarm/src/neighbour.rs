@@ -339,10 +339,11 @@ impl Neighbour {
         self.asked.iter().find(|(_, a)| a.segment == segment && a.piece == piece).copied()
     }
 
-    /// Whether a piece is the next that comes from it, in time.
-    pub fn sends(&self, now: Time, segment: SegmentId, piece: u32) -> bool {
+    /// By when a piece has come from it that is the next it sends, if it is in time.
+    pub fn sends(&self, now: Time, segment: SegmentId, piece: u32) -> Option<Duration> {
         let first = self.asked.first().filter(|(_, a)| (a.segment, a.piece) == (segment, piece));
-        self.strikes == 0 && first.is_some_and(|(_, a)| now.since(a.at) < self.due())
+        let (_, asked) = first.filter(|_| self.strikes == 0)?;
+        self.due().checked_sub(now.since(asked.at))
     }
 
     /// A piece has come from it that is the publisher's.

@@ -233,9 +233,13 @@ impl Peer {
         let patience = in_time + in_time * rank / 2;
         let calls = alone || late || now.since(urgent.since) > patience;
         if calls && self.may_call_slow(now, task.segment) {
-            // What neighbours send by now would only come twice: where the own line is full, the origin brings it no sooner.
-            let is_sent = |&piece: &u32| self.links.values().any(|n| n.sends(now, task.segment, piece));
-            missing.retain(|piece| is_live || !is_sent(piece));
+            // What neighbours send by now would only come twice, and on a full line no sooner: while there is time to fetch it alone, too.
+            let by_itself = self.origin.estimate(film.piece_size(task.segment, 0)) * 3 / 2 + kept;
+            let comes = |&piece: &u32| {
+                let by = self.links.values().find_map(|n| n.sends(now, task.segment, piece));
+                by.is_some_and(|by| by + by_itself < task.slack)
+            };
+            missing.retain(|piece| is_live || !comes(piece));
             let (Some(&first), Some(&last)) = (missing.first(), missing.last()) else { return };
             // Unless the origin is in doubt itself, what it brings need not come twice.
             if !self.origin.is_failing() && !self.origin.is_slow(now) {

@@ -82,8 +82,8 @@ fn a_newcomer_is_asked_for_what_nobody_relied_upon_holds() {
 }
 
 #[test]
-fn what_a_neighbour_sends_in_time_is_not_fetched_once_more() {
-    for (waits_ms, first) in [(0, 2), (900, 1)] {
+fn what_a_neighbour_sends_in_time_is_not_fetched_once_more_while_it_could_be_later() {
+    for (waits_ms, buffered_ms, first) in [(0, 1500, 2), (900, 1500, 1), (0, 500, 1)] {
         let mut stage = Stage::new(Config::default());
         stage.greet(1, false, 32_000);
         let count = common::film(30).piece_count(NEXT);
@@ -98,12 +98,16 @@ fn what_a_neighbour_sends_in_time_is_not_fetched_once_more() {
         stage.pass(20);
         assert_eq!(asked(&stage, (NEXT, 1)), [1]);
         stage.pass(waits_ms);
-        stage.play(11_500, 500);
+        stage.play(12_000 - buffered_ms, buffered_ms);
         stage.pass(30);
         let fetches = stage.out.iter().filter_map(|output| match output {
             &Output::Fetch { segment: NEXT, first, end } => Some((first, end)),
             _ => None,
         });
-        assert_eq!(fetches.collect::<Vec<_>>(), [(first, count)], "after {waits_ms} ms");
+        assert_eq!(
+            fetches.collect::<Vec<_>>(),
+            [(first, count)],
+            "after {waits_ms} ms, with {buffered_ms} ms to play"
+        );
     }
 }

@@ -158,22 +158,19 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
 }
 
 /// How many of the views of a segment could have come from somebody who held it, lent its uplink and could be reached.
-fn available(world: &World<'_>, views: &[(Time, u32)], reach: f64) -> f64 {
+fn available(world: &World<'_>, views: &[(Time, u32)]) -> usize {
     let viewer = |at: u32| &world.viewers[at as usize];
-    let mut gone: Vec<Time> = views
-        .iter()
-        .map(|&(_, at)| viewer(at))
-        .filter(|viewer| viewer.lends())
-        .map(|viewer| viewer.went)
-        .collect();
-    gone.sort_unstable();
-    let mut came = 0;
-    let share = |&(now, at): &(Time, u32)| {
-        let holders = came - gone.partition_point(|went| *went <= now) as i32;
-        came += i32::from(viewer(at).lends());
-        1.0 - libm::pow(1.0 - reach, f64::from(holders.max(0)))
+    let mut held_by = Vec::new();
+    let is_available = |&&(now, at): &&(Time, u32)| {
+        let gives = |&other: &u32| {
+            viewer(other).went > now && world.net.can_connect(viewer(at).host, viewer(other).host)
+        };
+        // Who got it last is the likeliest to be there still.
+        let is_given = held_by.iter().rev().any(gives);
+        held_by.extend(viewer(at).lends().then_some(at));
+        is_given
     };
-    views.iter().map(share).sum()
+    views.iter().filter(is_available).count()
 }
 
 fn seconds(time: Time) -> f64 {
@@ -192,12 +189,11 @@ fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let honest = world.watching().zip(viewers).filter(|(_, seen)| seen.honest);
     let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
     let carried = lent / watched;
-    let reach = world.population.nat.pair_success();
     let (mut bits, mut held) = (0.0, 0.0);
     for (&(film, segment), views) in &world.record.views {
         let size = world.films[&film].index.segment(segment).map_or(0.0, |s| f64::from(s.size));
         bits += size * views.len() as f64;
-        held += size * available(world, views, reach);
+        held += size * available(world, views) as f64;
     }
     let held = if bits > 0.0 { held / bits } else { 0.0 };
     let why = format!(
