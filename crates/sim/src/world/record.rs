@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use manifest::SegmentId;
 
 use super::player::Shows;
+use super::viewer::Viewer;
 use super::{MOMENTS, World};
 use crate::figures::{Delay, Feed, Moment, Run, Seen};
 use swarm::Time;
@@ -157,28 +158,45 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
     }
 }
 
-/// How many of the views of a segment could have come from somebody who held it, lent its uplink and could be reached.
-fn available(world: &World<'_>, views: &[(Time, u32)]) -> usize {
-    let viewer = |at: u32| &world.viewers[at as usize];
-    let mut held_by = Vec::new();
-    let is_available = |&&(now, at): &&(Time, u32)| {
-        let gives = |&other: &u32| {
-            viewer(other).went > now && world.net.can_connect(viewer(at).host, viewer(other).host)
+/// Who could have had a neighbour that lends its uplink: one of the same film, at the same time, whom it can reach.
+fn reaching(world: &World<'_>) -> Vec<bool> {
+    let mut lending: BTreeMap<usize, Vec<&Viewer>> = BTreeMap::new();
+    for viewer in world.viewers.iter().filter(|viewer| viewer.lends()) {
+        lending.entry(viewer.film.number).or_default().push(viewer);
+    }
+    let reaches = |viewer: &Viewer| {
+        let is_neighbour = |other: &&Viewer| {
+            let meet = other.came < viewer.went && viewer.came < other.went;
+            other.host != viewer.host && meet && world.net.can_connect(viewer.host, other.host)
         };
-        // Who got it last is the likeliest to be there still.
-        let is_given = held_by.iter().rev().any(gives);
-        held_by.extend(viewer(at).lends().then_some(at));
-        is_given
+        lending.get(&viewer.film.number).is_some_and(|others| others.iter().any(is_neighbour))
     };
-    views.iter().filter(is_available).count()
+    world.viewers.iter().map(reaches).collect()
+}
+
+/// How many of the views of a segment could have come, straight or by way of others, from somebody who held it and lent its uplink.
+fn available(world: &World<'_>, views: &[(Time, u32)], reaching: &[bool]) -> i32 {
+    let viewer = |at: u32| &world.viewers[at as usize];
+    let gives = |at: u32| viewer(at).lends() && reaching[at as usize];
+    let mut gone: Vec<Time> =
+        views.iter().filter(|&&(_, at)| gives(at)).map(|&(_, at)| viewer(at).went).collect();
+    gone.sort_unstable();
+    let mut came = 0;
+    let is_available = |&(now, at): &(Time, u32)| {
+        let holders = came - gone.partition_point(|went| *went <= now) as i32;
+        came += i32::from(gives(at));
+        i32::from(holders > 0 && reaching[at as usize])
+    };
+    views.iter().map(is_available).sum()
 }
 
 fn seconds(time: Time) -> f64 {
     time.0 as f64 / 1e6
 }
 
-/// What peers could have brought: what the uplinks can carry of what was watched, and of each segment only what another viewer who
-/// can be reached, and lends its uplink, held at the time ([`crate::bounds::vod_offload`], with the availability as it was).
+/// What peers could have brought: what the uplinks can carry of what was watched, and of each segment only what another viewer, who
+/// lends its uplink, held at the time, to whom a neighbour can be reached ([`crate::bounds::vod_offload`], with the availability as
+/// it was).
 fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let sound = f64::from(world.scenario.film.audio_kbps);
     let watched: f64 = viewers.iter().map(|seen| seen.played_s * (seen.mean_kbps + sound)).sum();
@@ -189,11 +207,12 @@ fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let honest = world.watching().zip(viewers).filter(|(_, seen)| seen.honest);
     let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
     let carried = lent / watched;
+    let reaching = reaching(world);
     let (mut bits, mut held) = (0.0, 0.0);
     for (&(film, segment), views) in &world.record.views {
         let size = world.films[&film].index.segment(segment).map_or(0.0, |s| f64::from(s.size));
         bits += size * views.len() as f64;
-        held += size * available(world, views) as f64;
+        held += size * f64::from(available(world, views, &reaching));
     }
     let held = if bits > 0.0 { held / bits } else { 0.0 };
     let why = format!(
