@@ -158,36 +158,40 @@ pub(super) fn figures(mut world: World<'_>) -> Run {
     }
 }
 
-/// Who could have had a neighbour that lends its uplink: one of the same film, at the same time, whom it can reach.
-fn reaching(world: &World<'_>) -> Vec<bool> {
-    let mut lending: BTreeMap<usize, Vec<&Viewer>> = BTreeMap::new();
-    for viewer in world.viewers.iter().filter(|viewer| viewer.lends()) {
-        lending.entry(viewer.film.number).or_default().push(viewer);
-    }
-    let reaches = |viewer: &Viewer| {
-        let is_neighbour = |other: &&Viewer| {
-            let meet = other.came < viewer.went && viewer.came < other.went;
-            other.host != viewer.host && meet && world.net.can_connect(viewer.host, other.host)
-        };
-        lending.get(&viewer.film.number).is_some_and(|others| others.iter().any(is_neighbour))
+/// Those who lend their uplinks, by film.
+type Lending<'a> = BTreeMap<usize, Vec<&'a Viewer>>;
+
+/// Whether a viewer could have had a neighbour that lends its uplink: one of the same film, at the same time, whom it can reach.
+fn reaches_somebody(world: &World<'_>, lending: &Lending<'_>, viewer: &Viewer) -> bool {
+    let is_neighbour = |other: &&Viewer| {
+        let meet = other.came < viewer.went && viewer.came < other.went;
+        other.host != viewer.host && meet && world.net.can_connect(viewer.host, other.host)
     };
-    world.viewers.iter().map(reaches).collect()
+    lending.get(&viewer.film.number).is_some_and(|others| others.iter().any(is_neighbour))
 }
 
-/// How many of the views of a segment could have come, straight or by way of others, from somebody who held it and lent its uplink.
-fn available(world: &World<'_>, views: &[(Time, u32)], reaching: &[bool]) -> i32 {
-    let viewer = |at: u32| &world.viewers[at as usize];
-    let gives = |at: u32| viewer(at).lends() && reaching[at as usize];
-    let mut gone: Vec<Time> =
-        views.iter().filter(|&&(_, at)| gives(at)).map(|&(_, at)| viewer(at).went).collect();
-    gone.sort_unstable();
-    let mut came = 0;
-    let is_available = |&(now, at): &(Time, u32)| {
-        let holders = came - gone.partition_point(|went| *went <= now) as i32;
-        came += i32::from(gives(at));
-        i32::from(holders > 0 && reaching[at as usize])
-    };
-    views.iter().map(is_available).sum()
+/// How many of the views of a segment could have come from somebody who held it and lent its uplink: straight, or by way of one
+/// more, which is as far as translators keep any two apart whom others connect. `alone`: who reaches nobody.
+fn available(world: &World<'_>, lending: &[&Viewer], alone: &[bool], views: &[(Time, u32)]) -> u32 {
+    let mut held_by: Vec<&Viewer> = Vec::new();
+    let mut given = 0;
+    for &(now, at) in views {
+        let viewer = &world.viewers[at as usize];
+        let connect = |a: &Viewer, b: &Viewer| world.net.can_connect(a.host, b.host);
+        let by_way = |holder: &Viewer| {
+            let mut there = lending.iter().filter(|other| other.came <= now && other.went > now);
+            there.any(|other| connect(viewer, other) && connect(other, holder))
+        };
+        // Who got it last is the likeliest to be there still.
+        let there = || held_by.iter().rev().filter(|holder| holder.went > now);
+        let is_given =
+            || there().any(|holder| connect(viewer, holder)) || there().any(|holder| by_way(holder));
+        given += u32::from(!alone[at as usize] && is_given());
+        if viewer.lends() {
+            held_by.push(viewer);
+        }
+    }
+    given
 }
 
 fn seconds(time: Time) -> f64 {
@@ -195,8 +199,7 @@ fn seconds(time: Time) -> f64 {
 }
 
 /// What peers could have brought: what the uplinks can carry of what was watched, and of each segment only what another viewer, who
-/// lends its uplink, held at the time, to whom a neighbour can be reached ([`crate::bounds::vod_offload`], with the availability as
-/// it was).
+/// can be reached and lends its uplink, held at the time ([`crate::bounds::vod_offload`], with the availability as it was).
 fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let sound = f64::from(world.scenario.film.audio_kbps);
     let watched: f64 = viewers.iter().map(|seen| seen.played_s * (seen.mean_kbps + sound)).sum();
@@ -207,12 +210,18 @@ fn ceiling(world: &World<'_>, viewers: &[Seen]) -> (f64, String) {
     let honest = world.watching().zip(viewers).filter(|(_, seen)| seen.honest);
     let lent: f64 = honest.map(|(viewer, seen)| f64::from(viewer.upload) / 125.0 * seen.stayed_s).sum();
     let carried = lent / watched;
-    let reaching = reaching(world);
+    let mut lending = Lending::new();
+    for viewer in world.viewers.iter().filter(|viewer| viewer.lends()) {
+        lending.entry(viewer.film.number).or_default().push(viewer);
+    }
+    let alone: Vec<bool> =
+        world.viewers.iter().map(|viewer| !reaches_somebody(world, &lending, viewer)).collect();
     let (mut bits, mut held) = (0.0, 0.0);
     for (&(film, segment), views) in &world.record.views {
         let size = world.films[&film].index.segment(segment).map_or(0.0, |s| f64::from(s.size));
         bits += size * views.len() as f64;
-        held += size * f64::from(available(world, views, &reaching));
+        let lenders = lending.get(&film).map_or(&[][..], Vec::as_slice);
+        held += size * f64::from(available(world, lenders, &alone, views));
     }
     let held = if bits > 0.0 { held / bits } else { 0.0 };
     let why = format!(
