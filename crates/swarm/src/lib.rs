@@ -24,6 +24,7 @@ mod holdings;
 mod hurry;
 mod io;
 mod keep;
+mod late;
 mod links;
 mod live;
 mod lots;

@@ -111,3 +111,66 @@ fn what_a_neighbour_sends_in_time_is_not_fetched_once_more_while_it_could_be_lat
         );
     }
 }
+
+#[test]
+fn of_what_has_not_begun_to_come_all_is_fetched_and_nothing_is_asked_any_more() {
+    let mut stage = Stage::new(Config::default());
+    stage.greet(1, false, 32_000);
+    let count = common::film(30).piece_count(NEXT);
+    let mut pieces = Bits::none(count);
+    assert!(pieces.set(0) && pieces.set(1));
+    let partial = vec![Partial { segment: NEXT, pieces }];
+    stage.say(1, Message::Have(Have { partial, ..Have::default() }));
+    stage.play(8000, 4000);
+    stage.feed(Input::Want(NEXT));
+    stage.pass(70);
+    assert_eq!(asked(&stage, (NEXT, 0)), [1]);
+    stage.play(10_500, 1500);
+    stage.pass(30);
+    assert!(stage.out.contains(&Output::Fetch { segment: NEXT, first: 0, end: count }));
+    let ids = |of: fn(&Message) -> Option<u32>| -> Vec<u32> {
+        let sent = stage.out.iter().filter_map(|output| match output {
+            Output::Send(_, message) => of(message),
+            _ => None,
+        });
+        sent.collect()
+    };
+    let requests = ids(|message| match message {
+        Message::Request { id, segment: NEXT, .. } => Some(*id),
+        _ => None,
+    });
+    let withdrawn = ids(|message| match message {
+        Message::Cancel { id } => Some(*id),
+        _ => None,
+    });
+    assert_eq!(requests, withdrawn);
+}
+
+#[test]
+fn of_several_that_send_as_much_is_left_out_as_the_origin_could_still_bring_after_the_rest() {
+    for (buffered_ms, first) in [(1500, 3), (960, 1)] {
+        let mut stage = Stage::new(Config::default());
+        let count = common::film(30).piece_count(NEXT);
+        for link in [1, 2] {
+            stage.greet(link, false, 32_000);
+            let mut pieces = Bits::none(count);
+            assert!(pieces.set(0) && pieces.set(link));
+            let partial = vec![Partial { segment: NEXT, pieces }];
+            stage.say(link, Message::Have(Have { partial, ..Have::default() }));
+        }
+        stage.play(8000, 4000);
+        stage.feed(Input::Want(NEXT));
+        stage.pass(50);
+        let begins = asked(&stage, (NEXT, 0))[0];
+        stage.bring(begins, (NEXT, 0), Verdict::Verified);
+        stage.pass(20);
+        assert_eq!([asked(&stage, (NEXT, 1)), asked(&stage, (NEXT, 2))], [[1], [2]]);
+        stage.play(12_000 - buffered_ms, buffered_ms);
+        stage.pass(30);
+        let fetched = stage.out.iter().find_map(|output| match output {
+            &Output::Fetch { segment: NEXT, first, .. } => Some(first),
+            _ => None,
+        });
+        assert_eq!(fetched, Some(first), "with {buffered_ms} ms to play");
+    }
+}
