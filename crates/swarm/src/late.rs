@@ -80,7 +80,7 @@ impl Peer {
     /// no sooner. Only while the origin, which is called for the rest first, could still bring that, too.
     fn leave_out_what_comes(&self, now: Time, task: &Task, kept: Duration, missing: &mut Vec<u32>) {
         let Some(film) = self.film.as_ref().filter(|film| !film.is_live()) else { return };
-        // Of what nobody has begun to bring, all is fetched.
+        // Of what has not begun to come, all is fetched.
         if !self.store.is_begun(task.segment) {
             return;
         }

@@ -29,14 +29,17 @@ fn beside_a_slow_fetch(neighbours: u32, took_ms: u64) -> Stage {
     stage
 }
 
+/// A neighbour says that it holds these pieces of the next segment.
+fn holds(stage: &mut Stage, link: u32, held: &[u32]) {
+    let mut pieces = Bits::none(common::film(30).piece_count(NEXT));
+    assert!(held.iter().all(|&piece| pieces.set(piece)));
+    let partial = vec![Partial { segment: NEXT, pieces }];
+    stage.say(link, Message::Have(Have { partial, ..Have::default() }));
+}
+
 /// The player comes to the next segment, with so much to play, and wants a piece of it that these hold.
 fn wants_next(stage: &mut Stage, buffered_ms: u64, piece: u32, holders: &[u32]) {
-    let mut pieces = Bits::none(common::film(30).piece_count(NEXT));
-    pieces.set(piece);
-    for &link in holders {
-        let partial = vec![Partial { segment: NEXT, pieces: pieces.clone() }];
-        stage.say(link, Message::Have(Have { partial, ..Have::default() }));
-    }
+    holders.iter().for_each(|&link| holds(stage, link, &[piece]));
     stage.play(12_000, buffered_ms);
     stage.feed(Input::Want(NEXT));
     stage.pass(100);
@@ -51,6 +54,15 @@ fn asked(stage: &Stage, piece: (SegmentId, u32)) -> Vec<u32> {
         _ => None,
     });
     to.collect()
+}
+
+/// What of the next segment has been fetched from the origin: first piece and end of each fetch.
+fn fetches(stage: &Stage) -> Vec<(u32, u32)> {
+    let fetches = stage.out.iter().filter_map(|output| match output {
+        &Output::Fetch { segment: NEXT, first, end } => Some((first, end)),
+        _ => None,
+    });
+    fetches.collect()
 }
 
 #[test]
@@ -86,11 +98,7 @@ fn what_a_neighbour_sends_in_time_is_not_fetched_once_more_while_it_could_be_lat
     for (waits_ms, buffered_ms, first) in [(0, 1500, 2), (900, 1500, 1), (0, 500, 1)] {
         let mut stage = Stage::new(Config::default());
         stage.greet(1, false, 32_000);
-        let count = common::film(30).piece_count(NEXT);
-        let mut pieces = Bits::none(count);
-        assert!(pieces.set(0) && pieces.set(1));
-        let partial = vec![Partial { segment: NEXT, pieces }];
-        stage.say(1, Message::Have(Have { partial, ..Have::default() }));
+        holds(&mut stage, 1, &[0, 1]);
         stage.play(8000, 4000);
         stage.feed(Input::Want(NEXT));
         stage.pass(50);
@@ -100,15 +108,8 @@ fn what_a_neighbour_sends_in_time_is_not_fetched_once_more_while_it_could_be_lat
         stage.pass(waits_ms);
         stage.play(12_000 - buffered_ms, buffered_ms);
         stage.pass(30);
-        let fetches = stage.out.iter().filter_map(|output| match output {
-            &Output::Fetch { segment: NEXT, first, end } => Some((first, end)),
-            _ => None,
-        });
-        assert_eq!(
-            fetches.collect::<Vec<_>>(),
-            [(first, count)],
-            "after {waits_ms} ms, with {buffered_ms} ms to play"
-        );
+        let left = (first, common::film(30).piece_count(NEXT));
+        assert_eq!(fetches(&stage), [left], "after {waits_ms} ms, with {buffered_ms} ms to play");
     }
 }
 
@@ -116,18 +117,14 @@ fn what_a_neighbour_sends_in_time_is_not_fetched_once_more_while_it_could_be_lat
 fn of_what_has_not_begun_to_come_all_is_fetched_and_nothing_is_asked_any_more() {
     let mut stage = Stage::new(Config::default());
     stage.greet(1, false, 32_000);
-    let count = common::film(30).piece_count(NEXT);
-    let mut pieces = Bits::none(count);
-    assert!(pieces.set(0) && pieces.set(1));
-    let partial = vec![Partial { segment: NEXT, pieces }];
-    stage.say(1, Message::Have(Have { partial, ..Have::default() }));
+    holds(&mut stage, 1, &[0, 1]);
     stage.play(8000, 4000);
     stage.feed(Input::Want(NEXT));
     stage.pass(70);
     assert_eq!(asked(&stage, (NEXT, 0)), [1]);
     stage.play(10_500, 1500);
     stage.pass(30);
-    assert!(stage.out.contains(&Output::Fetch { segment: NEXT, first: 0, end: count }));
+    assert_eq!(fetches(&stage), [(0, common::film(30).piece_count(NEXT))]);
     let ids = |of: fn(&Message) -> Option<u32>| -> Vec<u32> {
         let sent = stage.out.iter().filter_map(|output| match output {
             Output::Send(_, message) => of(message),
@@ -150,13 +147,9 @@ fn of_what_has_not_begun_to_come_all_is_fetched_and_nothing_is_asked_any_more() 
 fn of_several_that_send_as_much_is_left_out_as_the_origin_could_still_bring_after_the_rest() {
     for (buffered_ms, first) in [(1500, 3), (960, 1)] {
         let mut stage = Stage::new(Config::default());
-        let count = common::film(30).piece_count(NEXT);
         for link in [1, 2] {
             stage.greet(link, false, 32_000);
-            let mut pieces = Bits::none(count);
-            assert!(pieces.set(0) && pieces.set(link));
-            let partial = vec![Partial { segment: NEXT, pieces }];
-            stage.say(link, Message::Have(Have { partial, ..Have::default() }));
+            holds(&mut stage, link, &[0, link]);
         }
         stage.play(8000, 4000);
         stage.feed(Input::Want(NEXT));
@@ -167,10 +160,7 @@ fn of_several_that_send_as_much_is_left_out_as_the_origin_could_still_bring_afte
         assert_eq!([asked(&stage, (NEXT, 1)), asked(&stage, (NEXT, 2))], [[1], [2]]);
         stage.play(12_000 - buffered_ms, buffered_ms);
         stage.pass(30);
-        let fetched = stage.out.iter().find_map(|output| match output {
-            &Output::Fetch { segment: NEXT, first, .. } => Some(first),
-            _ => None,
-        });
-        assert_eq!(fetched, Some(first), "with {buffered_ms} ms to play");
+        let left = (first, common::film(30).piece_count(NEXT));
+        assert_eq!(fetches(&stage), [left], "with {buffered_ms} ms to play");
     }
 }
